@@ -1,0 +1,43 @@
+# The face of everything; each target's comment is what `make help` prints.
+.DEFAULT_GOAL := help
+SHELL := bash
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+.PHONY: demo
+demo: ## the whole thing: stack, services, messages in, invoices out; ODOO=fake does without a real Odoo
+	@scripts/demo
+
+.PHONY: demo-down
+demo-down: ## stop the demo; its data stay, so that the next `make demo` goes on
+	@scripts/demo down
+
+.PHONY: test
+test: ## every test: first those that need nothing, then those on the real stack
+	@scripts/test
+
+.PHONY: test-fast
+test-fast: ## the tests that need neither broker nor database
+	@scripts/test fast
+
+.PHONY: test-kills
+test-kills: ## the long fault tests: kill -9, SIGSTOP and restarts of everything during traffic
+	@scripts/test kills
+
+.PHONY: lint
+lint: ## formatting, clippy, licences and advisories, shell syntax
+	@scripts/lint
+
+.PHONY: stack-up
+stack-up: ## start Kafka, registry, PostgreSQL and Odoo; see scripts/stack --help
+	@scripts/stack up
+
+.PHONY: stack-down
+stack-down: ## stop them; data stay
+	@scripts/stack down
+
+.PHONY: clean
+clean: ## stop and forget every instance of the stack in this checkout, and remove what was built
+	@scripts/clean

@@ -1,0 +1,135 @@
+# The commands of scripts/stack, natively: one function each.
+# shellcheck shell=bash
+
+stack_up() {
+    local began name wanted=()
+    began=$(now_ms)
+    mapfile -t wanted < <(in_order "$@")
+    mkdir -p "$VERTEBRA_CACHE"
+    make_instance
+    for name in "${wanted[@]}"; do "${name}_install"; done
+    # All are started before any is waited for: each spends its first seconds reading its own files.
+    for name in "${wanted[@]}"; do
+        [[ $name == odoo ]] || up_start "$name"
+    done
+    for name in "${wanted[@]}"; do up_wait "$name"; done
+    say "'$INSTANCE' is up, $(seconds_since "$began") in all: ${wanted[*]}"
+}
+
+stack_down() {
+    local began name wanted=()
+    began=$(now_ms)
+    [[ -d $INSTANCE_DIR ]] || { say "'$INSTANCE' was never started"; return; }
+    lock_instance
+    mapfile -t wanted < <(in_order_down "$@")
+    for name in "${wanted[@]}"; do
+        # Asked all at once; PostgreSQL last, so that Odoo can say good-bye to it.
+        [[ $name != postgres ]] || continue
+        signal_family "$name" CONT || true
+        signal_process "$name" TERM || true
+    done
+    for name in "${wanted[@]}"; do "${name}_stop"; done
+    say "'$INSTANCE' is down: ${wanted[*]} ($(seconds_since "$began"))"
+}
+
+stack_status() {
+    local name pid state
+    printf '%-10s %-9s %-8s %-9s %s\n' component state pid up where
+    for name in "${COMPONENTS[@]}"; do
+        if pid=$(pid_of "$name"); then
+            state=running
+            [[ $(identity "$pid") == *T ]] && state=stopped
+            printf '%-10s %-9s %-8s %-9s %s\n' "$name" "$state" "$pid" "$(ps -o etime= -p "$pid" | tr -d ' ')" "$("${name}_address")"
+        else
+            printf '%-10s %-9s\n' "$name" down
+        fi
+    done
+    ! alive odoo || odoo_tell
+    echo "instance $INSTANCE: $INSTANCE_DIR"
+}
+
+stack_env() {
+    local name
+    assign VERTEBRA_STACK_INSTANCE "$INSTANCE"
+    for name in "${COMPONENTS[@]}"; do "${name}_env"; done
+    assign VERTEBRA_SERVICE_PORTS "$(port services)"
+}
+
+stack_restart() {
+    make_instance
+    timed "restarting $1" restart_component "$1"
+}
+
+stack_kill() {
+    alive "$1" || die "$1 does not run in '$INSTANCE'"
+    kill_process "$1"
+}
+
+stack_stop() { signal_family "$1" STOP || die "$1 does not run in '$INSTANCE'"; }
+
+stack_cont() { signal_family "$1" CONT || die "$1 does not run in '$INSTANCE'"; }
+
+stack_logs() {
+    local log
+    log=$(component_dir "$1")/log
+    [[ -f $log ]] || die "$1 has no log in '$INSTANCE' yet"
+    exec tail -n 100 -F "$log"
+}
+
+stack_wipe() {
+    local name
+    [[ -d $INSTANCE_DIR ]] || return 0
+    lock_instance
+    # No good-byes: nothing of it is needed any more.
+    for name in "${COMPONENTS[@]}"; do
+        kill_process "$name"
+        "${name}_wipe"
+    done
+    rm -rf "$INSTANCE_DIR"
+    say "'$INSTANCE' is forgotten"
+}
+
+assign() { printf 'export %s=%q\n' "$1" "$2"; }
+
+up_start() {
+    if alive "$1"; then return; fi
+    STARTED[$1]=$(now_ms)
+    "${1}_start"
+}
+
+up_wait() {
+    if [[ $1 == odoo ]]; then up_start odoo; fi
+    "${1}_ready"
+    if [[ -n ${STARTED[$1]:-} ]]; then
+        say "$1 answers at $("${1}_address") after $(seconds_since "${STARTED[$1]}")"
+    else
+        say "$1 was up already, at $("${1}_address")"
+    fi
+}
+
+declare -A STARTED=()
+
+restart_component() {
+    "${1}_stop"
+    "${1}_install"
+    up_start "$1"
+    "${1}_ready"
+}
+
+# in_order <component…>: each once, with what it needs, in the order of starting; all when none is named.
+in_order() {
+    local name
+    (($#)) || set -- "${COMPONENTS[@]}"
+    for name in "${COMPONENTS[@]}"; do
+        if [[ " $* " == *" $name "* || ($name == postgres && " $* " == *" odoo "*) ]]; then echo "$name"; fi
+    done
+}
+
+# in_order_down <component…>: PostgreSQL after everything else.
+in_order_down() {
+    local name
+    (($#)) || set -- "${COMPONENTS[@]}"
+    for name in odoo registry kafka postgres; do
+        if [[ " $* " == *" $name "* ]]; then echo "$name"; fi
+    done
+}

@@ -1,0 +1,301 @@
+//! Folding one batch: pure, from what was loaded to what is to be written.
+//!
+//! Deadlines that are due fire first, then the records in their order. Nothing here waits or asks anybody; the same
+//! inputs with the same clock give the same changes, which is what makes a rebuild along the journal possible.
+
+use crate::contract::Schemas;
+use crate::emission::{Cause, Outbox, Said};
+use crate::fact::Meta;
+use crate::journal::Culprit;
+use crate::program::{Given, Program, State};
+use crate::projection::{Reason, Reject};
+use crate::record::Record;
+use crate::store::{Changes, Loaded, Parked, ParkedItem, StoredState};
+use canon::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use uuid::Uuid;
+
+/// One key's state as the lane's owner keeps it.
+pub(crate) struct Slot {
+    pub(crate) state: Box<dyn State>,
+    pub(crate) versions: BTreeMap<String, i64>,
+    pub(crate) parked: bool,
+}
+
+impl Slot {
+    fn copy(&self) -> Self {
+        Self { state: self.state.boxed(), versions: self.versions.clone(), parked: self.parked }
+    }
+}
+
+/// The states that a lane's owner keeps in memory, as their only writer.
+#[derive(Default)]
+pub(crate) struct Cache {
+    slots: HashMap<String, Slot>,
+}
+
+impl Cache {
+    /// Forgets everything: after a rollback, an unknown outcome, or when it has grown past its bound.
+    pub(crate) fn clear(&mut self) {
+        self.slots.clear();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.slots.contains_key(key)
+    }
+
+    /// Puts what was loaded in place; a key without a row gets a fresh state.
+    pub(crate) fn fill(
+        &mut self,
+        program: &dyn Program,
+        keys: &[String],
+        loaded: &Loaded,
+    ) -> Result<(), serde_json::Error> {
+        for key in keys {
+            let (state, versions) = match loaded.states.get(key) {
+                Some(stored) => (program.stored(&stored.body)?, stored.versions.clone()),
+                None => (program.fresh(), BTreeMap::new()),
+            };
+            let parked = loaded.parked.contains(key);
+            self.slots.insert(key.clone(), Slot { state, versions, parked });
+        }
+        Ok(())
+    }
+
+    /// Takes over a committed batch's states.
+    pub(crate) fn merge(&mut self, folded: BTreeMap<String, Slot>) {
+        self.slots.extend(folded);
+    }
+}
+
+/// A batch's inputs.
+pub(crate) struct Batch<'a> {
+    pub(crate) now: Timestamp,
+    pub(crate) due: &'a [(Timestamp, String)],
+    pub(crate) records: &'a [Record],
+    /// Inputs that are rejected without being folded, by their index: deadlines first, then records.
+    pub(crate) forced: &'a BTreeMap<usize, Reject>,
+}
+
+/// How inputs ended, for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Folded.
+    pub applied: u64,
+    /// Seen before, dropped.
+    pub duplicates: u64,
+    /// Parked.
+    pub parked: u64,
+    /// Versions that were skipped: an alarm, since a topic's one producer counts without gaps.
+    pub version_gaps: u64,
+}
+
+/// What a batch came to.
+pub(crate) struct Folded {
+    pub(crate) slots: BTreeMap<String, Slot>,
+    pub(crate) said: Vec<Said>,
+    pub(crate) wakes: BTreeMap<String, Option<Timestamp>>,
+    pub(crate) parked: Vec<Parked>,
+    pub(crate) seen: Vec<(String, Uuid)>,
+    pub(crate) culprits: Vec<Culprit>,
+    pub(crate) tally: Tally,
+}
+
+/// Folds a batch over cached states, which stay as they are.
+pub(crate) fn fold(
+    program: &dyn Program,
+    schemas: &Schemas,
+    cache: &Cache,
+    seen: &HashMap<String, HashSet<Uuid>>,
+    batch: &Batch<'_>,
+) -> Folded {
+    let folded = Folded {
+        slots: BTreeMap::new(),
+        said: Vec::new(),
+        wakes: BTreeMap::new(),
+        parked: Vec::new(),
+        seen: Vec::new(),
+        culprits: Vec::new(),
+        tally: Tally::default(),
+    };
+    let mut run = Run { program, schemas, cache, seen: seen.clone(), batch, folded };
+    for (index, (at, key)) in batch.due.iter().enumerate() {
+        run.fire(index, *at, key);
+    }
+    for (index, record) in batch.records.iter().enumerate() {
+        run.take(batch.due.len() + index, record);
+    }
+    run.folded
+}
+
+struct Run<'a> {
+    program: &'a dyn Program,
+    schemas: &'a Schemas,
+    cache: &'a Cache,
+    seen: HashMap<String, HashSet<Uuid>>,
+    batch: &'a Batch<'a>,
+    folded: Folded,
+}
+
+impl Run<'_> {
+    fn slot(&mut self, key: &str) -> &mut Slot {
+        let (program, cache) = (self.program, self.cache);
+        self.folded.slots.entry(key.to_owned()).or_insert_with(|| match cache.slots.get(key) {
+            Some(slot) => slot.copy(),
+            None => Slot { state: program.fresh(), versions: BTreeMap::new(), parked: false },
+        })
+    }
+
+    fn fire(&mut self, index: usize, at: Timestamp, key: &str) {
+        self.folded.wakes.insert(key.to_owned(), None);
+        let item = ParkedItem::Deadline { key: key.to_owned(), at };
+        if self.slot(key).parked {
+            return self.park(Some(key), item, behind());
+        }
+        let (program, now) = (self.program, self.batch.now);
+        let result = self.attempt(index, key, Cause::default(), |state, out| program.woken(state, key, now, out));
+        if let Err(reject) = result {
+            self.park(Some(key), item, reject);
+        }
+    }
+
+    fn take(&mut self, index: usize, record: &Record) {
+        let item = || ParkedItem::Record(record.clone());
+        let meta = match Meta::of(record) {
+            Ok(meta) => meta,
+            Err(reject) => return self.park(None, item(), reject),
+        };
+        let Some(homonyms) = self.is_new(record, &meta) else {
+            self.folded.tally.duplicates += 1;
+            return;
+        };
+        if self.slot(&meta.key).parked {
+            return self.park(Some(&meta.key), item(), behind());
+        }
+        let (program, schemas, now) = (self.program, self.schemas, self.batch.now);
+        let given = Given { record, meta: &meta, homonyms, schemas };
+        let cause = Cause::of(&meta.headers);
+        let result =
+            self.attempt(index, &meta.key, cause, |state, out| program.on(state, &given, now, out));
+        if let Err(reject) = result {
+            if matches!(reject.reason, Reason::Crash) {
+                let culprit =
+                    Culprit { topic: record.topic.to_owned(), offset: record.offset, reason: reject.reason };
+                self.folded.culprits.push(culprit);
+            }
+            self.park(Some(&meta.key), item(), reject);
+        }
+    }
+
+    /// Whether a record is met for the first time, and how many others had its name; marks it as met.
+    fn is_new(&mut self, record: &Record, meta: &Meta) -> Option<u32> {
+        if let Some(version) = meta.headers.version {
+            let last = self.slot(&meta.key).versions.entry(record.topic.to_owned()).or_insert(0);
+            if version <= *last {
+                return None;
+            }
+            let gap = version - *last - 1;
+            *last = version;
+            self.folded.tally.version_gaps += u64::try_from(gap).unwrap_or(0).min(1);
+            return Some(0);
+        }
+        let (name, id) = meta.identity();
+        let ids = self.seen.entry(name.clone()).or_default();
+        if !ids.insert(id) {
+            return None;
+        }
+        let homonyms = u32::try_from(ids.len() - 1).unwrap_or(u32::MAX);
+        self.folded.seen.push((name, id));
+        Some(homonyms)
+    }
+
+    /// Runs a handler on a copy of the state; only a success changes state, deadline and emissions.
+    fn attempt(
+        &mut self,
+        index: usize,
+        key: &str,
+        cause: Cause,
+        handler: impl FnOnce(&mut dyn State, &mut Outbox) -> Result<(), Reject>,
+    ) -> Result<(), Reject> {
+        if let Some(reject) = self.batch.forced.get(&index) {
+            return Err(reject.clone());
+        }
+        let mut state = self.slot(key).state.boxed();
+        let mut out = Outbox::default();
+        // The handler works on a copy: whatever a panic leaves half done is thrown away with it.
+        let result = catch_unwind(AssertUnwindSafe(|| handler(state.as_mut(), &mut out)));
+        result.unwrap_or_else(|_| Err(Reject::new(Reason::Panic, "the fold panicked; see the log for where")))?;
+        self.slot(key).state = state;
+        if let Some(at) = out.wake {
+            self.folded.wakes.insert(key.to_owned(), Some(at));
+        }
+        let said = out.drafts.into_iter().map(|draft| Said { input: index, draft, cause: cause.clone() });
+        self.folded.said.extend(said);
+        self.folded.tally.applied += 1;
+        Ok(())
+    }
+
+    fn park(&mut self, key: Option<&str>, item: ParkedItem, reject: Reject) {
+        let chain = key.filter(|_| reject.blocks_key).map(str::to_owned);
+        if let Some(key) = &chain {
+            self.slot(key).parked = true;
+        }
+        self.folded.tally.parked += 1;
+        let Reject { reason, detail, .. } = reject;
+        self.folded.parked.push(Parked { chain, item, reason, detail, at: self.batch.now });
+    }
+}
+
+fn behind() -> Reject {
+    Reject::new(Reason::Behind, "an earlier input of this key is parked")
+}
+
+/// Keys whose states a batch needs.
+pub(crate) fn keys(due: &[(Timestamp, String)], records: &[Record]) -> BTreeSet<String> {
+    let due = due.iter().map(|(_, key)| key.clone());
+    due.chain(records.iter().filter_map(|record| Meta::of(record).ok().map(|meta| meta.key))).collect()
+}
+
+/// Identities that a batch needs to look up: of facts without versions.
+pub(crate) fn identities(records: &[Record]) -> Vec<(String, Uuid)> {
+    let metas = records.iter().filter_map(|record| Meta::of(record).ok());
+    metas.filter(|meta| meta.headers.version.is_none()).map(|meta| meta.identity()).collect()
+}
+
+impl Folded {
+    /// The states, deadlines, report rows and parked inputs to write; emissions and journal are added by the lane.
+    pub(crate) fn changes(&self, program: &dyn Program, cache: &Cache) -> Result<Changes, serde_json::Error> {
+        let mut changes = Changes {
+            deadlines: self.wakes.iter().map(|(key, at)| (key.clone(), *at)).collect(),
+            seen: self.seen.clone(),
+            parked: self.parked.clone(),
+            ..Changes::default()
+        };
+        for (key, slot) in &self.slots {
+            let before = cache.slots.get(key);
+            let same_state = before.is_some_and(|before| before.state.same(slot.state.as_ref()));
+            if same_state && before.is_some_and(|before| before.versions == slot.versions) {
+                continue;
+            }
+            let stored = StoredState { versions: slot.versions.clone(), body: slot.state.body()? };
+            changes.states.push((key.clone(), stored));
+            if !same_state {
+                let old = before.map_or_else(Vec::new, |before| program.report(key, before.state.as_ref()));
+                difference(&mut changes, old, program.report(key, slot.state.as_ref()));
+            }
+        }
+        Ok(changes)
+    }
+}
+
+/// Report rows that changed, and those that are there no more.
+fn difference(changes: &mut Changes, old: Vec<crate::projection::Row>, new: Vec<crate::projection::Row>) {
+    let gone = old.iter().filter(|row| !new.iter().any(|other| (other.table, &other.row) == (row.table, &row.row)));
+    changes.rows_gone.extend(gone.map(|row| (row.table, row.row.clone())));
+    changes.rows.extend(new.into_iter().filter(|row| !old.contains(row)));
+}

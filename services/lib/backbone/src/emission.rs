@@ -1,0 +1,255 @@
+//! Emission by name: from what a fold said to rows of the outbox.
+//!
+//! A fold states facts under names. Whether that is news is decided here, against the emission ledger, while the
+//! counters of the keys concerned are locked: the same content again is nothing, other content is a revision, a
+//! revision of a command is refused. Versions count per topic and key without gaps.
+
+use crate::contract::{Contract, Schemas};
+use crate::projection::{Reason, Reject};
+use crate::record::OutRecord;
+use canon::codec;
+use canon::event::{Change, ContentHash, ContentHasher, Event, Name, event_id};
+use canon::headers::Headers;
+use canon::time::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// What one input made its fold say.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    pub(crate) drafts: Vec<Draft>,
+    pub(crate) wake: Option<Timestamp>,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, draft: Draft) {
+        self.drafts.push(draft);
+    }
+}
+
+/// One statement or withdrawal, not yet held against the ledger.
+pub(crate) struct Draft {
+    pub(crate) fact: Uuid,
+    pub(crate) name: String,
+    pub(crate) topic: &'static str,
+    pub(crate) key: String,
+    saying: Saying,
+}
+
+enum Saying {
+    Stated(Box<dyn Stated>),
+    Withdrawn(Withdraw),
+}
+
+/// Marks a wire form as withdrawn: decode with its writer's schema, mark, encode with ours.
+type Withdraw = fn(&[u8], &Schemas, u32) -> Result<Vec<u8>, Reject>;
+
+trait Stated: Send + Sync {
+    fn content(&self) -> ContentHash;
+    fn wire(&self, change: Change, schema_id: u32) -> Result<Vec<u8>, Reject>;
+}
+
+impl<E: Event> Stated for E {
+    fn content(&self) -> ContentHash {
+        let mut hasher = ContentHasher::new();
+        Event::content(self, &mut hasher);
+        hasher.finish()
+    }
+
+    fn wire(&self, change: Change, schema_id: u32) -> Result<Vec<u8>, Reject> {
+        let mut marked = self.clone();
+        marked.mark(change);
+        codec::encode(schema_id, &marked)
+            .map_err(|error| Reject::new(Reason::Encode, format!("{} cannot be encoded: {error}", E::TOPIC)))
+    }
+}
+
+impl Draft {
+    pub(crate) fn emit<E: Event>(name: Name, key: &E::Key, event: E) -> Self {
+        Self::new::<E>(name, key, Saying::Stated(Box::new(event)))
+    }
+
+    pub(crate) fn retract<E: Event>(name: Name, key: &E::Key) -> Self {
+        Self::new::<E>(name, key, Saying::Withdrawn(withdraw::<E>))
+    }
+
+    fn new<E: Event>(name: Name, key: &E::Key, saying: Saying) -> Self {
+        let fact = name.fact_id(E::TOPIC);
+        Self { fact, name: name.to_string(), topic: E::TOPIC, key: key.to_string(), saying }
+    }
+}
+
+fn withdraw<E: Event>(wire: &[u8], schemas: &Schemas, schema_id: u32) -> Result<Vec<u8>, Reject> {
+    let event: E = schemas.decode(wire)?;
+    event.wire(Change::Withdrawn, schema_id)
+}
+
+/// What led to a statement: copied into its headers, never part of its content.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cause {
+    pub(crate) causation: Option<Uuid>,
+    pub(crate) correlation: Option<String>,
+    pub(crate) facility: Option<String>,
+    pub(crate) source_ref: Option<String>,
+    pub(crate) traceparent: Option<canon::headers::TraceParent>,
+}
+
+impl Cause {
+    /// The cause that a fact is for what is made of it.
+    pub(crate) fn of(headers: &Headers) -> Self {
+        Self {
+            causation: Some(headers.id),
+            correlation: headers.correlationid.clone().or_else(|| Some(headers.id.to_string())),
+            facility: headers.facility.clone(),
+            source_ref: headers.sourceref.clone(),
+            traceparent: headers.traceparent.clone(),
+        }
+    }
+}
+
+/// A fact's latest revision in the emission ledger.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Emitted {
+    /// The fact: UUIDv5 of topic and name.
+    pub fact: Uuid,
+    /// The name its author gave it.
+    pub name: String,
+    /// Its topic.
+    pub topic: String,
+    /// Its key, the same for life.
+    pub key: String,
+    /// How many revisions there are.
+    pub revision: u32,
+    /// The version its latest revision has among the key's.
+    pub version: i64,
+    /// The latest content; of a withdrawn fact the one that was withdrawn.
+    pub content: ContentHash,
+    /// Whether the latest revision withdrew it.
+    pub withdrawn: bool,
+    /// The latest wire form, kept to be able to withdraw it.
+    pub wire: Vec<u8>,
+}
+
+/// A (topic, key) whose versions are counted together.
+pub(crate) type CounterKey = (String, String);
+
+/// A batch's statements held against the ledger, ready to be written.
+#[derive(Debug, Default)]
+pub(crate) struct Resolved {
+    pub(crate) emitted: Vec<Emitted>,
+    pub(crate) counters: Vec<(CounterKey, i64)>,
+    pub(crate) outbox: Vec<OutRecord>,
+}
+
+/// One input's statement could not be accepted: the input is rejected and the batch folded again without it.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) input: usize,
+    pub(crate) reject: Reject,
+}
+
+/// Everything a batch said, each with the index of the input that said it.
+pub(crate) struct Said {
+    pub(crate) input: usize,
+    pub(crate) draft: Draft,
+    pub(crate) cause: Cause,
+}
+
+/// Decides what is news. `counters` and `emitted` are the ledger's rows, read under the counters' locks.
+pub(crate) fn resolve(
+    said: &[Said],
+    counters: &BTreeMap<CounterKey, i64>,
+    emitted: HashMap<Uuid, Emitted>,
+    at: &Desk<'_>,
+) -> Result<Resolved, Refusal> {
+    let mut ledger = emitted;
+    let mut versions: BTreeMap<CounterKey, i64> = counters.clone();
+    let mut touched: Vec<Uuid> = Vec::new();
+    let mut outbox = Vec::new();
+    for Said { input, draft, cause } in said {
+        let refuse = |reject| Refusal { input: *input, reject };
+        let before = ledger.get(&draft.fact);
+        let Some(after) = at.next(draft, before).map_err(refuse)? else { continue };
+        let version = versions.entry((draft.topic.to_owned(), draft.key.clone())).or_insert(0);
+        *version += 1;
+        let row = Emitted { version: *version, ..after };
+        outbox.push(at.record(&row, cause));
+        if !touched.contains(&draft.fact) {
+            touched.push(draft.fact);
+        }
+        ledger.insert(draft.fact, row);
+    }
+    let emitted = touched.iter().filter_map(|fact| ledger.remove(fact)).collect();
+    let counters = versions.into_iter().filter(|(key, version)| counters.get(key) != Some(version)).collect();
+    Ok(Resolved { emitted, counters, outbox })
+}
+
+/// What resolving needs besides the ledger.
+pub(crate) struct Desk<'a> {
+    pub(crate) source: &'a str,
+    pub(crate) contract: &'a Contract,
+    pub(crate) schemas: &'a Schemas,
+    pub(crate) now: Timestamp,
+}
+
+impl Desk<'_> {
+    /// The fact's next revision, or nothing when there is no news. The version is filled in by the caller.
+    fn next(&self, draft: &Draft, before: Option<&Emitted>) -> Result<Option<Emitted>, Reject> {
+        let policy = self.contract.topic(draft.topic)?;
+        let schema_id = self.schemas.id_of(draft.topic)?;
+        let revision = before.map_or(1, |row| row.revision + 1);
+        let (content, wire, withdrawn) = match (&draft.saying, before) {
+            (Saying::Stated(event), before) => {
+                let content = event.content();
+                if before.is_some_and(|row| !row.withdrawn && row.content == content) {
+                    return Ok(None);
+                }
+                let change = if revision == 1 { Change::Recorded } else { Change::Corrected };
+                (content, event.wire(change, schema_id)?, false)
+            }
+            (Saying::Withdrawn(_), None) => return Ok(None),
+            (Saying::Withdrawn(_), Some(row)) if row.withdrawn => return Ok(None),
+            (Saying::Withdrawn(mark), Some(row)) => {
+                (row.content, mark(&row.wire, self.schemas, schema_id)?, true)
+            }
+        };
+        if policy.command && revision > 1 {
+            let what = format!("{} is a command and was already given with other content", draft.topic);
+            return Err(Reject::new(Reason::Revision, what));
+        }
+        if wire.len() > policy.value_bytes_max {
+            let what = format!("{} of {} bytes, {} allowed", draft.topic, wire.len(), policy.value_bytes_max);
+            return Err(Reject::new(Reason::Encode, what));
+        }
+        let (fact, name, topic, key) =
+            (draft.fact, draft.name.clone(), draft.topic.to_owned(), draft.key.clone());
+        Ok(Some(Emitted { fact, name, topic, key, revision, version: 0, content, withdrawn, wire }))
+    }
+
+    fn record(&self, row: &Emitted, cause: &Cause) -> OutRecord {
+        let headers = Headers {
+            id: event_id(row.fact, row.revision),
+            source: self.source.to_owned(),
+            r#type: row.topic.clone(),
+            time: self.now,
+            subject: row.key.clone(),
+            version: Some(row.version),
+            revision: Some(row.revision),
+            factname: row.name.clone(),
+            correlationid: cause.correlation.clone(),
+            causationid: cause.causation.map(|id| id.to_string()),
+            facility: cause.facility.clone(),
+            sourceref: cause.source_ref.clone(),
+            traceparent: cause.traceparent.clone(),
+        };
+        let tombstone = row.withdrawn && self.contract.is_compacted(&row.topic);
+        OutRecord {
+            seq: 0,
+            topic: row.topic.clone(),
+            partition: self.contract.partition_of(&row.topic, row.key.as_bytes()),
+            key: row.key.clone().into_bytes(),
+            value: (!tombstone).then(|| row.wire.clone()),
+            headers: headers.to_pairs(),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The journal: what a lane folded, batch by batch, in the order and under the clock it did.
+//!
+//! A rebuild that follows it sees the same inputs at the same times, so its state equals the live one whatever the
+//! interleaving of topics was.
+
+use crate::projection::Reason;
+use canon::time::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One committed batch.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// The lane's sequence of this batch.
+    pub seq: i64,
+    /// The batch's clock.
+    pub clock: Timestamp,
+    /// The last deadline that was fired, when any was; they fire in the order of (deadline, key).
+    pub fired_to: Option<(Timestamp, String)>,
+    /// What was read, in order.
+    pub segments: Vec<Segment>,
+    /// Records parked since the process died over them: not to be repeated by folding again.
+    pub culprits: Vec<Culprit>,
+    /// The code and the configuration that folded it.
+    pub code: String,
+}
+
+/// A run of records of one topic in the lane's partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The topic.
+    pub topic: String,
+    /// The first record's offset.
+    pub first: i64,
+    /// One past the last record's offset.
+    pub next: i64,
+}
+
+/// A record that was parked without being folded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Culprit {
+    /// Its topic.
+    pub topic: String,
+    /// Its offset.
+    pub offset: i64,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// The runs of a batch's records, in the order they were folded.
+pub(crate) fn segments<'a>(records: impl Iterator<Item = (&'a str, i64)>) -> Vec<Segment> {
+    let mut runs: Vec<Segment> = Vec::new();
+    for (topic, offset) in records {
+        match runs.last_mut() {
+            // Offsets between two records of a run hold transaction markers or compacted records.
+            Some(run) if run.topic == topic => run.next = offset + 1,
+            _ => runs.push(Segment { topic: topic.to_owned(), first: offset, next: offset + 1 }),
+        }
+    }
+    runs
+}

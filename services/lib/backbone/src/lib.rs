@@ -1,0 +1,48 @@
+//! The delivery runtime: what every service runs on, so that its author writes a pure fold or an effect and nothing
+//! about offsets.
+//!
+//! One mechanism under all shapes: a PostgreSQL transaction commits offset, state and outbox together, under the
+//! lane's epoch; a relay publishes the outbox under a fence of the broker's. `docs/delivery.md` says step by step
+//! what is promised and what it rests on.
+//!
+//! The rules are written once, over three small traits: [`store::Store`] (the ledger), [`edge`] (the broker) and
+//! [`env::Env`] (waiting). The real parts implement them, and so does an in-memory world under a seeded scheduler.
+
+mod batch;
+pub mod contract;
+pub mod edge;
+mod emission;
+pub mod env;
+mod fact;
+pub mod health;
+pub mod journal;
+pub mod kafka;
+mod lane;
+pub mod memory;
+pub mod metrics;
+mod owner;
+mod parking;
+pub mod postgres;
+mod program;
+mod projection;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by Rig"))]
+mod rebuild;
+pub mod record;
+mod relay;
+pub mod settings;
+pub mod shutdown;
+#[cfg(test)]
+mod sim;
+mod sink;
+mod sink_lane;
+pub mod store;
+pub mod telemetry;
+
+pub use batch::Tally;
+pub use emission::Emitted;
+pub use fact::Fact;
+pub use lane::Limits;
+pub use program::Folding;
+pub use projection::{Column, Cx, On, Projection, Reason, Reject, ReportRow, Row, Rows, Table};
+pub use relay::RelayLimits;
+pub use sink::{Outcome, Sink, Unavailable};

@@ -1,0 +1,286 @@
+//! The ledger in memory: the same leases, locks and atomic commits as in PostgreSQL, for tests and simulation.
+//!
+//! What can go wrong on the way to a database (an answer that is lost, a transaction that is cut off) is decided by a
+//! [`World`], so that the simulation can make it happen by seed.
+
+mod tables;
+
+use crate::emission::{CounterKey, Emitted};
+use crate::record::OutRecord;
+use crate::store::{
+    Changes, Effect, Fence, Fleet, Grant, LaneId, Loaded, Renewed, ShardFence, Store, StoreError, Tx, Want,
+};
+use canon::time::Timestamp;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+pub use tables::{Lock, Tables};
+use uuid::Uuid;
+
+/// What surrounds the ledger: its clock, and what becomes of each call.
+pub trait World: Clone + Send + Sync + 'static {
+    /// The database's clock.
+    fn now(&self) -> Timestamp;
+
+    /// Called once on the way to the ledger (`back` is false) and once on the way back. An error stands for a lost
+    /// request or a lost answer.
+    fn cross(&self, what: &'static str, back: bool) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Waits a moment for somebody else's lock.
+    fn wait(&self) -> impl Future<Output = ()> + Send;
+
+    /// How long a transaction may sit idle before the database ends it, if another wants its locks.
+    fn idle_in_transaction(&self) -> Duration {
+        Duration::from_secs(5)
+    }
+}
+
+/// A ledger of one service in memory.
+#[derive(Clone)]
+pub struct MemoryStore<W> {
+    world: W,
+    tables: Arc<Mutex<Tables>>,
+}
+
+impl<W: World> MemoryStore<W> {
+    /// An empty ledger with a number of relay shards.
+    pub fn new(world: W, shards: i32) -> Self {
+        Self { world, tables: Arc::new(Mutex::new(Tables::new(shards))) }
+    }
+
+    /// Looks at, or changes, what is committed.
+    pub fn tables(&self) -> MutexGuard<'_, Tables> {
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One call to the ledger and back.
+    async fn call<T>(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&mut Tables, Timestamp) -> Result<T, StoreError> + Send,
+    ) -> Result<T, StoreError>
+    where
+        T: Send,
+    {
+        self.world.cross(what, false).await?;
+        let result = body(&mut self.tables(), self.world.now());
+        self.world.cross(what, true).await?;
+        result
+    }
+}
+
+impl<W: World> Store for MemoryStore<W> {
+    type Tx = MemoryTx<W>;
+
+    async fn ensure_lanes(&self, processor: &'static str, lanes: i32) -> Result<(), StoreError> {
+        self.call("ensure lanes", |tables, _| {
+            (0..lanes).for_each(|number| tables.ensure_lane(LaneId { processor, number }));
+            Ok(())
+        })
+        .await
+    }
+
+    async fn heartbeat(
+        &self,
+        processor: &'static str,
+        instance: Uuid,
+        lease: Duration,
+    ) -> Result<Fleet, StoreError> {
+        self.call("heartbeat", |tables, now| Ok(tables.heartbeat(processor, instance, now, lease))).await
+    }
+
+    async fn leave(&self, processor: &'static str, instance: Uuid) -> Result<(), StoreError> {
+        self.call("leave", |tables, _| {
+            tables.leave(processor, instance);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn take_lane(
+        &self,
+        lane: LaneId,
+        instance: Uuid,
+        lease: Duration,
+    ) -> Result<Option<Grant>, StoreError> {
+        self.call("take lane", |tables, now| Ok(tables.take_lane(lane, instance, now, lease))).await
+    }
+
+    async fn resume(&self, fence: &Fence) -> Result<Option<Grant>, StoreError> {
+        self.call("resume", |tables, now| Ok(tables.resume(fence, now))).await
+    }
+
+    async fn renew(&self, fence: &Fence, lease: Duration) -> Result<Renewed, StoreError> {
+        self.call("renew", |tables, now| tables.renew(fence, now, lease)).await
+    }
+
+    async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {
+        self.call("release lane", |tables, _| {
+            tables.release_lane(fence);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn begin(&self, fence: &Fence, lease: Duration, due_max: usize) -> Result<Self::Tx, StoreError> {
+        self.world.cross("begin", false).await?;
+        let id = self.tables().begin_transaction(self.world.now());
+        let mut tx = MemoryTx {
+            store: self.clone(),
+            id,
+            fence: *fence,
+            lease,
+            now: Timestamp(0),
+            due: Vec::new(),
+            changes: Vec::new(),
+            open: true,
+        };
+        tx.lock(Lock::Lane(fence.lane)).await?;
+        let clock = self.world.now();
+        let (now, due) = self.tables().check_fence(fence, clock, due_max)?;
+        (tx.now, tx.due) = (now, due);
+        self.world.cross("begin", true).await?;
+        Ok(tx)
+    }
+
+    async fn take_shard(
+        &self,
+        shard: i32,
+        instance: Uuid,
+        lease: Duration,
+    ) -> Result<Option<ShardFence>, StoreError> {
+        self.call("take shard", |tables, now| Ok(tables.take_shard(shard, instance, now, lease))).await
+    }
+
+    async fn hold_shard(&self, fence: &ShardFence, lease: Duration) -> Result<(), StoreError> {
+        self.call("hold shard", |tables, now| tables.hold_shard(fence, now, lease)).await
+    }
+
+    async fn release_shard(&self, fence: &ShardFence) -> Result<(), StoreError> {
+        self.call("release shard", |tables, _| {
+            tables.release_shard(fence);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn outbox(&self, shard: i32, max: usize) -> Result<Vec<OutRecord>, StoreError> {
+        self.call("outbox", |tables, _| Ok(tables.outbox(shard, max))).await
+    }
+
+    async fn delete_outbox(&self, seqs: &[i64]) -> Result<(), StoreError> {
+        self.call("delete outbox", |tables, _| {
+            tables.delete_outbox(seqs);
+            Ok(())
+        })
+        .await
+    }
+}
+
+/// A transaction on a [`MemoryStore`]: reads see what is committed, locks are held to its end.
+pub struct MemoryTx<W: World> {
+    store: MemoryStore<W>,
+    id: u64,
+    fence: Fence,
+    lease: Duration,
+    now: Timestamp,
+    due: Vec<(Timestamp, String)>,
+    changes: Vec<Changes>,
+    open: bool,
+}
+
+impl<W: World> MemoryTx<W> {
+    /// Waits for a lock. A holder that sat idle too long is ended by the database, as PostgreSQL does.
+    async fn lock(&self, lock: Lock) -> Result<(), StoreError> {
+        let idle = self.store.world.idle_in_transaction();
+        loop {
+            let now = self.store.world.now();
+            if self.store.tables().try_lock(self.id, &lock, now, idle)? {
+                return Ok(());
+            }
+            self.store.world.wait().await;
+        }
+    }
+
+    async fn statement<T: Send>(
+        &self,
+        what: &'static str,
+        body: impl FnOnce(&mut Tables) -> T + Send,
+    ) -> Result<T, StoreError> {
+        self.store.world.cross(what, false).await?;
+        self.store.tables().touch(self.id, self.store.world.now())?;
+        let answer = body(&mut self.store.tables());
+        self.store.world.cross(what, true).await?;
+        Ok(answer)
+    }
+}
+
+impl<W: World> Tx for MemoryTx<W> {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn due(&self) -> &[(Timestamp, String)] {
+        &self.due
+    }
+
+    async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
+        let processor = self.fence.lane.processor;
+        self.statement("load", |tables| tables.load(processor, want)).await
+    }
+
+    async fn lock_counters(
+        &mut self,
+        keys: &[CounterKey],
+    ) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
+        self.store.world.cross("lock counters", false).await?;
+        self.store.tables().touch(self.id, self.store.world.now())?;
+        for key in keys {
+            self.lock(Lock::Counter(key.clone())).await?;
+        }
+        let counters = self.store.tables().counters(keys);
+        self.store.world.cross("lock counters", true).await?;
+        Ok(counters)
+    }
+
+    async fn emitted(&mut self, facts: &[Uuid]) -> Result<HashMap<Uuid, Emitted>, StoreError> {
+        self.statement("emitted", |tables| tables.emitted(facts)).await
+    }
+
+    async fn effects(&mut self, commands: &[Uuid]) -> Result<HashMap<Uuid, Effect>, StoreError> {
+        let processor = self.fence.lane.processor;
+        self.statement("effects", |tables| tables.effects(processor, commands)).await
+    }
+
+    async fn write(&mut self, mut changes: Changes) -> Result<Option<Timestamp>, StoreError> {
+        let lane = self.fence.lane;
+        let (changes, next) = self
+            .statement("write", move |tables| {
+                tables.draw_sequences(&mut changes.outbox);
+                let next = tables.next_due_after(lane, &changes.deadlines);
+                (changes, next)
+            })
+            .await?;
+        self.changes.push(changes);
+        Ok(next)
+    }
+
+    async fn commit(mut self) -> Result<(), StoreError> {
+        // A request lost on the way leaves the transaction to be rolled back, and its sender in the dark.
+        let unknown = |_| StoreError::CommitUnknown;
+        self.store.world.cross("commit", false).await.map_err(unknown)?;
+        let now = self.store.world.now();
+        let changes = std::mem::take(&mut self.changes);
+        self.store.tables().commit(self.id, &self.fence, now, self.lease, changes)?;
+        self.open = false;
+        self.store.world.cross("commit", true).await.map_err(unknown)
+    }
+}
+
+impl<W: World> Drop for MemoryTx<W> {
+    fn drop(&mut self) {
+        if self.open {
+            self.store.tables().rollback(self.id);
+        }
+    }
+}

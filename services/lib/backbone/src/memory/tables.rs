@@ -1,0 +1,392 @@
+//! What a ledger holds, and the rules of its rows: leases by the database's clock, locks, atomic commits.
+
+use crate::emission::{CounterKey, Emitted};
+use crate::journal::Entry;
+use crate::projection::Row;
+use crate::record::OutRecord;
+use crate::store::{
+    Changes, Effect, Fence, Fleet, Grant, LaneId, Loaded, Parked, Renewed, ShardFence, StoreError,
+    StoredState, Trial, Want,
+};
+use canon::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What a transaction can lock.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lock {
+    /// A lane's row.
+    Lane(LaneId),
+    /// A version counter.
+    Counter(CounterKey),
+}
+
+#[derive(Clone, Debug, Default)]
+struct LaneRow {
+    owner: Option<Uuid>,
+    epoch: i64,
+    lease_until: Timestamp,
+    seq: i64,
+    clock: Timestamp,
+    attempts: i32,
+    trial: Option<Trial>,
+    positions: BTreeMap<String, i64>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct ShardRow {
+    owner: Option<Uuid>,
+    epoch: i64,
+    lease_until: Timestamp,
+}
+
+#[derive(Debug)]
+struct Transaction {
+    touched: Timestamp,
+    ended: bool,
+}
+
+/// The rows of one service's ledger. Fields that tests compare are public.
+#[derive(Debug, Default)]
+pub struct Tables {
+    /// States by (processor, key).
+    pub states: BTreeMap<(&'static str, String), StoredState>,
+    /// Parked inputs by processor and lane, in park order.
+    pub parked: Vec<(LaneId, Parked)>,
+    /// Deadlines by (lane, key).
+    pub deadlines: BTreeMap<(LaneId, String), Timestamp>,
+    /// Journal entries by lane.
+    pub journal: BTreeMap<LaneId, Vec<Entry>>,
+    /// The emission ledger.
+    pub emitted: BTreeMap<Uuid, Emitted>,
+    /// Report rows by (table, row).
+    pub rows: BTreeMap<(&'static str, String), Row>,
+    /// Effects by (processor, command).
+    pub effects: BTreeMap<(&'static str, Uuid), Effect>,
+    /// Version counters.
+    pub counters: BTreeMap<CounterKey, i64>,
+    /// Rows not yet published.
+    pub outbox: BTreeMap<i64, OutRecord>,
+    /// Weakens the fence of the lanes, to show that the simulation notices: checks neither epoch nor sequence.
+    pub without_fence: bool,
+    seen: BTreeSet<(&'static str, String, Uuid)>,
+    lanes: BTreeMap<LaneId, LaneRow>,
+    shards: Vec<ShardRow>,
+    instances: BTreeMap<(&'static str, Uuid), Timestamp>,
+    transactions: HashMap<u64, Transaction>,
+    locks: BTreeMap<Lock, u64>,
+    next_transaction: u64,
+    next_seq: i64,
+}
+
+impl Tables {
+    pub(super) fn new(shards: i32) -> Self {
+        let shards = (0..shards).map(|_| ShardRow::default()).collect();
+        Self { shards, ..Self::default() }
+    }
+
+    /// The next offsets of a lane.
+    pub fn positions(&self, lane: LaneId) -> BTreeMap<String, i64> {
+        self.lanes.get(&lane).map(|row| row.positions.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn ensure_lane(&mut self, lane: LaneId) {
+        self.lanes.entry(lane).or_default();
+    }
+
+    pub(super) fn heartbeat(
+        &mut self,
+        processor: &'static str,
+        instance: Uuid,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Fleet {
+        self.instances.insert((processor, instance), now + lease);
+        let alive = self.instances.iter().filter(|((of, _), until)| *of == processor && **until > now);
+        let instances = alive.map(|((_, instance), _)| *instance).collect();
+        let lanes = self.lanes.iter().filter(|(lane, _)| lane.processor == processor);
+        let owners = lanes.map(|(_, row)| row.owner.filter(|_| row.lease_until > now)).collect();
+        Fleet { instances, owners }
+    }
+
+    pub(super) fn leave(&mut self, processor: &'static str, instance: Uuid) {
+        self.instances.remove(&(processor, instance));
+    }
+
+    pub(super) fn take_lane(
+        &mut self,
+        lane: LaneId,
+        instance: Uuid,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Option<Grant> {
+        // PostgreSQL skips a row that a transaction holds; its owner is alive.
+        if self.locks.contains_key(&Lock::Lane(lane)) && self.lanes.get(&lane)?.lease_until > now {
+            return None;
+        }
+        let row = self.lanes.get_mut(&lane)?;
+        if row.owner.is_some() && row.lease_until > now {
+            return None;
+        }
+        row.owner = Some(instance);
+        row.epoch += 1;
+        row.lease_until = now + lease;
+        let grant = self.grant(lane, now);
+        self.lanes.get_mut(&lane)?.attempts += 1;
+        grant
+    }
+
+    fn grant(&self, lane: LaneId, now: Timestamp) -> Option<Grant> {
+        let row = self.lanes.get(&lane)?;
+        Some(Grant {
+            fence: Fence { lane, epoch: row.epoch, seq: row.seq },
+            positions: row.positions.clone(),
+            now: now.max(row.clock),
+            next_due: self.next_due(lane),
+            attempts: row.attempts,
+            trial: row.trial.clone(),
+        })
+    }
+
+    fn next_due(&self, lane: LaneId) -> Option<Timestamp> {
+        self.deadlines.iter().filter(|((of, _), _)| *of == lane).map(|(_, at)| *at).min()
+    }
+
+    pub(super) fn next_due_after(
+        &self,
+        lane: LaneId,
+        changed: &[(String, Option<Timestamp>)],
+    ) -> Option<Timestamp> {
+        let kept = self.deadlines.iter().filter(|((of, key), _)| {
+            *of == lane && !changed.iter().any(|(changed, _)| changed == key)
+        });
+        kept.map(|(_, at)| *at).chain(changed.iter().filter_map(|(_, at)| *at)).min()
+    }
+
+    pub(super) fn resume(&self, fence: &Fence, now: Timestamp) -> Option<Grant> {
+        let row = self.lanes.get(&fence.lane)?;
+        (row.epoch == fence.epoch && row.owner.is_some()).then(|| self.grant(fence.lane, now)).flatten()
+    }
+
+    pub(super) fn renew(
+        &mut self,
+        fence: &Fence,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<Renewed, StoreError> {
+        let row = self.lanes.get_mut(&fence.lane).ok_or(StoreError::Fenced)?;
+        if (row.epoch, row.seq) != (fence.epoch, fence.seq) || row.owner.is_none() {
+            return Err(StoreError::Fenced);
+        }
+        row.lease_until = now + lease;
+        let now = now.max(row.clock);
+        Ok(Renewed { now, next_due: self.next_due(fence.lane) })
+    }
+
+    pub(super) fn release_lane(&mut self, fence: &Fence) {
+        if let Some(row) = self.lanes.get_mut(&fence.lane).filter(|row| row.epoch == fence.epoch) {
+            row.owner = None;
+            row.attempts = 0;
+        }
+    }
+
+    pub(super) fn begin_transaction(&mut self, now: Timestamp) -> u64 {
+        self.next_transaction += 1;
+        self.transactions.insert(self.next_transaction, Transaction { touched: now, ended: false });
+        self.next_transaction
+    }
+
+    pub(super) fn touch(&mut self, id: u64, now: Timestamp) -> Result<(), StoreError> {
+        let transaction = self.transactions.get_mut(&id).filter(|transaction| !transaction.ended);
+        let ended = StoreError::Unavailable { what: "the transaction was ended while idle", source: None };
+        transaction.ok_or(ended)?.touched = now;
+        Ok(())
+    }
+
+    pub(super) fn try_lock(
+        &mut self,
+        id: u64,
+        lock: &Lock,
+        now: Timestamp,
+        idle: Duration,
+    ) -> Result<bool, StoreError> {
+        self.touch(id, now)?;
+        let Some(holder) = self.locks.get(lock).copied().filter(|holder| *holder != id) else {
+            self.locks.insert(lock.clone(), id);
+            return Ok(true);
+        };
+        let idled = self.transactions.get(&holder).is_none_or(|other| other.touched + idle <= now);
+        if idled {
+            if let Some(other) = self.transactions.get_mut(&holder) {
+                other.ended = true;
+            }
+            self.locks.retain(|_, of| *of != holder);
+        }
+        Ok(false)
+    }
+
+    pub(super) fn check_fence(
+        &self,
+        fence: &Fence,
+        now: Timestamp,
+        due_max: usize,
+    ) -> Result<(Timestamp, Vec<(Timestamp, String)>), StoreError> {
+        let row = self.lanes.get(&fence.lane).ok_or(StoreError::Fenced)?;
+        let holds = (row.epoch, row.seq) == (fence.epoch, fence.seq) && row.owner.is_some();
+        if !holds && !self.without_fence {
+            return Err(StoreError::Fenced);
+        }
+        let now = now.max(row.clock);
+        let mine = self.deadlines.iter().filter(|((of, _), at)| *of == fence.lane && **at <= now);
+        let mut due: Vec<(Timestamp, String)> = mine.map(|((_, key), at)| (*at, key.clone())).collect();
+        due.sort();
+        due.truncate(due_max);
+        Ok((now, due))
+    }
+
+    pub(super) fn load(&self, processor: &'static str, want: &Want) -> Loaded {
+        let mut loaded = Loaded::default();
+        for key in &want.keys {
+            if let Some(state) = self.states.get(&(processor, key.clone())) {
+                loaded.states.insert(key.clone(), state.clone());
+            }
+            let parked = self.parked.iter().any(|(lane, parked)| {
+                lane.processor == processor && parked.chain.as_deref() == Some(key)
+            });
+            if parked {
+                loaded.parked.insert(key.clone());
+            }
+        }
+        for (name, _) in &want.identities {
+            let from = (processor, name.clone(), Uuid::nil());
+            let seen = self.seen.range(from..).take_while(|(of, seen, _)| (*of, seen) == (processor, name));
+            let ids: HashSet<Uuid> = seen.map(|(_, _, id)| *id).collect();
+            loaded.seen.insert(name.clone(), ids);
+        }
+        loaded
+    }
+
+    pub(super) fn counters(&self, keys: &[CounterKey]) -> BTreeMap<CounterKey, i64> {
+        keys.iter().map(|key| (key.clone(), self.counters.get(key).copied().unwrap_or(0))).collect()
+    }
+
+    pub(super) fn emitted(&self, facts: &[Uuid]) -> HashMap<Uuid, Emitted> {
+        facts.iter().filter_map(|fact| self.emitted.get(fact).map(|row| (*fact, row.clone()))).collect()
+    }
+
+    pub(super) fn effects(&self, processor: &'static str, commands: &[Uuid]) -> HashMap<Uuid, Effect> {
+        let find = |command: &Uuid| Some((*command, self.effects.get(&(processor, *command))?.clone()));
+        commands.iter().filter_map(find).collect()
+    }
+
+    pub(super) fn draw_sequences(&mut self, outbox: &mut [OutRecord]) {
+        for row in outbox {
+            self.next_seq += 1;
+            row.seq = self.next_seq;
+        }
+    }
+
+    pub(super) fn rollback(&mut self, id: u64) {
+        self.locks.retain(|_, of| *of != id);
+        self.transactions.remove(&id);
+    }
+
+    pub(super) fn commit(
+        &mut self,
+        id: u64,
+        fence: &Fence,
+        now: Timestamp,
+        lease: Duration,
+        all: Vec<Changes>,
+    ) -> Result<(), StoreError> {
+        self.touch(id, now)?;
+        for changes in all {
+            self.apply(fence, changes);
+        }
+        if let Some(row) = self.lanes.get_mut(&fence.lane) {
+            row.seq += 1;
+            row.lease_until = now + lease;
+            row.clock = row.clock.max(now);
+        }
+        self.rollback(id);
+        Ok(())
+    }
+
+    fn apply(&mut self, fence: &Fence, changes: Changes) {
+        let lane = fence.lane;
+        let of = |key: String| (lane.processor, key);
+        self.states.extend(changes.states.into_iter().map(|(key, state)| (of(key), state)));
+        for (key, at) in changes.deadlines {
+            match at {
+                Some(at) => self.deadlines.insert((lane, key), at),
+                None => self.deadlines.remove(&(lane, key)),
+            };
+        }
+        self.seen.extend(changes.seen.into_iter().map(|(name, id)| (lane.processor, name, id)));
+        self.parked.extend(changes.parked.into_iter().map(|parked| (lane, parked)));
+        self.counters.extend(changes.counters);
+        self.emitted.extend(changes.emitted.into_iter().map(|row| (row.fact, row)));
+        self.outbox.extend(changes.outbox.into_iter().map(|row| (row.seq, row)));
+        for gone in changes.rows_gone {
+            self.rows.remove(&gone);
+        }
+        self.rows.extend(changes.rows.into_iter().map(|row| ((row.table, row.row.clone()), row)));
+        let effects = changes.effects.into_iter();
+        self.effects.extend(effects.map(|effect| ((lane.processor, effect.command), effect)));
+        self.journal.entry(lane).or_default().extend(changes.journal);
+        if let Some(row) = self.lanes.get_mut(&lane) {
+            row.positions.extend(changes.positions);
+            row.attempts = changes.attempts;
+            row.trial = changes.trial;
+        }
+    }
+
+    pub(super) fn take_shard(
+        &mut self,
+        shard: i32,
+        instance: Uuid,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Option<ShardFence> {
+        let row = self.shards.get_mut(usize::try_from(shard).ok()?)?;
+        if row.owner.is_some() && row.lease_until > now {
+            return None;
+        }
+        *row = ShardRow { owner: Some(instance), epoch: row.epoch + 1, lease_until: now + lease };
+        Some(ShardFence { shard, epoch: row.epoch })
+    }
+
+    fn shard(&mut self, fence: &ShardFence) -> Option<&mut ShardRow> {
+        let row = self.shards.get_mut(usize::try_from(fence.shard).ok()?)?;
+        (row.epoch == fence.epoch && row.owner.is_some()).then_some(row)
+    }
+
+    pub(super) fn hold_shard(
+        &mut self,
+        fence: &ShardFence,
+        now: Timestamp,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        self.shard(fence).ok_or(StoreError::Fenced)?.lease_until = now + lease;
+        Ok(())
+    }
+
+    pub(super) fn release_shard(&mut self, fence: &ShardFence) {
+        if let Some(row) = self.shard(fence) {
+            row.owner = None;
+        }
+    }
+
+    pub(super) fn outbox(&self, shard: i32, max: usize) -> Vec<OutRecord> {
+        let shards = i32::try_from(self.shards.len()).unwrap_or(1);
+        let mine = self.outbox.values().filter(|row| row.partition % shards == shard);
+        mine.take(max).cloned().collect()
+    }
+
+    pub(super) fn delete_outbox(&mut self, seqs: &[i64]) {
+        for seq in seqs {
+            self.outbox.remove(seq);
+        }
+    }
+}

@@ -1,0 +1,244 @@
+//! What lies in a ledger, for operators and tests: plain reads, each of one moment, nothing locked.
+
+use super::failure::Failure;
+use super::tx;
+use super::wire::{Ask, ask, unpack};
+use super::{PostgresStore, lease};
+use crate::emission::Emitted;
+use crate::journal::Entry;
+use crate::projection::Reason;
+use crate::store::{Effect, LaneId, StoreError, StoredState, Trial};
+use canon::time::Timestamp;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+/// A lane as it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LaneSeen {
+    /// Its number.
+    pub number: i32,
+    /// Whoever holds it, when the lease has not passed.
+    pub owner: Option<Uuid>,
+    /// Its epoch.
+    pub epoch: i64,
+    /// The sequence of its last commit.
+    pub seq: i64,
+    /// The clock of its last batch.
+    pub clock: Timestamp,
+    /// Its crash counter.
+    pub attempts: i32,
+    /// The record that is being tried alone.
+    pub trial: Option<Trial>,
+}
+
+/// A parked input.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ParkedSeen {
+    /// Its number, in park order.
+    pub id: i64,
+    /// The lane.
+    pub lane: i32,
+    /// The key it blocks.
+    pub chain: Option<String>,
+    /// The record's place; of a deadline nothing.
+    pub record: Option<RecordSeen>,
+    /// The deadline's key and time; of a record nothing.
+    pub deadline: Option<(String, Timestamp)>,
+    /// The class of what is wrong.
+    pub reason: Reason,
+    /// In words.
+    pub detail: String,
+    /// When it was parked.
+    pub at: Timestamp,
+}
+
+/// Where a parked record came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordSeen {
+    /// Its topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
+    /// Its time.
+    pub timestamp: Timestamp,
+}
+
+/// A parked record's bytes: patient data, to be asked for one by one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct RecordBytes {
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its value.
+    pub value: Option<Vec<u8>>,
+    /// Its headers.
+    pub headers: Vec<(String, Vec<u8>)>,
+}
+
+/// How far the relay is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OutboxSeen {
+    /// Rows not yet published.
+    pub rows: i64,
+    /// How long the oldest one has been there.
+    pub oldest_age: Option<Duration>,
+}
+
+/// The lanes of a processor, in order.
+///
+/// # Errors
+/// When the database cannot be read; so with all of these.
+pub async fn lanes(store: &PostgresStore, processor: &str) -> Result<Vec<LaneSeen>, StoreError> {
+    let sql = "SELECT lane, CASE WHEN lease_until_us > now_us() THEN owner END, epoch, seq, clock_us, attempts,
+        trial_topic, trial_offset FROM lane WHERE processor = $1 ORDER BY lane";
+    read(store, Ask::new(sql).with(processor), |row| {
+        Ok(LaneSeen {
+            number: row.try_get(0)?,
+            owner: row.try_get(1)?,
+            epoch: row.try_get(2)?,
+            seq: row.try_get(3)?,
+            clock: Timestamp(row.try_get(4)?),
+            attempts: row.try_get(5)?,
+            trial: lease::trial(row.try_get(6)?, row.try_get(7)?),
+        })
+    })
+    .await
+}
+
+/// The next offsets of a processor's lanes, by lane and topic.
+pub async fn positions(
+    store: &PostgresStore,
+    processor: &str,
+) -> Result<BTreeMap<(i32, String), i64>, StoreError> {
+    let sql = "SELECT lane, topic, next FROM position WHERE processor = $1";
+    read(store, Ask::new(sql).with(processor), |row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).await
+}
+
+/// A processor's parked inputs in park order, without their bytes.
+pub async fn parked(store: &PostgresStore, processor: &str) -> Result<Vec<ParkedSeen>, StoreError> {
+    let sql = "SELECT id, lane, chain, topic, partition, record_offset, record_timestamp_us, deadline_key, deadline_at_us,
+        reason, detail, parked_at_us FROM parked WHERE processor = $1 ORDER BY id";
+    read(store, Ask::new(sql).with(processor), parked_seen).await
+}
+
+fn parked_seen(row: &Row) -> Result<ParkedSeen, Failure> {
+    let record = match row.try_get::<_, Option<String>>(3)? {
+        Some(topic) => Some(RecordSeen {
+            topic,
+            partition: row.try_get(4)?,
+            offset: row.try_get(5)?,
+            timestamp: Timestamp(row.try_get(6)?),
+        }),
+        None => None,
+    };
+    let deadline = match row.try_get::<_, Option<String>>(7)? {
+        Some(key) => Some((key, Timestamp(row.try_get(8)?))),
+        None => None,
+    };
+    let reason = serde_json::from_value(Value::String(row.try_get(9)?));
+    Ok(ParkedSeen {
+        id: row.try_get(0)?,
+        lane: row.try_get(1)?,
+        chain: row.try_get(2)?,
+        record,
+        deadline,
+        reason: reason.map_err(|_| Failure::Corrupt("a parked input's reason"))?,
+        detail: row.try_get(10)?,
+        at: Timestamp(row.try_get(11)?),
+    })
+}
+
+/// The bytes of one parked record; nothing for a deadline or an unknown number.
+pub async fn bytes(store: &PostgresStore, id: i64) -> Result<Option<RecordBytes>, StoreError> {
+    let sql = "SELECT key, value, headers FROM parked WHERE id = $1 AND kind = 'record'";
+    let found = read(store, Ask::new(sql).with(id), |row| {
+        Ok(RecordBytes { key: row.try_get(0)?, value: row.try_get(1)?, headers: unpack(row.try_get(2)?)? })
+    });
+    let found: Vec<RecordBytes> = found.await?;
+    Ok(found.into_iter().next())
+}
+
+/// How many rows wait to be published, and since when.
+pub async fn outbox(store: &PostgresStore) -> Result<OutboxSeen, StoreError> {
+    let sql = "SELECT count(*), (SELECT now_us() - at_us FROM outbox ORDER BY seq LIMIT 1) FROM outbox";
+    let seen: Vec<OutboxSeen> = read(store, Ask::new(sql), |row| {
+        let age_us: Option<i64> = row.try_get(1)?;
+        let oldest_age = age_us.map(|us| Duration::from_micros(u64::try_from(us).unwrap_or(0)));
+        Ok(OutboxSeen { rows: row.try_get(0)?, oldest_age })
+    })
+    .await?;
+    Ok(seen.into_iter().next().unwrap_or_default())
+}
+
+/// A lane's journal, in order.
+pub async fn journal(store: &PostgresStore, lane: LaneId) -> Result<Vec<Entry>, StoreError> {
+    let sql = "SELECT entry FROM journal WHERE processor = $1 AND lane = $2 ORDER BY seq";
+    read(store, Ask::new(sql).with(lane.processor).with(lane.number), |row| json(row, 0)).await
+}
+
+/// A processor's states by key.
+pub async fn states(
+    store: &PostgresStore,
+    processor: &'static str,
+) -> Result<BTreeMap<String, StoredState>, StoreError> {
+    let sql = store.layout.processor(processor).map_err(|failure| failure.during(WHAT))?;
+    read(store, Ask::new(sql.all.as_str()), |row| Ok((row.try_get(0)?, tx::stored(row)?))).await
+}
+
+/// A processor's deadlines by lane and key.
+pub async fn deadlines(
+    store: &PostgresStore,
+    processor: &str,
+) -> Result<BTreeMap<(i32, String), Timestamp>, StoreError> {
+    let sql = "SELECT lane, key, at_us FROM deadline WHERE processor = $1";
+    read(store, Ask::new(sql).with(processor), |row| {
+        Ok(((row.try_get(0)?, row.try_get(1)?), Timestamp(row.try_get(2)?)))
+    })
+    .await
+}
+
+/// The emission ledger by fact.
+pub async fn emitted(store: &PostgresStore) -> Result<BTreeMap<Uuid, Emitted>, StoreError> {
+    read(store, Ask::new(tx::EMITTED), |row| tx::emitted(row).map(|row| (row.fact, row))).await
+}
+
+/// The version counters by topic and key.
+pub async fn counters(store: &PostgresStore) -> Result<BTreeMap<(String, String), i64>, StoreError> {
+    let sql = "SELECT topic, key, version FROM counter";
+    read(store, Ask::new(sql), |row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).await
+}
+
+/// A sink's effect ledger by command.
+pub async fn effects(store: &PostgresStore, processor: &str) -> Result<BTreeMap<Uuid, Effect>, StoreError> {
+    read(store, Ask::new(tx::EFFECTS).with(processor), |row| tx::effect(row).map(|row| (row.command, row))).await
+}
+
+/// A report table's rows as JSON objects by primary key.
+pub async fn rows(store: &PostgresStore, table: &'static str) -> Result<BTreeMap<String, Value>, StoreError> {
+    let name = store.layout.table(table).map_err(|failure| failure.during(WHAT))?;
+    let sql = format!("SELECT \"row\", to_jsonb(t) - 'row' FROM {} t", name.name);
+    read(store, Ask::new(sql), |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
+}
+
+const WHAT: &str = "look at the ledger";
+
+async fn read<T, C: FromIterator<T>>(
+    store: &PostgresStore,
+    question: Ask<'_>,
+    of: impl Fn(&Row) -> Result<T, Failure>,
+) -> Result<C, StoreError> {
+    let client = store.connection(WHAT).await?;
+    let rows = ask(&client, question).await.map_err(|failure| failure.during(WHAT))?;
+    rows.iter().map(of).collect::<Result<C, Failure>>().map_err(|failure| failure.during(WHAT))
+}
+
+fn json<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, Failure> {
+    let Json(value) = row.try_get::<_, Json<Value>>(column)?;
+    serde_json::from_value(value).map_err(|_| Failure::Corrupt("a journal entry"))
+}

@@ -1,0 +1,291 @@
+//! One batch's transaction on PostgreSQL.
+//!
+//! Its connection goes back to the pool after a COMMIT that was confirmed, or with a ROLLBACK queued on it when every
+//! statement before was answered. In every other case the connection is closed, and the server rolls back.
+
+use super::failure::Failure;
+use super::layout::Layout;
+use super::wire::{Ask, ask, pipeline};
+use super::{lease, pool, write};
+use crate::emission::{CounterKey, Emitted};
+use crate::store::{
+    Changes, Effect, Ended, Fence, Loaded, StoreError, StoredState, Trial, Tx, Want,
+};
+use canon::event::ContentHash;
+use canon::time::Timestamp;
+use deadpool_postgres::Object;
+use futures::FutureExt;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+
+/// A transaction on a [`PostgresStore`](super::PostgresStore), holding its lane's row.
+pub struct PostgresTx {
+    /// Absent once it is committed or closed.
+    connection: Option<Object>,
+    layout: Arc<Layout>,
+    fence: Fence,
+    now: Timestamp,
+    due: Vec<(Timestamp, String)>,
+    /// What the lane's row says now: written again only when it changes.
+    attempts: (i32, Option<Trial>),
+    /// Whether every statement sent so far was answered without an error.
+    settled: bool,
+}
+
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+// The fence. Another owner's epoch, or a sequence moved on by a commit whose answer was lost, finds no row.
+const FENCE: &str = "UPDATE lane SET seq = seq + 1, lease_until_us = now_us() + $5, clock_us = greatest(clock_us, now_us())
+    WHERE processor = $1 AND lane = $2 AND epoch = $3 AND seq = $4 AND owner IS NOT NULL
+    RETURNING clock_us, attempts, trial_topic, trial_offset";
+
+const DUE: &str = "SELECT at_us, key FROM deadline
+    WHERE processor = $1 AND lane = $2
+        AND at_us <= (SELECT clock_us FROM lane WHERE processor = $1 AND lane = $2)
+    ORDER BY at_us, key LIMIT $3";
+
+const PARKED: &str = "SELECT wanted FROM unnest($2::text[]) AS wanted
+    WHERE EXISTS (SELECT 1 FROM parked WHERE processor = $1 AND chain = wanted)";
+
+const SEEN: &str = "SELECT name, id FROM seen WHERE processor = $1 AND name = ANY($2)";
+
+// Inserted one by one in their order, which is the order of the locks; held to the end of the transaction.
+const LOCK_COUNTERS: &str = "INSERT INTO counter (topic, key, version)
+    SELECT topic, key, 0 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted(topic, key, place) ORDER BY place
+    ON CONFLICT (topic, key) DO UPDATE SET version = counter.version
+    RETURNING topic, key, version";
+
+pub(super) const EMITTED: &str = "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire FROM emitted";
+
+pub(super) const EFFECTS: &str = "SELECT command, name, ended, their_id, at_us FROM effect WHERE processor = $1";
+
+impl PostgresTx {
+    /// BEGIN, the fence and what is due: one round trip.
+    pub(super) async fn begin(
+        connection: Object,
+        layout: Arc<Layout>,
+        fence: &Fence,
+        lease: Duration,
+        due_max: usize,
+    ) -> Result<Self, StoreError> {
+        let lane = fence.lane;
+        let mut tx = Self {
+            connection: Some(connection),
+            layout,
+            fence: *fence,
+            now: Timestamp(0),
+            due: Vec::new(),
+            attempts: (0, None),
+            settled: false,
+        };
+        let of = |sql: &'static str| Ask::new(sql).with(lane.processor).with(lane.number);
+        let ours = of(FENCE).with(fence.epoch).with(fence.seq).with(lease::micros(lease));
+        let mut asks = vec![Ask::new(BEGIN), ours];
+        if due_max > 0 {
+            asks.push(of(DUE).with(i64::try_from(due_max).unwrap_or(i64::MAX)));
+        }
+        let answers = tx.send("begin a batch", asks).await?;
+        let Some(row) = answers.get(1).and_then(|rows| rows.first()) else {
+            // Dropped, and with it rolled back.
+            return Err(StoreError::Fenced);
+        };
+        let read = || -> Result<_, Failure> {
+            let due = answers.get(2).map_or(&[][..], Vec::as_slice).iter();
+            let due = due.map(|row| Ok((Timestamp(row.try_get(0)?), row.try_get(1)?)));
+            let attempts = (row.try_get(1)?, lease::trial(row.try_get(2)?, row.try_get(3)?));
+            Ok((Timestamp(row.try_get(0)?), due.collect::<Result<Vec<_>, Failure>>()?, attempts))
+        };
+        (tx.now, tx.due, tx.attempts) = read().map_err(|failure| failure.during("begin a batch"))?;
+        Ok(tx)
+    }
+
+    /// Sends statements; whatever comes between leaves the transaction unsettled.
+    async fn send(&mut self, what: &'static str, asks: Vec<Ask<'_>>) -> Result<Vec<Vec<Row>>, StoreError> {
+        let closed = || Failure::Connection(None).during(what);
+        self.settled = false;
+        let connection = self.connection.as_ref().ok_or_else(closed)?;
+        match pipeline(connection, asks).await {
+            Ok(answers) => {
+                self.settled = true;
+                Ok(answers)
+            }
+            Err(failure) => {
+                // Nothing more is done in a transaction that failed; its locks are let go at once.
+                self.close();
+                Err(failure.during(what))
+            }
+        }
+    }
+
+    async fn ask(&mut self, what: &'static str, ask: Ask<'_>) -> Result<Vec<Row>, StoreError> {
+        Ok(self.send(what, vec![ask]).await?.pop().unwrap_or_default())
+    }
+
+    fn close(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            pool::close(connection);
+        }
+    }
+}
+
+impl Tx for PostgresTx {
+    fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    fn due(&self) -> &[(Timestamp, String)] {
+        &self.due
+    }
+
+    async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
+        let what = "load states";
+        let processor = self.fence.lane.processor;
+        let sql = self.layout.processor(processor).map_err(|failure| failure.during(what))?;
+        let mut asks = Vec::new();
+        if !want.keys.is_empty() {
+            asks.push(Ask::new(sql.load.as_str()).with(want.keys.as_slice()));
+            asks.push(Ask::new(PARKED).with(processor).with(want.keys.as_slice()));
+        }
+        let names: BTreeSet<&str> = want.identities.iter().map(|(name, _)| name.as_str()).collect();
+        if !names.is_empty() {
+            asks.push(Ask::new(SEEN).with(processor).with(names.iter().copied().collect::<Vec<_>>()));
+        }
+        if asks.is_empty() {
+            return Ok(Loaded::default());
+        }
+        let mut answers = self.send(what, asks).await?.into_iter();
+        let mut loaded = Loaded::default();
+        let read = |loaded: &mut Loaded| -> Result<(), Failure> {
+            if !want.keys.is_empty() {
+                for row in answers.next().unwrap_or_default() {
+                    loaded.states.insert(row.try_get(0)?, stored(&row)?);
+                }
+                let parked = answers.next().unwrap_or_default();
+                loaded.parked = parked.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<_>, _>>()?;
+            }
+            loaded.seen = names.iter().map(|name| ((*name).to_owned(), HashSet::new())).collect();
+            for row in answers.next().unwrap_or_default() {
+                loaded.seen.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
+            }
+            Ok(())
+        };
+        let mut read = read;
+        read(&mut loaded).map_err(|failure| failure.during(what))?;
+        Ok(loaded)
+    }
+
+    async fn lock_counters(
+        &mut self,
+        keys: &[CounterKey],
+    ) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
+        let what = "lock version counters";
+        // Sorted here too: two lanes that lock in different orders would wait for each other.
+        let sorted: BTreeSet<&CounterKey> = keys.iter().collect();
+        if sorted.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let (topics, keys): (Vec<&str>, Vec<&str>) =
+            sorted.into_iter().map(|(topic, key)| (topic.as_str(), key.as_str())).unzip();
+        let rows = self.ask(what, Ask::new(LOCK_COUNTERS).with(topics).with(keys)).await?;
+        let read = |row: &Row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?));
+        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+    }
+
+    async fn emitted(&mut self, facts: &[Uuid]) -> Result<HashMap<Uuid, Emitted>, StoreError> {
+        let what = "read the emission ledger";
+        if facts.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let rows = self.ask(what, Ask::new(format!("{EMITTED} WHERE fact = ANY($1)")).with(facts)).await?;
+        let read = |row: &Row| emitted(row).map(|row| (row.fact, row));
+        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+    }
+
+    async fn effects(&mut self, commands: &[Uuid]) -> Result<HashMap<Uuid, Effect>, StoreError> {
+        let what = "read the effect ledger";
+        if commands.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let sql = format!("{EFFECTS} AND command = ANY($2)");
+        let rows = self.ask(what, Ask::new(sql).with(self.fence.lane.processor).with(commands)).await?;
+        let read = |row: &Row| effect(row).map(|row| (row.command, row));
+        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+    }
+
+    async fn write(&mut self, changes: Changes) -> Result<Option<Timestamp>, StoreError> {
+        let what = "write a batch";
+        let layout = Arc::clone(&self.layout);
+        let shown = (changes.attempts, changes.trial.clone());
+        let place = write::Place { lane: self.fence.lane, now: self.now, layout: &layout };
+        let asks = place.asks(&changes, shown != self.attempts).map_err(|failure| failure.during(what))?;
+        let answers = self.send(what, asks).await?;
+        self.attempts = shown;
+        let next = answers.last().and_then(|rows| rows.first());
+        let next = next.map_or(Ok(None), |row| row.try_get::<_, Option<i64>>(0));
+        Ok(next.map_err(|error| Failure::from(error).during(what))?.map(Timestamp))
+    }
+
+    async fn commit(mut self) -> Result<(), StoreError> {
+        // After a failed statement the server would answer COMMIT with a rollback, and no error.
+        let open = self.connection.as_ref().filter(|_| self.settled);
+        let connection = open.ok_or_else(|| Failure::Connection(None).during("commit a batch"))?;
+        self.settled = false;
+        if ask(connection, Ask::new("COMMIT")).await.is_err() {
+            return Err(StoreError::CommitUnknown);
+        }
+        // Back to the pool.
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl Drop for PostgresTx {
+    fn drop(&mut self) {
+        if self.settled
+            && let Some(connection) = self.connection.as_ref()
+        {
+            // Polled once it is on its way, and the connection answers in order: whoever gets it next is behind the
+            // ROLLBACK. One that cannot be sent meets a closed connection, which the pool throws away.
+            let _ = connection.batch_execute("ROLLBACK").now_or_never();
+        } else {
+            self.close();
+        }
+    }
+}
+
+/// A state: its second and third column.
+pub(super) fn stored(row: &Row) -> Result<StoredState, Failure> {
+    let Json(versions) = row.try_get::<_, Json<BTreeMap<String, i64>>>(1)?;
+    Ok(StoredState { versions, body: row.try_get(2)? })
+}
+
+/// A row as [`EMITTED`] selects it.
+pub(super) fn emitted(row: &Row) -> Result<Emitted, Failure> {
+    let corrupt = || Failure::Corrupt("an emitted fact");
+    Ok(Emitted {
+        fact: row.try_get(0)?,
+        name: row.try_get(1)?,
+        topic: row.try_get(2)?,
+        key: row.try_get(3)?,
+        revision: u32::try_from(row.try_get::<_, i64>(4)?).map_err(|_| corrupt())?,
+        version: row.try_get(5)?,
+        content: ContentHash(row.try_get::<_, &[u8]>(6)?.try_into().map_err(|_| corrupt())?),
+        withdrawn: row.try_get(7)?,
+        wire: row.try_get(8)?,
+    })
+}
+
+/// A row as [`EFFECTS`] selects it.
+pub(super) fn effect(row: &Row) -> Result<Effect, Failure> {
+    let ended = match row.try_get(2)? {
+        "applied" => Ended::Applied,
+        "parked" => Ended::Parked,
+        _ => return Err(Failure::Corrupt("an effect")),
+    };
+    let at = Timestamp(row.try_get(4)?);
+    Ok(Effect { command: row.try_get(0)?, name: row.try_get(1)?, ended, their_id: row.try_get(3)?, at })
+}

@@ -1,0 +1,228 @@
+//! What an author of a projection writes: a pure fold over facts, and nothing about offsets or commits.
+//!
+//! The runtime reads a lane's facts in order, loads the states they touch, folds, and commits state, emissions,
+//! deadlines, report rows, parked records, journal and offsets in one PostgreSQL transaction under the lane's epoch.
+
+use crate::emission::{Draft, Outbox};
+use crate::fact::Fact;
+use canon::event::{Event, Name};
+use canon::key::Key;
+use canon::time::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::fmt;
+
+/// A fold of facts, one state per key.
+///
+/// The state is kept as JSON, one row per key; evolve it with `#[serde(default)]`.
+pub trait Projection:
+    Clone + Default + PartialEq + Serialize + DeserializeOwned + Send + Sync + 'static
+{
+    /// The projection's name: of its tables, its lanes and its lag; lower case with hyphens, fixed for life.
+    const NAME: &'static str;
+    /// The key type of every topic it folds.
+    type Key: Key;
+    /// What the installation configures of it; `()` when nothing. The journal records which one was in force.
+    type Setup: fmt::Debug + Send + Sync + 'static;
+
+    /// The deadline asked for with [`Cx::wake`] has passed.
+    ///
+    /// # Errors
+    /// A [`Reject`] parks the deadline; state and emissions stay as they were.
+    fn woken(&mut self, key: &Self::Key, cx: &mut Cx<'_, Self::Setup>) -> Result<(), Reject> {
+        let _ = (key, cx);
+        Ok(())
+    }
+
+    /// The rows that people read of this state; the runtime writes the difference to those of the state before.
+    fn report(&self, key: &Self::Key, rows: &mut Rows) {
+        let _ = (key, rows);
+    }
+}
+
+/// How a projection folds one kind of fact. A fact of another key type than the projection's does not compile.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` does not fold `{E}`",
+    note = "write `impl On<{E}> for {Self}`; the event's key type must be the projection's `Key`"
+)]
+pub trait On<E: Event<Key = <Self as Projection>::Key>>: Projection {
+    /// Folds one fact. It sees each fact once, and the facts of one key and topic in their order.
+    ///
+    /// # Errors
+    /// A [`Reject`] parks the fact, and later facts of its key behind it; state and emissions stay as they were.
+    fn on(&mut self, fact: &Fact<E>, cx: &mut Cx<'_, Self::Setup>) -> Result<(), Reject>;
+}
+
+/// What a fold may do besides changing its state: no I/O, no clock, no randomness.
+pub struct Cx<'a, S> {
+    pub(crate) now: Timestamp,
+    pub(crate) setup: &'a S,
+    pub(crate) out: &'a mut Outbox,
+}
+
+impl<S> Cx<'_, S> {
+    /// States a fact under a name that the author gives it.
+    ///
+    /// If the latest revision of that name has the same content nothing happens; other content makes a further
+    /// revision. A command (by the catalog) is immutable: a second content under its name rejects the input.
+    pub fn emit<E: Event>(&mut self, name: Name, key: &E::Key, event: E) {
+        self.out.push(Draft::emit(name, key, event));
+    }
+
+    /// Takes back what was stated under a name: published as withdrawn, on a compacted topic as a tombstone.
+    pub fn retract<E: Event>(&mut self, name: Name, key: &E::Key) {
+        self.out.push(Draft::retract::<E>(name, key));
+    }
+
+    /// Asks to be woken at a time. One deadline per key, the last one asked for wins, a past one fires next.
+    pub fn wake(&mut self, at: Timestamp) {
+        self.out.wake = Some(at);
+    }
+
+    /// The batch's clock: the database's, never behind an earlier batch of this lane.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the installation configured.
+    pub fn setup(&self) -> &S {
+        self.setup
+    }
+}
+
+/// Why an input is parked. The class is a metric's label; the text is for people and holds no patient data.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}: {detail}")]
+pub struct Reject {
+    /// The class.
+    pub reason: Reason,
+    /// What is wrong, in words that name fields and positions, never values.
+    pub detail: String,
+    /// Whether later inputs of the key park behind it.
+    pub blocks_key: bool,
+}
+
+impl Reject {
+    /// Parks the input, and later inputs of its key behind it.
+    pub fn new(reason: Reason, detail: impl fmt::Display) -> Self {
+        Self { reason, detail: detail.to_string(), blocks_key: true }
+    }
+
+    /// Parks the input and nobody else: for what cannot be attributed to a key, an unreadable message.
+    pub fn alone(reason: Reason, detail: impl fmt::Display) -> Self {
+        Self { reason, detail: detail.to_string(), blocks_key: false }
+    }
+}
+
+/// The class of a [`Reject`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// An earlier input of the same key is parked.
+    Behind,
+    /// What the input says contradicts what is known.
+    Conflict,
+    /// The process died three times over this input.
+    Crash,
+    /// The value cannot be decoded to the compiled schema.
+    Decode,
+    /// Odoo, or whoever received the effect, shows something else than what we wrote.
+    Diverged,
+    /// An emitted event cannot be encoded, or is too large.
+    Encode,
+    /// The record lacks key or headers of this contract.
+    Envelope,
+    /// The content cannot be read: bad numbers, dates, missing fields.
+    Invalid,
+    /// The fold panicked over it.
+    Panic,
+    /// The receiver refused the effect as bad data.
+    Refused,
+    /// A revision of an immutable command.
+    Revision,
+    /// What the input asks for is not supported yet.
+    Unsupported,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl Reason {
+    /// The class as a metric's label and a column's value.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::Conflict => "conflict",
+            Self::Crash => "crash",
+            Self::Decode => "decode",
+            Self::Diverged => "diverged",
+            Self::Encode => "encode",
+            Self::Envelope => "envelope",
+            Self::Invalid => "invalid",
+            Self::Panic => "panic",
+            Self::Refused => "refused",
+            Self::Revision => "revision",
+            Self::Unsupported => "unsupported",
+        }
+    }
+}
+
+/// A table for people: typed columns, one primary key `row`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    /// The table's name within the service's schema, without prefix.
+    pub name: &'static str,
+    /// Column names and types, in order.
+    pub columns: &'static [(&'static str, Column)],
+}
+
+/// The type of a report column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// `boolean`.
+    Bool,
+    /// `bigint`.
+    Integer,
+    /// `numeric(18,4)`.
+    Money,
+    /// `text`.
+    Text,
+    /// `timestamptz`, from RFC 3339 text.
+    Time,
+}
+
+/// One kind of report row.
+pub trait ReportRow: Serialize {
+    /// Its table; the serialized fields are its columns.
+    const TABLE: Table;
+    /// The row's primary key, unique in the table.
+    fn row(&self) -> String;
+}
+
+/// One report row as the stores keep it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// The table's name.
+    pub table: &'static str,
+    /// The primary key.
+    pub row: String,
+    /// The columns, as a JSON object.
+    pub columns: serde_json::Value,
+}
+
+/// Collects the rows of one state.
+#[derive(Debug, Default)]
+pub struct Rows {
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Rows {
+    /// Adds a row.
+    pub fn put<R: ReportRow>(&mut self, row: &R) {
+        let columns = serde_json::to_value(row).unwrap_or(serde_json::Value::Null);
+        self.rows.push(Row { table: R::TABLE.name, row: row.row(), columns });
+    }
+}

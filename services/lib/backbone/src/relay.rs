@@ -1,0 +1,145 @@
+//! The relay: publishes the outbox, under a fence of the broker's.
+//!
+//! Consumes the outbox rows of one shard; publishes them to their topics in fenced transactions; deletes them when
+//! the transaction is committed. PostgreSQL cannot fence a record that already sits in a stopped process's buffers,
+//! the broker can: the transactional id is there for that only. Any error or time-out destroys the producer and goes
+//! back to the lease; there is no other recovery, and no second transaction after a failed one. Rows published twice
+//! carry the same version, and readers drop them.
+
+use crate::edge::{BrokerError, Producer, Publisher};
+use crate::env::{Backoff, Env, Watch};
+use crate::store::{ShardFence, Store, StoreError};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+/// Bounds of a relay's work.
+#[derive(Clone, Debug)]
+pub struct RelayLimits {
+    /// How long a shard stays ours without a sign of life; the producer's transaction time-out is not longer.
+    pub lease: Duration,
+    /// Rows in one transaction, at most.
+    pub rows_max: usize,
+    /// How long an empty outbox is left alone, unless somebody rings.
+    pub idle: Duration,
+    /// The longest wait between two tries.
+    pub backoff_max: Duration,
+}
+
+impl Default for RelayLimits {
+    fn default() -> Self {
+        Self {
+            lease: Duration::from_secs(10),
+            rows_max: 2000,
+            idle: Duration::from_millis(20),
+            backoff_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The parts of one relay.
+pub(crate) struct Relay<S, P, E> {
+    pub(crate) service: &'static str,
+    pub(crate) instance: Uuid,
+    pub(crate) shard: i32,
+    pub(crate) store: S,
+    pub(crate) publisher: Arc<P>,
+    pub(crate) env: E,
+    pub(crate) watch: Arc<dyn Watch>,
+    pub(crate) limits: RelayLimits,
+}
+
+enum Trouble {
+    Store(StoreError),
+    Broker(BrokerError),
+}
+
+impl From<StoreError> for Trouble {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<BrokerError> for Trouble {
+    fn from(error: BrokerError) -> Self {
+        Self::Broker(error)
+    }
+}
+
+impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
+    /// Publishes whenever this instance holds the shard, until told to stop.
+    pub(crate) async fn run(&self, stop: CancellationToken) {
+        let mut backoff = Backoff::new(Duration::from_millis(50), self.limits.backoff_max);
+        while !stop.is_cancelled() {
+            self.watch.beat("relay");
+            let pause = match self.hold(&stop, &mut backoff).await {
+                Ok(()) => self.limits.lease / 3,
+                Err(Trouble::Store(StoreError::Fenced)) => self.limits.idle,
+                Err(trouble) => {
+                    match &trouble {
+                        Trouble::Store(error) => self.watch.trouble("postgres", error),
+                        Trouble::Broker(error) => self.watch.trouble("relay", error),
+                    }
+                    backoff.step(&self.env)
+                }
+            };
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = self.env.sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Takes the shard if it is free, and relays until something fails. Returns `Ok` when another one holds it.
+    async fn hold(&self, stop: &CancellationToken, backoff: &mut Backoff) -> Result<(), Trouble> {
+        let Some(fence) = self.store.take_shard(self.shard, self.instance, self.limits.lease).await? else {
+            return Ok(());
+        };
+        let result = self.relay(&fence, stop, backoff).await;
+        // Given back at once, so that after a failure nobody, this instance included, waits for the lease to pass.
+        // A newer holder is not disturbed: the epoch is another one then.
+        let released = self.store.release_shard(&fence).await;
+        result?;
+        Ok(released?)
+    }
+
+    async fn relay(
+        &self,
+        fence: &ShardFence,
+        stop: &CancellationToken,
+        backoff: &mut Backoff,
+    ) -> Result<(), Trouble> {
+        let id = format!("vertebra.{}.{}", self.service, self.shard);
+        let mut producer = self.publisher.fence(&id).await?;
+        // The order is the fence: whoever stalled before `init_transactions` finds a newer epoch here, and has read
+        // no rows yet that could be published stale.
+        self.store.hold_shard(fence, self.limits.lease).await?;
+        self.watch.healed("relay");
+        let mut held = self.env.elapsed();
+        while !stop.is_cancelled() {
+            self.watch.beat("relay");
+            let rows = self.store.outbox(self.shard, self.limits.rows_max).await?;
+            let began = self.env.elapsed();
+            if rows.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = stop.cancelled() => return Ok(()),
+                    () = self.env.sleep(self.limits.idle) => {}
+                }
+            } else {
+                producer.publish(&rows).await?;
+                let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
+                self.store.delete_outbox(&seqs).await?;
+                self.watch.relayed(*fence, rows.len(), self.env.elapsed().saturating_sub(began));
+                backoff.reset();
+            }
+            if self.env.elapsed().saturating_sub(held) >= self.limits.lease / 3 {
+                self.store.hold_shard(fence, self.limits.lease).await?;
+                held = self.env.elapsed();
+            }
+        }
+        Ok(())
+    }
+}

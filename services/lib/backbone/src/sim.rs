@@ -1,0 +1,291 @@
+//! A seeded world for the core: processes that crash and stall, a ledger and a broker that lose answers.
+//!
+//! Every call to the ledger or the broker is a point where another process may run, where this one may die or stand
+//! still past its lease, and where the answer may be lost though the call took effect. One seed gives one schedule; a
+//! failing one repeats.
+
+mod broker;
+mod sample;
+mod scenario;
+
+use crate::edge::BrokerError;
+use crate::env::Env;
+use crate::memory::World;
+use crate::store::StoreError;
+use canon::time::Timestamp;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+/// Deterministic pseudo-random numbers (xorshift64*).
+#[derive(Clone, Debug)]
+pub(crate) struct Dice(u64);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        (self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33) % bound.max(1)
+    }
+
+    pub(crate) fn one_in(&mut self, bound: u64) -> bool {
+        self.below(bound) == 0
+    }
+}
+
+/// What the simulated world holds.
+struct Inner {
+    dice: Dice,
+    now: Timestamp,
+    faults: bool,
+    timers: Vec<(Timestamp, Waker)>,
+}
+
+/// The simulated world: time, chance and faults.
+#[derive(Clone)]
+pub(crate) struct Sim(Arc<Mutex<Inner>>);
+
+impl Sim {
+    pub(crate) fn new(seed: u64) -> Self {
+        let inner = Inner { dice: Dice::new(seed), now: Timestamp(1_000_000), faults: true, timers: Vec::new() };
+        Self(Arc::new(Mutex::new(inner)))
+    }
+
+    fn inner(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn below(&self, bound: u64) -> u64 {
+        self.inner().dice.below(bound)
+    }
+
+    pub(crate) fn one_in(&self, bound: u64) -> bool {
+        self.inner().dice.one_in(bound)
+    }
+
+    /// From here on nothing fails any more.
+    pub(crate) fn heal(&self) {
+        self.inner().faults = false;
+    }
+
+    /// Whether something goes wrong here, about once in `bound` calls while there are faults.
+    pub(crate) fn fails(&self, bound: u64) -> bool {
+        let mut inner = self.inner();
+        inner.faults && inner.dice.one_in(bound)
+    }
+
+    /// Lets everybody else have a turn.
+    pub(crate) async fn give_way(&self) {
+        let turns = 1 + self.below(2);
+        for _ in 0..turns {
+            let mut yielded = false;
+            std::future::poll_fn(move |cx| {
+                if std::mem::replace(&mut yielded, true) {
+                    return Poll::Ready(());
+                }
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            })
+            .await;
+        }
+    }
+
+    /// Waits for a time to come, or for `ready` to hold, whichever is first. `ready` is asked when time moves or
+    /// somebody calls [`Sim::stir`].
+    pub(crate) async fn until(&self, at: Timestamp, ready: impl Fn() -> bool + Send) {
+        std::future::poll_fn(|cx| {
+            let mut inner = self.inner();
+            if inner.now >= at || ready() {
+                return Poll::Ready(());
+            }
+            inner.timers.push((at, cx.waker().clone()));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Something happened that waiters may be interested in.
+    pub(crate) fn stir(&self) {
+        let timers = std::mem::take(&mut self.inner().timers);
+        timers.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    fn advance(&self, by: Duration) {
+        let mut inner = self.inner();
+        inner.now = inner.now + by;
+        let now = inner.now;
+        let (due, later) = std::mem::take(&mut inner.timers).into_iter().partition(|(at, _)| *at <= now);
+        inner.timers = later;
+        let due: Vec<(Timestamp, Waker)> = due;
+        drop(inner);
+        due.into_iter().for_each(|(_, waker)| waker.wake());
+    }
+
+    fn next_timer(&self) -> Option<Timestamp> {
+        self.inner().timers.iter().map(|(at, _)| *at).min()
+    }
+}
+
+impl Env for Sim {
+    async fn sleep(&self, how_long: Duration) {
+        self.until(World::now(self) + how_long, || false).await;
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(u64::try_from(World::now(self).0).unwrap_or(0))
+    }
+
+    fn jitter_permille(&self) -> u32 {
+        u32::try_from(self.below(1000)).unwrap_or(0)
+    }
+}
+
+impl World for Sim {
+    fn now(&self) -> Timestamp {
+        self.inner().now
+    }
+
+    async fn cross(&self, what: &'static str, _back: bool) -> Result<(), StoreError> {
+        self.give_way().await;
+        if self.fails(150) {
+            return Err(StoreError::Unavailable { what, source: None });
+        }
+        Ok(())
+    }
+
+    async fn wait(&self) {
+        self.sleep(Duration::from_millis(20)).await;
+    }
+
+    fn idle_in_transaction(&self) -> Duration {
+        Duration::from_secs(4)
+    }
+}
+
+/// One call to the broker, or its answer, is lost about once in a hundred while there are faults.
+pub(crate) async fn cross_to_broker(sim: &Sim, what: &str) -> Result<(), BrokerError> {
+    sim.give_way().await;
+    if sim.fails(100) { Err(BrokerError::new(format!("{what}: no answer"))) } else { Ok(()) }
+}
+
+type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A process: tasks that live and die together, and that can stand still together.
+pub(crate) struct Process {
+    tasks: Vec<(Option<Task>, Arc<Flag>)>,
+    frozen_until: Option<Timestamp>,
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Process {
+    pub(crate) fn new(tasks: Vec<Task>) -> Self {
+        let flag = || Arc::new(Flag(AtomicBool::new(true)));
+        Self { tasks: tasks.into_iter().map(|task| (Some(task), flag())).collect(), frozen_until: None }
+    }
+
+    /// SIGSTOP until a time.
+    pub(crate) fn freeze(&mut self, until: Timestamp) {
+        self.frozen_until = Some(until);
+    }
+
+    fn ready(&self, now: Timestamp) -> Vec<usize> {
+        if self.frozen_until.is_some_and(|until| until > now) {
+            return Vec::new();
+        }
+        let ready = self.tasks.iter().enumerate();
+        ready.filter(|(_, (task, flag))| task.is_some() && flag.0.load(Ordering::Relaxed)).map(|(n, _)| n).collect()
+    }
+
+    fn poll(&mut self, number: usize) {
+        let (task, flag) = &mut self.tasks[number];
+        flag.0.store(false, Ordering::Relaxed);
+        let waker = Waker::from(flag.clone());
+        let done = task.as_mut().is_some_and(|task| task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        if done {
+            *task = None;
+        }
+    }
+}
+
+/// Gives one randomly chosen task that can go on its turn, or moves time to where one can.
+pub(crate) fn step(sim: &Sim, processes: &mut [Process]) {
+    let now = World::now(sim);
+    let ready: Vec<(usize, usize)> = (0..)
+        .zip(processes.iter())
+        .flat_map(|(process, of)| of.ready(now).into_iter().map(move |task| (process, task)))
+        .collect();
+    if ready.is_empty() {
+        let thaw = processes.iter().filter_map(|process| process.frozen_until).filter(|until| *until > now);
+        let next = thaw.chain(sim.next_timer()).min().unwrap_or(now + Duration::from_millis(10));
+        sim.advance(next.since(now).max(Duration::from_millis(1)));
+        return;
+    }
+    let pick = usize::try_from(sim.below(ready.len() as u64)).unwrap_or(0);
+    let (process, task) = ready[pick];
+    processes[process].poll(task);
+    sim.advance(Duration::from_micros(sim.below(800)));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scenario::{Scenario, Weakened};
+
+    /// How many schedules; `SIM_SCHEDULES` and `SIM_SEED` widen or repeat a run by hand.
+    fn seeds(default: u64) -> std::ops::Range<u64> {
+        #[expect(clippy::disallowed_methods, reason = "a knob of this test, not configuration")]
+        let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+        match number("SIM_SEED") {
+            Some(seed) => seed..seed + 1,
+            None => 0..number("SIM_SCHEDULES").unwrap_or(default),
+        }
+    }
+
+    fn quietly<T>(body: impl FnOnce() -> T) -> T {
+        // Folds that panic on purpose would fill the output.
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(|_| {}));
+        let result = body();
+        std::panic::set_hook(before);
+        result
+    }
+
+    #[test]
+    fn crashes_stalls_and_lost_answers_lose_and_double_nothing() {
+        let seeds = seeds(5_000);
+        let failed = quietly(|| seeds.clone().find_map(|seed| Some((seed, Scenario::play(seed, Weakened::Nothing).err()?))));
+        if let Some((seed, what)) = failed {
+            panic!("SIM_SEED={seed}: {what}");
+        }
+        println!("{} schedules held", seeds.count());
+    }
+
+    #[track_caller]
+    fn check_is_noticed(weakened: Weakened) {
+        let noticed = quietly(|| (0..2_000).find(|seed| Scenario::play(*seed, weakened).is_err()));
+        assert!(noticed.is_some(), "{weakened:?}: no schedule noticed");
+    }
+
+    #[test]
+    fn a_ledger_that_does_not_fence_lanes_is_noticed() {
+        check_is_noticed(Weakened::LaneFence);
+    }
+
+    #[test]
+    fn a_broker_that_does_not_fence_relays_is_noticed() {
+        check_is_noticed(Weakened::BrokerFence);
+    }
+}

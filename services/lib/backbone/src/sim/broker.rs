@@ -1,0 +1,244 @@
+//! A broker in memory, with what matters here of Kafka's: transactions, the fence of a transactional id, the last
+//! stable offset, and offsets that markers leave holes in.
+
+use super::{Sim, cross_to_broker};
+use crate::contract::{Contract, SchemaSource, Schemas};
+use crate::edge::{BEGINNING, BrokerError, LaneReader, Log, Producer, Publisher};
+use crate::memory::World;
+use crate::record::{OutRecord, Record};
+use canon::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+#[derive(Clone, Debug)]
+enum Entry {
+    Committed(OutRecord),
+    /// Of an open transaction: everything from here on is not yet stable.
+    Open {
+        id: String,
+        epoch: u64,
+        record: OutRecord,
+    },
+    /// An aborted record, or a transaction's marker.
+    Hole,
+}
+
+#[derive(Debug, Default)]
+struct Logs {
+    partitions: BTreeMap<(String, i32), Vec<Entry>>,
+    epochs: BTreeMap<String, u64>,
+}
+
+/// The broker; clones share it.
+#[derive(Clone)]
+pub(crate) struct SimBroker {
+    sim: Sim,
+    logs: Arc<Mutex<Logs>>,
+    pub(crate) schemas: Arc<Schemas>,
+    /// Does not fence producers, to show that the simulation notices.
+    pub(crate) without_fence: bool,
+}
+
+impl SimBroker {
+    pub(crate) fn new(sim: &Sim, contract: &Contract, topics: &[&str], schemas: Schemas) -> Self {
+        let mut logs = Logs::default();
+        for topic in topics {
+            for partition in 0..i32::try_from(contract.partitions(topic)).unwrap_or(1) {
+                logs.partitions.insert(((*topic).to_owned(), partition), Vec::new());
+            }
+        }
+        let (logs, schemas) = (Arc::new(Mutex::new(logs)), Arc::new(schemas));
+        Self { sim: sim.clone(), logs, schemas, without_fence: false }
+    }
+
+    fn logs(&self) -> MutexGuard<'_, Logs> {
+        self.logs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends a committed record, as a producer without transactions does.
+    pub(crate) fn append(&self, record: OutRecord) {
+        let at = (record.topic.clone(), record.partition);
+        if let Some(log) = self.logs().partitions.get_mut(&at) {
+            log.push(Entry::Committed(record));
+        }
+        self.sim.stir();
+    }
+
+    /// Committed records of a partition from an offset up to the last stable one, with their offsets.
+    pub(crate) fn committed(&self, topic: &'static str, partition: i32, from: i64) -> Vec<Record> {
+        let logs = self.logs();
+        let Some(log) = logs.partitions.get(&(topic.to_owned(), partition)) else { return Vec::new() };
+        let stable = log.iter().take_while(|entry| !matches!(entry, Entry::Open { .. }));
+        (0..)
+            .zip(stable)
+            .filter(|(offset, _)| *offset >= from)
+            .filter_map(|(offset, entry)| match entry {
+                Entry::Committed(out) => Some(record(topic, partition, offset, out)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn abort_older(&self, id: &str, epoch: u64) {
+        for log in self.logs().partitions.values_mut() {
+            for entry in log.iter_mut() {
+                if matches!(entry, Entry::Open { id: of, epoch: held, .. } if of == id && *held < epoch) {
+                    *entry = Entry::Hole;
+                }
+            }
+        }
+    }
+
+    fn is_fenced(&self, id: &str, epoch: u64) -> bool {
+        !self.without_fence && self.logs().epochs.get(id).is_some_and(|current| *current != epoch)
+    }
+}
+
+fn record(topic: &'static str, partition: i32, offset: i64, out: &OutRecord) -> Record {
+    let (key, value, headers) = (Some(out.key.clone()), out.value.clone(), out.headers.clone());
+    Record { topic, partition, offset, timestamp: Timestamp(offset), key, value, headers }
+}
+
+impl SchemaSource for SimBroker {
+    fn schemas(&self) -> &Arc<Schemas> {
+        &self.schemas
+    }
+
+    async fn ensure(&self, ids: &[u32]) -> Result<(), BrokerError> {
+        cross_to_broker(&self.sim, "registry").await?;
+        ids.iter().for_each(|id| self.schemas.learn_writer(*id, None));
+        Ok(())
+    }
+}
+
+impl Log for SimBroker {
+    type Reader = SimReader;
+
+    async fn open(&self, lane: i32, positions: &[(&'static str, i64)]) -> Result<SimReader, BrokerError> {
+        cross_to_broker(&self.sim, "open").await?;
+        let next = positions.iter().map(|(topic, next)| (*topic, if *next == BEGINNING { 0 } else { *next }));
+        Ok(SimReader { broker: self.clone(), lane, next: next.collect() })
+    }
+}
+
+/// Reads a lane's partitions, its topics mixed at random.
+pub(crate) struct SimReader {
+    broker: SimBroker,
+    lane: i32,
+    next: Vec<(&'static str, i64)>,
+}
+
+impl SimReader {
+    fn has_any(&self) -> bool {
+        self.next.iter().any(|(topic, next)| !self.broker.committed(topic, self.lane, *next).is_empty())
+    }
+}
+
+impl LaneReader for SimReader {
+    async fn next(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, BrokerError> {
+        let sim = self.broker.sim.clone();
+        let reader = &*self;
+        sim.until(World::now(&sim) + wait, || reader.has_any()).await;
+        cross_to_broker(&sim, "fetch").await?;
+        let mut waiting: Vec<Vec<Record>> = Vec::new();
+        for (topic, next) in &self.next {
+            let mut records = self.broker.committed(topic, self.lane, *next);
+            records.reverse();
+            waiting.push(records);
+        }
+        let mut batch: Vec<Record> = Vec::new();
+        let most = usize::try_from(1 + sim.below(max as u64)).unwrap_or(1);
+        while batch.len() < most {
+            waiting.retain(|records| !records.is_empty());
+            if waiting.is_empty() {
+                break;
+            }
+            let pick = usize::try_from(sim.below(waiting.len() as u64)).unwrap_or(0);
+            batch.extend(waiting[pick].pop());
+        }
+        for record in &batch {
+            for (topic, next) in &mut self.next {
+                if *topic == record.topic {
+                    *next = record.offset + 1;
+                }
+            }
+        }
+        Ok(batch)
+    }
+}
+
+impl Publisher for SimBroker {
+    type Producer = SimProducer;
+
+    async fn fence(&self, transactional_id: &str) -> Result<SimProducer, BrokerError> {
+        cross_to_broker(&self.sim, "init transactions").await?;
+        let id = transactional_id.to_owned();
+        let epoch = {
+            let mut logs = self.logs();
+            let epoch = logs.epochs.entry(id.clone()).or_insert(0);
+            *epoch += 1;
+            *epoch
+        };
+        if !self.without_fence {
+            self.abort_older(&id, epoch);
+        }
+        self.sim.stir();
+        cross_to_broker(&self.sim, "init transactions").await?;
+        Ok(SimProducer { broker: self.clone(), id, epoch })
+    }
+}
+
+/// A producer under a transactional id.
+pub(crate) struct SimProducer {
+    broker: SimBroker,
+    id: String,
+    epoch: u64,
+}
+
+impl SimProducer {
+    fn check(&self) -> Result<(), BrokerError> {
+        if self.broker.is_fenced(&self.id, self.epoch) {
+            return Err(BrokerError::new("fenced by a newer producer"));
+        }
+        Ok(())
+    }
+
+    /// Ends the transaction: its records become visible, and a marker follows in each partition it touched.
+    fn end(&self) {
+        let mut logs = self.broker.logs();
+        for log in logs.partitions.values_mut() {
+            let mut touched = false;
+            for entry in log.iter_mut() {
+                if let Entry::Open { id, epoch, record } = entry
+                    && (id.as_str(), *epoch) == (self.id.as_str(), self.epoch)
+                {
+                    *entry = Entry::Committed(record.clone());
+                    touched = true;
+                }
+            }
+            if touched {
+                log.push(Entry::Hole);
+            }
+        }
+    }
+}
+
+impl Producer for SimProducer {
+    async fn publish(&mut self, records: &[OutRecord]) -> Result<(), BrokerError> {
+        for out in records {
+            if self.broker.sim.one_in(3) {
+                cross_to_broker(&self.broker.sim, "produce").await?;
+            }
+            self.check()?;
+            let at = (out.topic.clone(), out.partition);
+            let entry = Entry::Open { id: self.id.clone(), epoch: self.epoch, record: out.clone() };
+            self.broker.logs().partitions.get_mut(&at).into_iter().for_each(|log| log.push(entry.clone()));
+        }
+        cross_to_broker(&self.broker.sim, "commit transaction").await?;
+        self.check()?;
+        self.end();
+        self.broker.sim.stir();
+        cross_to_broker(&self.broker.sim, "commit transaction").await
+    }
+}

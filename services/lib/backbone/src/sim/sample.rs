@@ -1,0 +1,193 @@
+//! A small projection for the simulation: it has everything that can go wrong (rejects, panics, deadlines, commands,
+//! corrections, withdrawals, a compacted output).
+
+use crate::contract::{Contract, Schemas, TopicPolicy};
+use crate::program::Folding;
+use crate::projection::{Column, Cx, On, Projection, Reason, Reject, ReportRow, Rows, Table};
+use crate::record::OutRecord;
+use crate::fact::Fact;
+use canon::event::{Change, ContentHasher, Event, Name, event_id};
+use canon::headers::Headers;
+use canon::key::EncounterToken;
+use canon::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+/// Topic names; the index is the type parameter of [`Sample`].
+pub(crate) const TOPICS: [&str; 5] = ["sim.left", "sim.right", "sim.sum", "sim.order", "sim.note"];
+pub(crate) type Left = Sample<0>;
+pub(crate) type Right = Sample<1>;
+/// Compacted: the latest sum of a key.
+pub(crate) type Sum = Sample<2>;
+/// A command, given once for each full ten.
+pub(crate) type Order = Sample<3>;
+/// A fact that is corrected and withdrawn.
+pub(crate) type Note = Sample<4>;
+
+const SCHEMA: &str = r#"{"type":"record","name":"Sample","namespace":"org.vertebra.sim","fields":[
+ {"name":"change","type":{"type":"enum","name":"Change","symbols":["recorded","corrected","withdrawn","unknown"],"default":"unknown"},"default":"unknown"},
+ {"name":"n","type":"long"},{"name":"mood","type":"string","default":""}]}"#;
+
+/// One event of the simulation.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename = "Sample")]
+pub(crate) struct Sample<const TOPIC: usize> {
+    pub(crate) change: Change,
+    pub(crate) n: i64,
+    pub(crate) mood: String,
+}
+
+impl<const TOPIC: usize> Sample<TOPIC> {
+    pub(crate) fn new(n: i64, mood: &str) -> Self {
+        Self { change: Change::Recorded, n, mood: mood.to_owned() }
+    }
+}
+
+impl<const TOPIC: usize> Event for Sample<TOPIC> {
+    const TOPIC: &'static str = TOPICS[TOPIC];
+    const SCHEMA: &'static str = SCHEMA;
+    type Key = EncounterToken;
+
+    fn change(&self) -> Change {
+        self.change
+    }
+
+    fn mark(&mut self, change: Change) {
+        self.change = change;
+    }
+
+    fn content(&self, hasher: &mut ContentHasher) {
+        hasher.field("n", &self.n);
+        hasher.field("mood", &self.mood);
+    }
+}
+
+/// The fold: sums what it sees, each number once.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Tally {
+    pub(crate) left: BTreeSet<i64>,
+    pub(crate) right: BTreeSet<i64>,
+    pub(crate) doubled: u32,
+    pub(crate) woken: u32,
+}
+
+#[derive(Serialize)]
+struct TallyRow {
+    key: String,
+    sum: i64,
+}
+
+impl ReportRow for TallyRow {
+    const TABLE: Table = Table { name: "tally", columns: &[("key", Column::Text), ("sum", Column::Integer)] };
+
+    fn row(&self) -> String {
+        self.key.clone()
+    }
+}
+
+impl Tally {
+    pub(crate) fn sum(&self) -> i64 {
+        self.left.iter().chain(&self.right).sum()
+    }
+
+    fn took(&mut self, new: bool, key: &EncounterToken, mood: &str, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
+        self.doubled += u32::from(!new);
+        let name = |kind: &str| Name::new(kind, &[key.to_string()]);
+        cx.emit(name("sum"), key, Sum::new(self.sum(), ""));
+        match mood {
+            "bad" => return Err(Reject::new(Reason::Invalid, "a bad number")),
+            "panic" => panic!("a number to panic over"),
+            "note" => cx.emit(name("note"), key, Note::new(self.sum() / 10, "")),
+            "unsay" => cx.retract::<Note>(name("note"), key),
+            "recommand" => cx.emit(name("order/fixed"), key, Order::new(self.sum(), "")),
+            _ => {}
+        }
+        cx.wake(cx.now() + Duration::from_secs(3));
+        Ok(())
+    }
+}
+
+impl Projection for Tally {
+    const NAME: &'static str = "tally";
+    type Key = EncounterToken;
+    type Setup = ();
+
+    fn woken(&mut self, key: &EncounterToken, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
+        self.woken += 1;
+        let name = Name::new("order", &[key.to_string(), self.woken.to_string()]);
+        cx.emit(name, key, Order::new(self.sum(), ""));
+        Ok(())
+    }
+
+    fn report(&self, key: &EncounterToken, rows: &mut Rows) {
+        rows.put(&TallyRow { key: key.to_string(), sum: self.sum() });
+    }
+}
+
+impl On<Left> for Tally {
+    fn on(&mut self, fact: &Fact<Left>, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
+        let new = self.left.insert(fact.body.n);
+        self.took(new, &fact.key, &fact.body.mood, cx)
+    }
+}
+
+impl On<Right> for Tally {
+    fn on(&mut self, fact: &Fact<Right>, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
+        let new = self.right.insert(fact.body.n);
+        self.took(new, &fact.key, &fact.body.mood, cx)
+    }
+}
+
+/// The declaration.
+pub(crate) fn folding() -> Folding<Tally> {
+    Folding::new(()).on::<Left>().on::<Right>().emits::<Sum>().emits::<Order>().emits::<Note>().reports::<TallyRow>()
+}
+
+/// Two lanes; sums are compacted, orders are commands.
+pub(crate) fn contract() -> Contract {
+    Contract::with(TOPICS.map(|topic| {
+        let (compacted, command) = (topic == Sum::TOPIC, topic == Order::TOPIC);
+        (topic, TopicPolicy { partitions: 2, compacted, command, value_bytes_max: 1000 })
+    }))
+}
+
+/// Ids of the sample's schema.
+pub(crate) fn schemas() -> Schemas {
+    Schemas::with(&TOPICS.map(|topic| (topic, SCHEMA)))
+}
+
+/// An input record as an upstream service's relay writes it.
+pub(crate) fn input<const TOPIC: usize>(
+    key: &EncounterToken,
+    version: i64,
+    sample: &Sample<TOPIC>,
+    schemas: &Schemas,
+) -> OutRecord {
+    let name = Name::new("number", &[key.to_string(), version.to_string()]);
+    let headers = Headers {
+        id: event_id(name.fact_id(TOPICS[TOPIC]), 1),
+        source: "generator".to_owned(),
+        r#type: TOPICS[TOPIC].to_owned(),
+        time: Timestamp(version),
+        subject: key.to_string(),
+        version: Some(version),
+        revision: Some(1),
+        factname: name.to_string(),
+        correlationid: None,
+        causationid: None,
+        facility: None,
+        sourceref: None,
+        traceparent: None,
+    };
+    let id = schemas.id_of(TOPICS[TOPIC]).unwrap();
+    let value = canon::codec::encode(id, sample).unwrap();
+    OutRecord {
+        seq: 0,
+        topic: TOPICS[TOPIC].to_owned(),
+        partition: contract().partition_of(TOPICS[TOPIC], key.to_string().as_bytes()),
+        key: key.to_string().into_bytes(),
+        value: Some(value),
+        headers: headers.to_pairs(),
+    }
+}

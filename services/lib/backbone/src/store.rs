@@ -1,0 +1,346 @@
+//! What the core asks of its ledger: leases, one transaction per batch, an outbox for the relay.
+//!
+//! Two implementations: `postgres` (the real one) and `memory` (the same semantics in memory, for authors' tests and
+//! the simulation). Every rule of delivery is written once, against this trait.
+
+use crate::emission::{CounterKey, Emitted};
+use crate::journal::Entry;
+use crate::projection::{Reason, Row};
+use crate::record::{OutRecord, Record};
+use canon::time::Timestamp;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::error::Error;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Why the ledger did not do what was asked, by what follows from it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else owns the lane or shard, or moved it on: let go of it.
+    #[error("the lease is no longer ours: another epoch or sequence holds it")]
+    Fenced,
+    /// Nothing was written: try again later, order kept.
+    #[error("the ledger cannot be used: {what}")]
+    Unavailable {
+        /// What was being done.
+        what: &'static str,
+        /// The driver's error.
+        #[source]
+        source: Option<Box<dyn Error + Send + Sync>>,
+    },
+    /// The COMMIT was sent and its answer did not come: drop the cache, read the lane again.
+    #[error("it is not known whether the transaction was committed")]
+    CommitUnknown,
+}
+
+/// One lane of one projection or sink: partition `number` of every topic it reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LaneId {
+    /// The projection's or sink's name.
+    pub processor: &'static str,
+    /// The partition.
+    pub number: i32,
+}
+
+/// Both fences of a lane: who owns it, and how far they have come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// The lane.
+    pub lane: LaneId,
+    /// Rises each time the lane is taken.
+    pub epoch: i64,
+    /// Rises with each committed transaction (not an offset: transaction markers and compaction leave gaps).
+    pub seq: i64,
+}
+
+/// What a lane's owner is told when it takes the lane, or reads it again after an unknown outcome.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Grant {
+    /// The fence to hold.
+    pub fence: Fence,
+    /// The next offset to read, per topic; a topic never read is absent.
+    pub positions: BTreeMap<String, i64>,
+    /// The database's clock.
+    pub now: Timestamp,
+    /// The earliest deadline of the lane.
+    pub next_due: Option<Timestamp>,
+    /// How often the lane was taken since its last commit: the crash counter.
+    pub attempts: i32,
+    /// The record that was being tried alone when the process died.
+    pub trial: Option<Trial>,
+}
+
+/// A record run alone, since batches with it in them kept crashing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trial {
+    /// Its topic.
+    pub topic: String,
+    /// Its offset in the lane's partition.
+    pub offset: i64,
+}
+
+/// Who is alive and who owns what, for sharing lanes out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Fleet {
+    /// Instances whose heartbeat has not expired, in order.
+    pub instances: Vec<Uuid>,
+    /// For each lane in order: its owner, when its lease has not expired.
+    pub owners: Vec<Option<Uuid>>,
+}
+
+/// A lane's heartbeat was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Renewed {
+    /// The database's clock.
+    pub now: Timestamp,
+    /// The earliest deadline of the lane.
+    pub next_due: Option<Timestamp>,
+}
+
+/// A relay shard and the epoch it is held under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardFence {
+    /// The shard: output partition modulo the number of shards.
+    pub shard: i32,
+    /// Rises each time the shard is taken.
+    pub epoch: i64,
+}
+
+/// The ledger of one service.
+pub trait Store: Clone + Send + Sync + 'static {
+    /// One transaction on it.
+    type Tx: Tx;
+
+    /// Makes the lanes known; those already there are left as they are.
+    fn ensure_lanes(
+        &self,
+        processor: &'static str,
+        lanes: i32,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Says that an instance is alive, and tells who else is.
+    fn heartbeat(
+        &self,
+        processor: &'static str,
+        instance: Uuid,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Fleet, StoreError>> + Send;
+
+    /// Says that an instance is going away.
+    fn leave(
+        &self,
+        processor: &'static str,
+        instance: Uuid,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Takes a lane whose lease is free or has expired by the database's clock; raises its epoch.
+    fn take_lane(
+        &self,
+        lane: LaneId,
+        instance: Uuid,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Option<Grant>, StoreError>> + Send;
+
+    /// Reads a lane again under the epoch held; nothing if somebody else holds it now.
+    fn resume(&self, fence: &Fence) -> impl Future<Output = Result<Option<Grant>, StoreError>> + Send;
+
+    /// Renews a lane's lease without work done.
+    fn renew(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Renewed, StoreError>> + Send;
+
+    /// Gives a lane back, so that another may take it at once; clears its crash counter.
+    fn release_lane(&self, fence: &Fence) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Begins a batch's transaction. Its first statement moves the lane's row from the fence's sequence to the next,
+    /// under the fence's epoch, and renews the lease; it reads the clock and at most `due_max` deadlines that are due.
+    fn begin(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+        due_max: usize,
+    ) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send;
+
+    /// Takes a relay shard that is free or expired; raises its epoch.
+    fn take_shard(
+        &self,
+        shard: i32,
+        instance: Uuid,
+        lease: Duration,
+    ) -> impl Future<Output = Result<Option<ShardFence>, StoreError>> + Send;
+
+    /// Renews a shard's lease; `Fenced` when its epoch is another one.
+    fn hold_shard(
+        &self,
+        fence: &ShardFence,
+        lease: Duration,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Gives a shard back.
+    fn release_shard(&self, fence: &ShardFence) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// The lowest rows of a shard's outbox, by sequence. Never by a cursor: a lower one may become visible later.
+    fn outbox(
+        &self,
+        shard: i32,
+        max: usize,
+    ) -> impl Future<Output = Result<Vec<OutRecord>, StoreError>> + Send;
+
+    /// Deletes rows that were published.
+    fn delete_outbox(&self, seqs: &[i64]) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// One batch's transaction, holding the lane's row. Dropped without commit, it is rolled back.
+pub trait Tx: Send {
+    /// The batch's clock: the database's, never behind the lane's last batch.
+    fn now(&self) -> Timestamp;
+
+    /// Deadlines due at the batch's clock, ordered by (deadline, key).
+    fn due(&self) -> &[(Timestamp, String)];
+
+    /// Loads states and chains of keys, and what is known of identities.
+    fn load(&mut self, want: &Want) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
+
+    /// Locks the version counters of these keys, in the order given (which is sorted), and reads them.
+    fn lock_counters(
+        &mut self,
+        keys: &[CounterKey],
+    ) -> impl Future<Output = Result<BTreeMap<CounterKey, i64>, StoreError>> + Send;
+
+    /// Reads the emission ledger; call it after the counters are locked.
+    fn emitted(
+        &mut self,
+        facts: &[Uuid],
+    ) -> impl Future<Output = Result<HashMap<Uuid, Emitted>, StoreError>> + Send;
+
+    /// Reads the effect ledger of a sink.
+    fn effects(
+        &mut self,
+        commands: &[Uuid],
+    ) -> impl Future<Output = Result<HashMap<Uuid, Effect>, StoreError>> + Send;
+
+    /// Writes a batch's changes; outbox sequences are drawn here, in the order of the rows. Returns the lane's
+    /// earliest deadline after them.
+    fn write(&mut self, changes: Changes)
+    -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+
+    /// Commits.
+    fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What a batch needs to see before it folds.
+#[derive(Clone, Debug, Default)]
+pub struct Want {
+    /// Keys whose state and chain are wanted.
+    pub keys: Vec<String>,
+    /// Identities (name, id) of facts without versions.
+    pub identities: Vec<(String, Uuid)>,
+}
+
+/// What the ledger holds of it.
+#[derive(Clone, Debug, Default)]
+pub struct Loaded {
+    /// States by key; a key never seen is absent.
+    pub states: HashMap<String, StoredState>,
+    /// Keys with a parked chain.
+    pub parked: HashSet<String>,
+    /// For each name wanted: the ids seen under it.
+    pub seen: HashMap<String, HashSet<Uuid>>,
+}
+
+/// A state as it is kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredState {
+    /// The last version received of this key, per topic.
+    pub versions: BTreeMap<String, i64>,
+    /// The state as JSON.
+    pub body: serde_json::Value,
+}
+
+/// Everything one batch writes.
+#[derive(Debug, Default)]
+pub struct Changes {
+    /// States by key, whole.
+    pub states: Vec<(String, StoredState)>,
+    /// Deadlines set or cleared.
+    pub deadlines: Vec<(String, Option<Timestamp>)>,
+    /// Identities seen.
+    pub seen: Vec<(String, Uuid)>,
+    /// Inputs parked, in order.
+    pub parked: Vec<Parked>,
+    /// Counters that moved.
+    pub counters: Vec<(CounterKey, i64)>,
+    /// Emission ledger rows.
+    pub emitted: Vec<Emitted>,
+    /// Records to publish; their `seq` is drawn by the store.
+    pub outbox: Vec<OutRecord>,
+    /// Report rows to write.
+    pub rows: Vec<Row>,
+    /// Report rows to delete: table, row.
+    pub rows_gone: Vec<(&'static str, String)>,
+    /// Effects of a sink.
+    pub effects: Vec<Effect>,
+    /// Next offsets to read.
+    pub positions: BTreeMap<String, i64>,
+    /// The journal's entry; sinks have none.
+    pub journal: Option<Entry>,
+    /// The crash counter to leave behind: 0 after an ordinary batch.
+    pub attempts: i32,
+    /// The record that will be tried alone next.
+    pub trial: Option<Trial>,
+}
+
+/// One input that waits for a person.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parked {
+    /// The key whose later inputs park behind it; nothing if it blocks nobody.
+    pub chain: Option<String>,
+    /// What is parked.
+    pub item: ParkedItem,
+    /// The class of what is wrong.
+    pub reason: Reason,
+    /// In words, without patient data.
+    pub detail: String,
+    /// The batch's clock.
+    pub at: Timestamp,
+}
+
+/// What can be parked: a record with its very bytes, or a deadline of a parked key.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ParkedItem {
+    /// A record as it was read.
+    Record(Record),
+    /// A deadline that fell due while its key was parked, or whose fold rejected.
+    Deadline {
+        /// The key.
+        key: String,
+        /// When it was due.
+        at: Timestamp,
+    },
+}
+
+/// What became of a command, so that it is never carried out a second time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effect {
+    /// The command's fact id.
+    pub command: Uuid,
+    /// Its name.
+    pub name: String,
+    /// How it ended.
+    pub ended: Ended,
+    /// Their identity for it: in Odoo the record's id.
+    pub their_id: Option<String>,
+    /// The batch's clock.
+    pub at: Timestamp,
+}
+
+/// How a command ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It took effect.
+    Applied,
+    /// It is parked, with its reason in the parked rows.
+    Parked,
+}

@@ -1,0 +1,226 @@
+//! What holds for any bytes at all: asserted by the mutation loop here and by the fuzz targets.
+
+#![allow(
+    clippy::unwrap_used,
+    dead_code,
+    reason = "each target uses one of these, and fails by a panic"
+)]
+
+use std::ops::Range;
+
+use hl7::ack::{AckCode, Acknowledgement, Reply, ack, ack_unparsed};
+use hl7::charset::Charset;
+use hl7::message::{Message, Path, Segment, Value};
+use hl7::mllp::{self, Decoder, Fault, Frame, Limits};
+use hl7::time::{Dtm, Origin, Precision, Zone, format_utc};
+
+/// Fields compared one by one with the iterator, which costs the square of their number.
+const COMPARED_FIELDS: usize = 40;
+
+/// A message stays inside its bytes, and its parts put together are the message again.
+pub(crate) fn parser(bytes: &[u8]) {
+    let Ok(message) = Message::parse(bytes) else {
+        return;
+    };
+    let charset = Charset::of(&message, Charset::LATIN_1).charset;
+    for segment in message.segments() {
+        assert_inside(bytes, segment.raw());
+        assert!(
+            !segment.raw().iter().any(|byte| matches!(byte, b'\r' | b'\n')),
+            "no line end inside a segment"
+        );
+        fields(bytes, segment, &message, charset);
+    }
+    for text in ["PID-3[2].4.2", "MSH-1", "MSH-2", "FT1[2]-7.1", "OBX-5[3]"] {
+        let path: Path = text.parse().unwrap();
+        assert_eq!(path.to_string(), text);
+        assert_inside(bytes, message.get(&path).raw());
+    }
+    let grouped: usize = message
+        .groups("FT1", &["IN1"])
+        .map(|group| group.segments().len())
+        .sum();
+    assert!(grouped <= message.segments().len());
+    let _shown = format!("{message:?}");
+}
+
+fn fields(bytes: &[u8], segment: Segment<'_>, message: &Message<'_>, charset: Charset) {
+    let delimiters = message.delimiters();
+    let header = [&b"MSH"[..], b"FHS", b"BHS"].contains(&segment.name()) && segment.raw().len() > 3;
+    let mut whole = segment.name().to_vec();
+    for (index, field) in segment.fields().enumerate() {
+        if index < COMPARED_FIELDS {
+            assert_eq!(
+                segment.field(index + 1).raw(),
+                field.raw(),
+                "field {} as the iterator has it",
+                index + 1
+            );
+        }
+        value(bytes, *field, charset);
+        let repetitions: Vec<&[u8]> = field.repetitions().map(|repetition| repetition.raw()).collect();
+        assert!(header && index < 2 || repetitions.join(&delimiters.repetition) == field.raw());
+        for repetition in field.repetitions() {
+            for component in repetition.components() {
+                value(bytes, *component, charset);
+                component
+                    .subcomponents()
+                    .for_each(|subcomponent| value(bytes, *subcomponent, charset));
+            }
+        }
+        if !(header && index == 0) {
+            whole.push(delimiters.field);
+            whole.extend_from_slice(field.raw());
+        }
+    }
+    assert_eq!(whole, segment.raw(), "the fields put together are the segment");
+}
+
+fn value(bytes: &[u8], value: Value<'_>, charset: Charset) {
+    assert_inside(bytes, value.raw());
+    assert!(
+        value.unescaped().len() <= value.raw().len(),
+        "decoding never makes a value longer"
+    );
+    let decoded = value.decode(charset);
+    // Sets of Unicode can name the replacement character themselves.
+    let unicode = charset.name().starts_with("UTF") || charset.name() == "gb18030";
+    assert!(
+        decoded.had_errors || unicode || !decoded.text.contains('\u{fffd}'),
+        "no silent replacement"
+    );
+}
+
+#[track_caller]
+fn assert_inside(bytes: &[u8], part: &[u8]) {
+    let (outer, inner): (Range<_>, Range<_>) = (bytes.as_ptr_range(), part.as_ptr_range());
+    assert!(
+        part.is_empty() || (outer.start <= inner.start && inner.end <= outer.end),
+        "a span outside of the bytes"
+    );
+}
+
+/// A stream gives the same frames however it is cut, none over the limit, and no byte from nowhere.
+pub(crate) fn framing(stream: &[u8]) {
+    let limits = Limits {
+        frame_bytes: 400,
+        head_bytes: 16,
+    };
+    let whole = frames(stream, stream.len().max(1), limits);
+    for size in [1, 2, 3, 7] {
+        assert_eq!(frames(stream, size, limits), whole, "in pieces of {size}");
+    }
+    let mut accounted = 0;
+    for frame in &whole {
+        accounted += match frame {
+            Frame::Message(payload) => {
+                assert!(payload.len() <= limits.frame_bytes);
+                payload.len() + 1
+            }
+            Frame::Fault(Fault::TooLarge {
+                limit_bytes,
+                seen_bytes,
+                head,
+            }) => {
+                assert!(seen_bytes > limit_bytes && head.len() <= limits.head_bytes);
+                *seen_bytes
+            }
+            Frame::Fault(
+                Fault::GarbageBeforeStart { bytes }
+                | Fault::StartInsideFrame { bytes }
+                | Fault::Unfinished { bytes },
+            ) => *bytes,
+        };
+    }
+    assert!(accounted <= stream.len(), "more bytes came out than went in");
+    if !stream
+        .iter()
+        .any(|&byte| byte == mllp::START || byte == mllp::END)
+    {
+        let unlimited = Limits {
+            frame_bytes: usize::MAX,
+            head_bytes: 0,
+        };
+        let framed = frames(&mllp::encode(stream), 5, unlimited);
+        assert!(
+            framed == [Frame::Message(stream.to_vec())],
+            "what is encoded comes out again"
+        );
+    }
+}
+
+/// All frames of a stream that comes in pieces of `size` bytes.
+pub(crate) fn frames(stream: &[u8], size: usize, limits: Limits) -> Vec<Frame> {
+    let mut decoder = Decoder::new(limits);
+    let mut frames = Vec::new();
+    for piece in stream.chunks(size) {
+        decoder.push(piece);
+        frames.extend(decoder.by_ref());
+    }
+    frames.extend(decoder.finish());
+    frames.extend(decoder);
+    frames
+}
+
+/// Whatever was received, the answer is one frame and one message, and names what it answers.
+pub(crate) fn answer(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let reply = Reply {
+        code: AckCode::ApplicationError,
+        control_id: "4711",
+        sent_at: "20260301101501",
+        text: Some(&text),
+        error: Some((hl7::ack::ErrorCode::DataType, Path::parse("PID-3[2].4").ok())),
+    };
+    let answer = match Message::parse(bytes) {
+        Ok(message) => {
+            let answer = ack(&message, &reply);
+            let received = Acknowledgement::parse(&answer).expect("an answer can be read");
+            let mut expected = message.header().field(10).raw().to_vec();
+            expected.retain(|&byte| byte != mllp::START && byte != mllp::END);
+            assert_eq!(received.control_id.raw(), expected, "MSA-2 is MSH-10");
+            answer
+        }
+        Err(_) => ack_unparsed(&reply),
+    };
+    assert_eq!(
+        Acknowledgement::parse(&answer).map(|received| received.code),
+        Ok(reply.code)
+    );
+    let lines = Message::parse(&answer)
+        .expect("an answer is a message")
+        .segments()
+        .len();
+    assert_eq!(lines, 3, "no text of ours ends a segment");
+    let limits = Limits::default();
+    assert!(
+        frames(&mllp::encode(&answer), 64, limits) == [Frame::Message(answer.clone())],
+        "no text of ours ends a frame"
+    );
+    let _any = Acknowledgement::parse(bytes);
+}
+
+/// A time is refused or is an instant that can be written and read again.
+pub(crate) fn time(bytes: &[u8]) {
+    let Ok(time) = Dtm::parse(bytes) else { return };
+    for zone in [
+        Zone::UTC,
+        Zone::named("Europe/Berlin").unwrap(),
+        Zone::named("Pacific/Apia").unwrap(),
+    ] {
+        let instant = time.instant(&zone);
+        assert_eq!(instant.precision, time.precision());
+        assert_eq!(
+            instant.origin == Origin::Stated,
+            bytes.iter().any(|byte| matches!(byte, b'+' | b'-'))
+        );
+        // A day inside the years that have four digits, so that no offset leaves them.
+        if (2..9999).contains(&time.date().0) {
+            let again =
+                Dtm::parse(format_utc(instant.micros).as_bytes()).expect("a time of ours can be read");
+            let again = again.instant(&zone);
+            assert_eq!(again.micros, instant.micros.div_euclid(1000) * 1000);
+            assert_eq!(again.precision, Precision::Fraction(3));
+        }
+    }
+}
