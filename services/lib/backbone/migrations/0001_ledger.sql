@@ -140,7 +140,7 @@ CREATE TABLE journal (
     lane integer NOT NULL,
     seq bigint NOT NULL,
     clock_us bigint NOT NULL,
-    entry jsonb NOT NULL,
+    entry json NOT NULL,
     PRIMARY KEY (processor, lane, seq)
 );
 

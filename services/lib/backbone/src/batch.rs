@@ -184,9 +184,9 @@ impl Run<'_> {
             self.attempt(index, &meta.key, cause, |state, out| program.on(state, &given, now, out));
         if let Err(reject) = result {
             if matches!(reject.reason, Reason::Crash) {
-                let culprit =
-                    Culprit { topic: record.topic.to_owned(), offset: record.offset, reason: reject.reason };
-                self.folded.culprits.push(culprit);
+                let (topic, offset) = (record.topic.to_owned(), record.offset);
+                let (reason, detail) = (reject.reason, reject.detail.clone());
+                self.folded.culprits.push(Culprit { topic, offset, reason, detail });
             }
             self.park(Some(&meta.key), item(), reject);
         }

@@ -213,6 +213,9 @@ impl Desk<'_> {
                 (row.content, mark(&row.wire, self.schemas, schema_id)?, true)
             }
         };
+        if draft.name.contains('\0') || draft.key.contains('\0') {
+            return Err(Reject::new(Reason::Encode, format!("a name or key on {} holds a NUL", draft.topic)));
+        }
         if policy.command && revision > 1 {
             let what = format!("{} is a command and was already given with other content", draft.topic);
             return Err(Reject::new(Reason::Revision, what));

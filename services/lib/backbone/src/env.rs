@@ -19,6 +19,17 @@ pub trait Env: Clone + Send + Sync + 'static {
     fn jitter_permille(&self) -> u32;
 }
 
+/// A loop whose liveness is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loop {
+    /// A lane's.
+    Lane(LaneId),
+    /// The one that shares a processor's lanes out.
+    Owner(&'static str),
+    /// A relay shard's.
+    Relay(i32),
+}
+
 /// What the loops tell about themselves: for metrics, health and the lag that Kafka's tools show.
 pub trait Watch: Send + Sync + 'static {
     /// A lane was taken.
@@ -57,8 +68,8 @@ pub trait Watch: Send + Sync + 'static {
     }
 
     /// A loop has come round: liveness.
-    fn beat(&self, what: &'static str) {
-        let _ = what;
+    fn beat(&self, which: Loop) {
+        let _ = which;
     }
 
     /// The relay published rows of a shard.

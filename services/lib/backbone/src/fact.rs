@@ -39,9 +39,16 @@ impl Meta {
     pub(crate) fn of(record: &Record) -> Result<Self, Reject> {
         let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
         let key = key.ok_or_else(|| Reject::alone(Reason::Envelope, "the record has no text key"))?;
+        // PostgreSQL's text cannot hold it: such a key could never be stored, and would hold its lane for ever.
+        if key.contains('\0') {
+            return Err(Reject::alone(Reason::Envelope, "the key holds a NUL"));
+        }
         let pairs = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
         let headers = Headers::from_pairs(pairs)
             .map_err(|error| Reject::alone(Reason::Envelope, format!("headers cannot be read: {error}")))?;
+        if headers.factname.contains('\0') {
+            return Err(Reject::alone(Reason::Envelope, "the fact's name holds a NUL"));
+        }
         Ok(Self { headers, key: key.to_owned() })
     }
 

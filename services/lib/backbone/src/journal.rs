@@ -44,6 +44,8 @@ pub struct Culprit {
     pub offset: i64,
     /// Why.
     pub reason: Reason,
+    /// In words.
+    pub detail: String,
 }
 
 /// The runs of a batch's records, in the order they were folded.

@@ -8,7 +8,7 @@ use crate::batch::{self, Batch, Cache, Folded};
 use crate::contract::{Contract, SchemaSource, Schemas};
 use crate::edge::{BrokerError, LaneReader, Log};
 use crate::emission::{CounterKey, Desk, Resolved, Said, resolve};
-use crate::env::{Backoff, Env, Watch};
+use crate::env::{Backoff, Env, Loop, Watch};
 use crate::journal;
 use crate::parking;
 use crate::program::Program;
@@ -19,6 +19,7 @@ use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::RwLock;
 use tokio_util::sync::CancellationToken;
 
 /// Bounds of a lane's work.
@@ -63,6 +64,9 @@ pub(crate) struct Parts<S, L, C, E> {
     pub(crate) watch: Arc<dyn Watch>,
     pub(crate) limits: Limits,
     pub(crate) code: String,
+    /// Held to read by every fold of the process, and to write by one that is tried alone: a process that dies during
+    /// a trial then died of that record, or of a signal, and not of what another lane was folding.
+    pub(crate) alone: Arc<RwLock<()>>,
 }
 
 /// Why a lane's loop ended.
@@ -139,11 +143,13 @@ pub(crate) struct Position {
     pub(crate) attempts: i32,
     /// Records still to be run one by one, since batches crashed.
     pub(crate) solo_left: usize,
+    /// The trial that this process has begun: trying it again after a lost answer is no further death.
+    begun: Option<Trial>,
     clock: (Timestamp, Duration),
 }
 
 impl Position {
-    fn of(grant: Grant, elapsed: Duration, limits: &Limits) -> Self {
+    pub(crate) fn of(grant: Grant, elapsed: Duration, limits: &Limits) -> Self {
         let solo = grant.attempts >= limits.crashes_max;
         Self {
             fence: grant.fence,
@@ -152,6 +158,7 @@ impl Position {
             trial: grant.trial,
             attempts: grant.attempts,
             solo_left: if solo { limits.batch_records_max } else { 0 },
+            begun: None,
             clock: (grant.now, elapsed),
         }
     }
@@ -211,7 +218,7 @@ where
         parts.watch.trouble(what, error);
         match recover(parts, &mut lane, &mut backoff, &stop).await {
             Some(left) => break left,
-            None => parts.watch.beat("lane"),
+            None => parts.watch.beat(Loop::Lane(id)),
         }
     };
     parts.watch.lane_left(id, left == Left::Lost);
@@ -244,7 +251,7 @@ where
     let mut reader = parts.log.open(lane.fence.lane.number, &starts).await?;
     let mut renewed = parts.env.elapsed();
     loop {
-        parts.watch.beat("lane");
+        parts.watch.beat(Loop::Lane(lane.fence.lane));
         let max = if lane.solo_left > 0 { 1 } else { parts.limits.batch_records_max };
         let patience = lane.patience(parts.env.elapsed(), parts.limits.lease);
         let records = tokio::select! {
@@ -259,6 +266,7 @@ where
                 let told = parts.store.renew(&lane.fence, parts.limits.lease).await?;
                 (lane.clock, lane.next_due) = ((told.now, elapsed), told.next_due);
                 renewed = elapsed;
+                healthy(parts);
             }
             continue;
         }
@@ -267,7 +275,12 @@ where
         worker.run(lane, records).await?;
         renewed = parts.env.elapsed();
         backoff.reset();
+        healthy(parts);
     }
+}
+
+fn healthy<S, L, C, E>(parts: &Parts<S, L, C, E>) {
+    ["effect", "kafka", "postgres", "state"].into_iter().for_each(|what| parts.watch.healed(what));
 }
 
 /// After trouble: waits, then reads the lane again under the epoch held.
@@ -290,10 +303,9 @@ where
         }
         match parts.store.resume(&lane.fence).await {
             Ok(Some(grant)) => {
-                let attempts = lane.attempts;
-                let solo_left = lane.solo_left;
+                let before = lane.clone();
                 *lane = Position::of(grant, parts.env.elapsed(), &parts.limits);
-                (lane.attempts, lane.solo_left) = (attempts, solo_left);
+                (lane.attempts, lane.solo_left, lane.begun) = (before.attempts, before.solo_left, before.begun);
                 // Kept alive while it is in trouble, so that it does not wander from owner to owner.
                 if parts.store.renew(&lane.fence, parts.limits.lease).await.is_ok() {
                     return None;
@@ -352,6 +364,13 @@ where
 
     async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
         let began = self.parts.env.elapsed();
+        // Taken before any row is locked, so that nobody waits for it with a transaction open.
+        let (_alone, _beside);
+        if lane.solo_left > 0 {
+            _alone = self.parts.alone.write().await;
+        } else {
+            _beside = self.parts.alone.read().await;
+        }
         let forced = self.try_alone(lane, &records).await?;
         let limits = &self.parts.limits;
         let mut tx = self.parts.store.begin(&lane.fence, limits.lease, limits.due_max).await?;
@@ -379,7 +398,7 @@ where
         let next_due = tx.write(changes).await?;
         tx.commit().await?;
         self.settle(folded.slots);
-        (lane.trial, lane.next_due) = (None, next_due);
+        (lane.trial, lane.begun, lane.next_due) = (None, None, next_due);
         let elapsed = self.parts.env.elapsed();
         lane.advance(positions, now, elapsed);
         let took = elapsed.saturating_sub(began);
@@ -414,6 +433,9 @@ where
         let (true, Some(record)) = (lane.solo_left > 0, records.first()) else { return Ok(BTreeMap::new()) };
         let limits = &self.parts.limits;
         let trial = Trial { topic: record.topic.to_owned(), offset: record.offset };
+        if lane.begun.as_ref() == Some(&trial) {
+            return Ok(BTreeMap::new());
+        }
         let tries = if lane.trial.as_ref() == Some(&trial) { lane.attempts } else { limits.crashes_max };
         let tx = self.parts.store.begin(&lane.fence, limits.lease, 0).await?;
         let now = tx.now();
@@ -421,7 +443,7 @@ where
         tx.write(Changes { attempts: tries + 1, trial: Some(trial.clone()), ..Changes::default() }).await?;
         tx.commit().await?;
         lane.advance(BTreeMap::new(), now, self.parts.env.elapsed());
-        (lane.trial, lane.attempts) = (Some(trial), tries + 1);
+        (lane.trial, lane.begun, lane.attempts) = (Some(trial.clone()), Some(trial), tries + 1);
         if tries < 2 * limits.crashes_max {
             return Ok(BTreeMap::new());
         }

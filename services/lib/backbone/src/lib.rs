@@ -14,6 +14,8 @@ pub mod edge;
 mod emission;
 pub mod env;
 mod fact;
+#[cfg(feature = "fault-points")]
+pub mod fault;
 pub mod health;
 pub mod journal;
 pub mod kafka;
@@ -25,10 +27,12 @@ mod parking;
 pub mod postgres;
 mod program;
 mod projection;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by Rig"))]
 mod rebuild;
 pub mod record;
+pub mod registry;
 mod relay;
+pub mod rig;
+pub mod service;
 pub mod settings;
 pub mod shutdown;
 #[cfg(test)]

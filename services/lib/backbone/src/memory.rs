@@ -103,7 +103,8 @@ impl<W: World> Store for MemoryStore<W> {
         instance: Uuid,
         lease: Duration,
     ) -> Result<Option<Grant>, StoreError> {
-        self.call("take lane", |tables, now| Ok(tables.take_lane(lane, instance, now, lease))).await
+        let idle = self.world.idle_in_transaction();
+        self.call("take lane", |tables, now| Ok(tables.take_lane(lane, instance, now, lease, idle))).await
     }
 
     async fn resume(&self, fence: &Fence) -> Result<Option<Grant>, StoreError> {

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// From half a millisecond to half a minute.
-const SECONDS: [f64; 16] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0];
+const SECONDS: [f64; 16] = [
+    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0,
+];
 
 const RECORDS: [f64; 9] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0];
 
@@ -97,14 +98,23 @@ impl Metrics {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let lane = ["processor", "topic", "lane"];
         let all = All {
-            batch_records: made.histograms("batch_records", "Records of a batch", &["processor"], &RECORDS)?,
+            batch_records: made.histograms(
+                "batch_records",
+                "Records of a batch",
+                &["processor"],
+                &RECORDS,
+            )?,
             batch_seconds: made.histograms(
                 "batch_seconds",
                 "A batch, from its first record to its commit",
                 &["processor"],
                 &SECONDS,
             )?,
-            events: made.counters("events_total", "Events by how they ended", &["processor", "topic", "outcome"])?,
+            events: made.counters(
+                "events_total",
+                "Events by how they ended",
+                &["processor", "topic", "outcome"],
+            )?,
             lag_records: made.gauges("lag_records", "Unprocessed offsets, markers included", &lane)?,
             lag_seconds: made.float_gauges(
                 "lag_seconds",
@@ -118,14 +128,26 @@ impl Metrics {
                 &SECONDS,
             )?,
             landing_inflight: made.gauges("landing_inflight", "Messages not yet durable", &["sender"])?,
-            landing_messages: made.counters("landing_messages_total", "Messages by result", &["sender", "result"])?,
+            landing_messages: made.counters(
+                "landing_messages_total",
+                "Messages by result",
+                &["sender", "result"],
+            )?,
             lane_epoch: made.gauges("lane_epoch", "Epoch of an owned lane", &["processor", "lane"])?,
             lanes_owned: made.gauges("lanes_owned", "Lanes owned by this instance", &["processor"])?,
             lease_lost: made.counters("lease_lost_total", "Leases lost while in use", &["processor"])?,
-            outbox_age_seconds: made.float_gauges("outbox_age_seconds", "Age of the oldest row", &["shard"])?,
+            outbox_age_seconds: made.float_gauges(
+                "outbox_age_seconds",
+                "Age of the oldest row",
+                &["shard"],
+            )?,
             outbox_rows: made.gauges("outbox_rows", "Rows not yet published", &["shard"])?,
             parked: made.counters("parked_total", "Inputs parked", &["processor", "reason"])?,
-            parked_rows: made.gauges("parked_rows", "Inputs that wait for a person", &["processor", "reason"])?,
+            parked_rows: made.gauges(
+                "parked_rows",
+                "Inputs that wait for a person",
+                &["processor", "reason"],
+            )?,
             relay_records: made.counters("relay_records_total", "Records published", &["topic"])?,
             relay_transaction_seconds: made.histograms(
                 "relay_transaction_seconds",
@@ -156,14 +178,23 @@ impl Metrics {
             Outcome::Parked => "parked",
             Outcome::VersionGap => "version_gap",
         };
-        self.all.events.with_label_values(&[processor, topic, outcome]).inc_by(count);
+        self.all
+            .events
+            .with_label_values(&[processor, topic, outcome])
+            .inc_by(count);
     }
 
     /// A batch was committed.
     pub fn batch(&self, processor: &str, records: usize, took: Duration) {
         let records = u32::try_from(records).unwrap_or(u32::MAX);
-        self.all.batch_records.with_label_values(&[processor]).observe(records.into());
-        self.all.batch_seconds.with_label_values(&[processor]).observe(took.as_secs_f64());
+        self.all
+            .batch_records
+            .with_label_values(&[processor])
+            .observe(records.into());
+        self.all
+            .batch_seconds
+            .with_label_values(&[processor])
+            .observe(took.as_secs_f64());
     }
 
     /// How far a lane is behind a topic.
@@ -176,13 +207,19 @@ impl Metrics {
             Lag::Unknown => return self.forget_lag(&labels),
         };
         self.all.lag_records.with_label_values(&labels).set(records);
-        self.all.lag_seconds.with_label_values(&labels).set(age.as_secs_f64());
+        self.all
+            .lag_seconds
+            .with_label_values(&labels)
+            .set(age.as_secs_f64());
     }
 
     /// A lane is ours, under this epoch.
     pub fn lane_taken(&self, processor: &str, lane: i32, epoch: i64) {
         let lane = lane.to_string();
-        self.all.lane_epoch.with_label_values(&[processor, lane.as_str()]).set(epoch);
+        self.all
+            .lane_epoch
+            .with_label_values(&[processor, lane.as_str()])
+            .set(epoch);
         self.all.lanes_owned.with_label_values(&[processor]).inc();
     }
 
@@ -190,7 +227,12 @@ impl Metrics {
     pub fn lane_left<'a>(&self, processor: &str, lane: i32, topics: impl IntoIterator<Item = &'a str>) {
         let lane = lane.to_string();
         // A series that was never written is none to be removed.
-        if self.all.lane_epoch.remove_label_values(&[processor, lane.as_str()]).is_ok() {
+        if self
+            .all
+            .lane_epoch
+            .remove_label_values(&[processor, lane.as_str()])
+            .is_ok()
+        {
             self.all.lanes_owned.with_label_values(&[processor]).dec();
         }
         for topic in topics {
@@ -207,7 +249,10 @@ impl Metrics {
     pub fn outbox(&self, shard: i32, rows: i64, oldest: Duration) {
         let shard = shard.to_string();
         self.all.outbox_rows.with_label_values(&[&shard]).set(rows);
-        self.all.outbox_age_seconds.with_label_values(&[&shard]).set(oldest.as_secs_f64());
+        self.all
+            .outbox_age_seconds
+            .with_label_values(&[&shard])
+            .set(oldest.as_secs_f64());
     }
 
     /// A relay published records of one topic.
@@ -217,7 +262,10 @@ impl Metrics {
 
     /// A relay's transaction was committed.
     pub fn relay_transaction(&self, shard: i32, took: Duration) {
-        self.all.relay_transaction_seconds.with_label_values(&[shard.to_string()]).observe(took.as_secs_f64());
+        self.all
+            .relay_transaction_seconds
+            .with_label_values(&[shard.to_string()])
+            .observe(took.as_secs_f64());
     }
 
     /// An input was parked.
@@ -227,7 +275,10 @@ impl Metrics {
 
     /// How many inputs wait for a person, by reason.
     pub fn parked_rows(&self, processor: &str, reason: &str, rows: i64) {
-        self.all.parked_rows.with_label_values(&[processor, reason]).set(rows);
+        self.all
+            .parked_rows
+            .with_label_values(&[processor, reason])
+            .set(rows);
     }
 
     /// Something is tried again; `what` is one of a few words, such as "postgres".
@@ -243,7 +294,10 @@ impl Metrics {
     /// A message that was begun ended so, after this time.
     pub fn landing_ended(&self, sender: &str, landed: Landed, took: Duration) {
         self.all.landing_inflight.with_label_values(&[sender]).dec();
-        self.all.landing_ack_seconds.with_label_values(&[sender]).observe(took.as_secs_f64());
+        self.all
+            .landing_ack_seconds
+            .with_label_values(&[sender])
+            .observe(took.as_secs_f64());
         self.landing_counted(sender, landed);
     }
 
@@ -254,7 +308,10 @@ impl Metrics {
             Landed::Failed => "failed",
             Landed::Refused => "refused",
         };
-        self.all.landing_messages.with_label_values(&[sender, result]).inc();
+        self.all
+            .landing_messages
+            .with_label_values(&[sender, result])
+            .inc();
     }
 
     fn forget_lag(&self, labels: &[&str]) {
@@ -315,7 +372,11 @@ mod tests {
     #[track_caller]
     fn check(metrics: &Metrics, line: &str, is_told: bool) {
         let text = metrics.render();
-        assert_eq!(text.lines().any(|told| told == line), is_told, "{line} in\n{text}");
+        assert_eq!(
+            text.lines().any(|told| told == line),
+            is_told,
+            "{line} in\n{text}"
+        );
     }
 
     #[test]
@@ -324,23 +385,52 @@ mod tests {
         metrics.events("case", "billing.charge.v1", Outcome::Applied, 3);
         metrics.landing_begun("north");
         metrics.landing_ended("north", Landed::Accepted, Duration::from_millis(2));
-        let event = r#"{outcome="applied",processor="case",topic="billing.charge.v1",service="billing-projector"} 3"#;
+        let event =
+            r#"{outcome="applied",processor="case",topic="billing.charge.v1",service="billing-projector"} 3"#;
         check(&metrics, &format!("vertebra_events_total{event}"), true);
-        check(&metrics, r#"vertebra_landing_inflight{sender="north",service="billing-projector"} 0"#, true);
+        check(
+            &metrics,
+            r#"vertebra_landing_inflight{sender="north",service="billing-projector"} 0"#,
+            true,
+        );
     }
 
     #[test]
     fn a_lanes_series_leave_with_the_lane() {
         let metrics = Metrics::new("s").expect("metrics");
         metrics.lane_taken("p", 2, 7);
-        metrics.lag("p", "t", 2, Lag::Behind { records: 4, age: Duration::from_millis(1500) });
-        check(&metrics, r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 1.5"#, true);
+        metrics.lag(
+            "p",
+            "t",
+            2,
+            Lag::Behind {
+                records: 4,
+                age: Duration::from_millis(1500),
+            },
+        );
+        check(
+            &metrics,
+            r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 1.5"#,
+            true,
+        );
         metrics.lag("p", "t", 2, Lag::AtEnd);
-        check(&metrics, r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 0"#, true);
-        check(&metrics, r#"vertebra_lanes_owned{processor="p",service="s"} 1"#, true);
+        check(
+            &metrics,
+            r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 0"#,
+            true,
+        );
+        check(
+            &metrics,
+            r#"vertebra_lanes_owned{processor="p",service="s"} 1"#,
+            true,
+        );
         metrics.lane_left("p", 2, ["t"]);
         metrics.lane_left("p", 2, ["t"]);
-        check(&metrics, r#"vertebra_lanes_owned{processor="p",service="s"} 0"#, true);
+        check(
+            &metrics,
+            r#"vertebra_lanes_owned{processor="p",service="s"} 0"#,
+            true,
+        );
         assert!(!metrics.render().contains("lag_seconds{"));
         assert!(!metrics.render().contains("lane_epoch{"));
     }

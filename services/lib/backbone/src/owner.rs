@@ -5,7 +5,7 @@
 
 use crate::contract::SchemaSource;
 use crate::edge::Log;
-use crate::env::{Backoff, Env};
+use crate::env::{Backoff, Env, Loop};
 use crate::lane::{Left, Parts, Worker, work};
 use crate::store::{Fleet, LaneId, Store};
 use futures::StreamExt;
@@ -71,7 +71,7 @@ pub(crate) async fn share<S, L, C, E, W>(
                 let _: Left = left;
             }
             () = parts.env.sleep(pause) => {
-                parts.watch.beat("owner");
+                parts.watch.beat(Loop::Owner(processor));
                 pause = parts.limits.lease / 3;
                 let fleet = parts.store.heartbeat(processor, parts.instance, parts.limits.lease).await;
                 let Ok(fleet) = fleet.inspect_err(|error| parts.watch.trouble("postgres", error)) else {

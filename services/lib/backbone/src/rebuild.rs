@@ -74,7 +74,7 @@ impl Lane {
         for culprit in &entry.culprits {
             let at = |record: &Record| record.topic == culprit.topic && record.offset == culprit.offset;
             let index = records.iter().position(at);
-            let reject = Reject::new(culprit.reason, "as journalled");
+            let reject = Reject::new(culprit.reason, &culprit.detail);
             forced.extend(index.map(|index| (due.len() + index, reject)));
         }
         let desk = Desk {

@@ -7,7 +7,7 @@
 //! carry the same version, and readers drop them.
 
 use crate::edge::{BrokerError, Producer, Publisher};
-use crate::env::{Backoff, Env, Watch};
+use crate::env::{Backoff, Env, Loop, Watch};
 use crate::store::{ShardFence, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
     pub(crate) async fn run(&self, stop: CancellationToken) {
         let mut backoff = Backoff::new(Duration::from_millis(50), self.limits.backoff_max);
         while !stop.is_cancelled() {
-            self.watch.beat("relay");
+            self.watch.beat(Loop::Relay(self.shard));
             let pause = match self.hold(&stop, &mut backoff).await {
                 Ok(()) => self.limits.lease / 3,
                 Err(Trouble::Store(StoreError::Fenced)) => self.limits.idle,
@@ -119,7 +119,7 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
         self.watch.healed("relay");
         let mut held = self.env.elapsed();
         while !stop.is_cancelled() {
-            self.watch.beat("relay");
+            self.watch.beat(Loop::Relay(self.shard));
             let rows = self.store.outbox(self.shard, self.limits.rows_max).await?;
             let began = self.env.elapsed();
             if rows.is_empty() {

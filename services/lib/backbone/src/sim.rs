@@ -221,8 +221,8 @@ impl Process {
     }
 }
 
-/// Gives one randomly chosen task that can go on its turn, or moves time to where one can.
-pub(crate) fn step(sim: &Sim, processes: &mut [Process]) {
+/// Gives one randomly chosen task that can go on its turn, or moves time to where one can. Says whose turn it was.
+pub(crate) fn step(sim: &Sim, processes: &mut [Process]) -> Option<usize> {
     let now = World::now(sim);
     let ready: Vec<(usize, usize)> = (0..)
         .zip(processes.iter())
@@ -232,17 +232,19 @@ pub(crate) fn step(sim: &Sim, processes: &mut [Process]) {
         let thaw = processes.iter().filter_map(|process| process.frozen_until).filter(|until| *until > now);
         let next = thaw.chain(sim.next_timer()).min().unwrap_or(now + Duration::from_millis(10));
         sim.advance(next.since(now).max(Duration::from_millis(1)));
-        return;
+        return None;
     }
     let pick = usize::try_from(sim.below(ready.len() as u64)).unwrap_or(0);
     let (process, task) = ready[pick];
     processes[process].poll(task);
     sim.advance(Duration::from_micros(sim.below(800)));
+    Some(process)
 }
 
 #[cfg(test)]
 mod tests {
     use super::scenario::{Scenario, Weakened};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     /// How many schedules; `SIM_SCHEDULES` and `SIM_SEED` widen or repeat a run by hand.
     fn seeds(default: u64) -> std::ops::Range<u64> {
@@ -266,7 +268,26 @@ mod tests {
     #[test]
     fn crashes_stalls_and_lost_answers_lose_and_double_nothing() {
         let seeds = seeds(5_000);
-        let failed = quietly(|| seeds.clone().find_map(|seed| Some((seed, Scenario::play(seed, Weakened::Nothing).err()?))));
+        let next = AtomicU64::new(seeds.start);
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let failed = quietly(|| {
+            std::thread::scope(|scope| {
+                let player = || {
+                    scope.spawn(|| loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= seeds.end {
+                            return None;
+                        }
+                        if let Err(what) = Scenario::play(seed, Weakened::Nothing) {
+                            next.store(seeds.end, Ordering::Relaxed);
+                            return Some((seed, what));
+                        }
+                    })
+                };
+                let players: Vec<_> = (0..threads).map(|_| player()).collect();
+                players.into_iter().find_map(|player| player.join().unwrap())
+            })
+        });
         if let Some((seed, what)) = failed {
             panic!("SIM_SEED={seed}: {what}");
         }

@@ -15,10 +15,12 @@ use crate::parking;
 use crate::projection::{Reason, Reject};
 use crate::record::Record;
 use crate::sink::{Outcome, Sink, Unavailable};
-use crate::store::{Changes, Effect, Ended, LaneId, Parked, ParkedItem, Store, Tx, Want};
+use crate::store::{Changes, Effect, Ended, Fence, LaneId, Parked, ParkedItem, Store, Tx, Want};
 use canon::event::Event;
 use canon::time::Timestamp;
+use futures::FutureExt;
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::panic::AssertUnwindSafe;
 use std::str::FromStr;
 use std::sync::Arc;
 use uuid::Uuid;
@@ -77,7 +79,8 @@ where
         let began = self.parts.env.elapsed();
         let mut progress = Progress::default();
         let pending = self.plan(lane, &records, &mut progress).await?;
-        let left = self.carry_out(pending, &mut progress).await;
+        let fence = lane.fence;
+        let left = self.carry_out(&fence, pending, &mut progress).await;
         let positions = match left.iter().map(|record| record.offset).min() {
             None => positions_after(&records),
             Some(first) => BTreeMap::from([(K::Command::TOPIC.to_owned(), first)]),
@@ -93,10 +96,7 @@ where
         }
         match stalled {
             Some(unavailable) => Err(Trouble::Effect(unavailable)),
-            None => {
-                self.parts.watch.healed("effect");
-                Ok(())
-            }
+            None => Ok(()),
         }
     }
 }
@@ -164,6 +164,7 @@ where
     /// Carries commands out in waves, one of each key at a time. Returns the records of what could not be ended.
     async fn carry_out<'r>(
         &self,
+        fence: &Fence,
         mut pending: Vec<Pending<'r, K::Command>>,
         progress: &mut Progress,
     ) -> Vec<&'r Record> {
@@ -189,7 +190,7 @@ where
                 continue;
             }
             let commands: Vec<Fact<K::Command>> = wave.iter().map(|one| one.fact.clone()).collect();
-            let outcomes = self.sink.effect(&commands).await;
+            let outcomes = self.effect(fence, &commands).await;
             // A sink that answers too few outcomes has not said what became of the rest: they are tried again.
             let silent = || Outcome::Retry(Unavailable { source: None });
             let outcomes = outcomes.into_iter().chain(std::iter::repeat_with(silent));
@@ -212,6 +213,37 @@ where
             }
         }
         left
+    }
+
+    /// The author's effect. One that panics over a batch is tried command by command, and the culprit is rejected.
+    async fn effect(&self, fence: &Fence, commands: &[Fact<K::Command>]) -> Vec<Outcome> {
+        if let Some(outcomes) = self.attempt(fence, commands).await {
+            return outcomes;
+        }
+        let panicked = || Outcome::Reject(Reject::new(Reason::Panic, "the effect panicked; see the log for where"));
+        let mut outcomes = Vec::new();
+        for command in commands {
+            let outcome = self.attempt(fence, std::slice::from_ref(command)).await;
+            outcomes.push(outcome.map_or_else(panicked, |mut outcomes| {
+                outcomes.pop().unwrap_or(Outcome::Retry(Unavailable { source: None }))
+            }));
+        }
+        outcomes
+    }
+
+    /// One call of the effect, nothing if it panicked; the lane's lease is kept alive however long it takes.
+    async fn attempt(&self, fence: &Fence, commands: &[Fact<K::Command>]) -> Option<Vec<Outcome>> {
+        let lease = self.parts.limits.lease;
+        // A sink shares nothing with the runtime that a panic could leave half done.
+        let mut effect = std::pin::pin!(AssertUnwindSafe(self.sink.effect(commands)).catch_unwind());
+        loop {
+            tokio::select! {
+                biased;
+                outcomes = &mut effect => return outcomes.ok(),
+                // A lane lost meanwhile shows when the outcome is stored; the effect itself is create-only.
+                () = self.parts.env.sleep(lease / 3) => drop(self.parts.store.renew(fence, lease).await),
+            }
+        }
     }
 
     async fn store(

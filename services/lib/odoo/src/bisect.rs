@@ -51,8 +51,11 @@ impl Bisect {
     /// Of so many records.
     pub(crate) fn new(records: usize) -> Self {
         // Undecided is Retry, so that a record can never be taken for done.
-        let open = if records == 0 { vec![] } else { vec![0..records] };
-        Self { open, outcomes: vec![LoadOutcome::Retry; records] }
+        let open = Vec::from_iter((records > 0).then_some(0..records));
+        Self {
+            open,
+            outcomes: vec![LoadOutcome::Retry; records],
+        }
     }
 
     /// The records to load in the next call.
@@ -70,7 +73,9 @@ impl Bisect {
                     *outcome = LoadOutcome::Loaded(id);
                 }
             }
-            Verdict::Rejected(why) if range.len() == 1 => self.outcomes[range.start] = LoadOutcome::Rejected(why),
+            Verdict::Rejected(why) if range.len() == 1 => {
+                self.outcomes[range.start] = LoadOutcome::Rejected(why)
+            }
             Verdict::Rejected(_) => {
                 let middle = range.start + range.len() / 2;
                 self.open.push(middle..range.end);
@@ -118,7 +123,15 @@ mod tests {
             LoadOutcome::Rejected(_) => 'b',
             LoadOutcome::Retry => 'c',
         };
-        (bisect.into_outcomes().into_iter().enumerate().map(letter).collect(), calls)
+        (
+            bisect
+                .into_outcomes()
+                .into_iter()
+                .enumerate()
+                .map(letter)
+                .collect(),
+            calls,
+        )
     }
 
     #[track_caller]
@@ -154,7 +167,9 @@ mod tests {
     #[test]
     fn every_pattern_blames_exactly_the_bad_ones() {
         for pattern in 0..1_u32 << 10 {
-            let records: String = (0..10).map(|bit| if pattern >> bit & 1 == 1 { 'b' } else { 'g' }).collect();
+            let records: String = (0..10)
+                .map(|bit| if pattern >> bit & 1 == 1 { 'b' } else { 'g' })
+                .collect();
             assert_eq!(play(&records).0, records);
         }
     }

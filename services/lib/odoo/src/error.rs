@@ -15,7 +15,10 @@ pub struct Call {
 
 impl Call {
     pub(crate) fn new(model: &str, method: &str) -> Self {
-        Self { model: model.to_owned(), method: method.to_owned() }
+        Self {
+            model: model.to_owned(),
+            method: method.to_owned(),
+        }
     }
 }
 
@@ -100,9 +103,18 @@ impl Error {
     pub fn consequence(&self) -> Consequence {
         match self {
             Self::Unavailable { retry_after, .. } => Consequence::Retry { after: *retry_after },
-            Self::Contended { .. } => Consequence::Retry { after: None },
+            // A wrong name and an outage of Odoo's PostgreSQL look alike, and the second one is the ordinary one.
+            Self::Contended { .. }
+            | Self::Missing {
+                absent: Absent::Database,
+                ..
+            } => Consequence::Retry { after: None },
             Self::Denied { .. } | Self::Protocol { .. } => Consequence::Configure,
-            Self::Missing { absent: Absent::Record, .. } | Self::Refused { .. } => Consequence::Reject,
+            Self::Missing {
+                absent: Absent::Record,
+                ..
+            }
+            | Self::Refused { .. } => Consequence::Reject,
             Self::Missing { .. } => Consequence::Configure,
         }
     }
@@ -138,7 +150,9 @@ pub enum Denial {
     )]
     Key,
     /// 403.
-    #[error("the API key's user lacks the right, or the company: give it the group or the company in odoo's settings")]
+    #[error(
+        "the API key's user lacks the right, or the company: give it the group or the company in odoo's settings"
+    )]
     Right,
 }
 
@@ -162,8 +176,10 @@ impl fmt::Display for Refusal {
 /// What is not there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Absent {
-    /// Odoo 19 answers like this for a name that is wrong **and** while its PostgreSQL is down: hold, do not park.
-    #[error("odoo has no such database, or cannot reach it now: check the database's name, and odoo's PostgreSQL")]
+    /// Odoo 19 answers alike for a name that is wrong and while its PostgreSQL is down: retry, and show the text.
+    #[error(
+        "odoo has no such database, or cannot reach it now: check the database's name, and odoo's PostgreSQL"
+    )]
     Database,
     /// Something that is not Odoo 19 or newer.
     #[error("no JSON-2 interface at this address: check the address, and that this is odoo 19 or newer")]

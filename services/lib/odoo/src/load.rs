@@ -68,7 +68,13 @@ impl LoadAnswer {
         if let Some(ids) = wire.ids.0 {
             return match ids.len() == asked {
                 true => Ok(Self::Loaded(ids)),
-                false => Err(Error::Protocol { call, puzzle: Puzzle::Count { asked, got: ids.len() } }),
+                false => Err(Error::Protocol {
+                    call,
+                    puzzle: Puzzle::Count {
+                        asked,
+                        got: ids.len(),
+                    },
+                }),
             };
         }
         let errors = || wire.messages.iter().filter(|message| message.kind == "error");
@@ -98,7 +104,11 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read(wire: Value) -> Result<LoadAnswer, Error> {
-        LoadAnswer::read(Call::new("m", "load"), 2, serde_json::from_str(&wire.to_string()).unwrap())
+        LoadAnswer::read(
+            Call::new("m", "load"),
+            2,
+            serde_json::from_str(&wire.to_string()).unwrap(),
+        )
     }
 
     fn error(message: &str) -> Value {
@@ -107,12 +117,16 @@ mod tests {
 
     #[track_caller]
     fn check(messages: Value, answer: LoadAnswer) {
-        assert_eq!(read(json!({"ids": false, "messages": messages, "nextrow": 0})).unwrap(), answer);
+        assert_eq!(
+            read(json!({"ids": false, "messages": messages, "nextrow": 0})).unwrap(),
+            answer
+        );
     }
 
     #[test]
     fn ids_are_success_whatever_the_warnings_say() {
-        let wire = json!({"ids": [4, 7], "messages": [{"type": "warning", "message": "two matches"}], "nextrow": 0});
+        let wire =
+            json!({"ids": [4, 7], "messages": [{"type": "warning", "message": "two matches"}], "nextrow": 0});
         assert_eq!(read(wire).unwrap(), LoadAnswer::Loaded(vec![4, 7]));
     }
 

@@ -90,10 +90,13 @@ impl LandingProducer {
         let (producer, name) = (self.current()?, topic.to_owned());
         let mut identified = producer.client().context().identified.subscribe();
         let asking = tokio::task::spawn_blocking(move || {
-            producer.client().fetch_metadata(Some(&name), timeout).map(|metadata| {
-                let found = metadata.topics().iter().find(|found| found.name() == name);
-                found.and_then(|found| found.error()).map(RDKafkaErrorCode::from)
-            })
+            producer
+                .client()
+                .fetch_metadata(Some(&name), timeout)
+                .map(|metadata| {
+                    let found = metadata.topics().iter().find(|found| found.name() == name);
+                    found.and_then(|found| found.error()).map(RDKafkaErrorCode::from)
+                })
         });
         let what = || format!("the leaders of {topic} cannot be asked");
         match asking.await.map_err(|error| BrokerError::caused(what(), error))? {
@@ -104,7 +107,9 @@ impl LandingProducer {
         let waited = tokio::time::timeout_at(deadline, identified.wait_for(|identified| *identified)).await;
         match waited {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(BrokerError::new("the cluster has not given the producer its identity in time")),
+            Ok(Err(_)) | Err(_) => Err(BrokerError::new(
+                "the cluster has not given the producer its identity in time",
+            )),
         }
     }
 
@@ -117,7 +122,10 @@ impl LandingProducer {
         let Landing { topic, partition, .. } = landing;
         let permit = self.permit(&landing).await?;
         let (sender, receiver) = oneshot::channel();
-        let mut waiting = Box::new(Waiting { sender, _permit: permit });
+        let mut waiting = Box::new(Waiting {
+            sender,
+            _permit: permit,
+        });
         loop {
             let base = BaseRecord::with_opaque_to(topic, waiting)
                 .partition(partition)
@@ -126,7 +134,12 @@ impl LandingProducer {
                 .headers(headers(landing.headers));
             match self.current()?.send(base) {
                 Ok(()) => {
-                    return Ok(Ack { receiver, topic: topic.to_owned(), partition, reach: self.reach.clone() });
+                    return Ok(Ack {
+                        receiver,
+                        topic: topic.to_owned(),
+                        partition,
+                        reach: self.reach.clone(),
+                    });
                 }
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), base)) => {
                     waiting = base.delivery_opaque;
@@ -172,9 +185,16 @@ impl Future for Ack {
     fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Self::Output> {
         let received = ready!(Pin::new(&mut self.receiver).poll(cx));
         Poll::Ready(match received {
-            Ok(Ok(offset)) => Ok(offset),
+            Ok(Ok(offset)) => {
+                #[cfg(feature = "fault-points")]
+                crate::fault::pass("landed", crate::fault::Side::After);
+                Ok(offset)
+            }
             Ok(Err(error)) => Err(self.reach.failed(not_durable(&self.topic, self.partition), error)),
-            Err(gone) => Err(BrokerError::caused(not_durable(&self.topic, self.partition), gone)),
+            Err(gone) => Err(BrokerError::caused(
+                not_durable(&self.topic, self.partition),
+                gone,
+            )),
         })
     }
 }
@@ -186,7 +206,10 @@ fn not_durable(topic: &str, partition: i32) -> String {
 type Threaded = ThreadedProducer<Acks>;
 
 fn make(kafka: &KafkaSettings, reach: &Reach) -> Result<Unhurried<Threaded>, BrokerError> {
-    let context = Acks { base: Context { reach: reach.clone() }, identified: watch::Sender::new(false) };
+    let context = Acks {
+        base: Context { reach: reach.clone() },
+        identified: watch::Sender::new(false),
+    };
     let made = config(kafka).create_with_context::<_, Threaded>(context);
     let made = made.map_err(|error| reach.failed("the landing producer cannot be made", error))?;
     let producer = Unhurried::new(made);
@@ -224,8 +247,11 @@ impl ClientContext for Acks {
     fn stats_raw(&self, statistics: &[u8]) {
         const IDENTIFIED: &[u8] = br#""idemp_state": "Assigned""#;
         if !*self.identified.borrow() {
-            let is_identified = statistics.windows(IDENTIFIED.len()).any(|window| window == IDENTIFIED);
-            self.identified.send_if_modified(|identified| std::mem::replace(identified, is_identified) != is_identified);
+            let is_identified = statistics
+                .windows(IDENTIFIED.len())
+                .any(|window| window == IDENTIFIED);
+            self.identified
+                .send_if_modified(|identified| std::mem::replace(identified, is_identified) != is_identified);
         }
     }
 }

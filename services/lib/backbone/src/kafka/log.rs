@@ -40,7 +40,12 @@ pub struct LogSettings {
 impl LogSettings {
     /// What has been measured to serve: a few megabytes a lane.
     pub fn new(group: impl Into<String>) -> Self {
-        Self { group: group.into(), lane_records_max: 10_000, lane_bytes_max: 4 << 20, prefetch_bytes: 2 << 20 }
+        Self {
+            group: group.into(),
+            lane_records_max: 10_000,
+            lane_bytes_max: 4 << 20,
+            prefetch_bytes: 2 << 20,
+        }
     }
 }
 
@@ -56,7 +61,10 @@ pub struct KafkaLog {
 
 /// What the thread is asked to do.
 pub(crate) enum Command {
-    Open { request: Request, reply: oneshot::Sender<Result<(), BrokerError>> },
+    Open {
+        request: Request,
+        reply: oneshot::Sender<Result<(), BrokerError>>,
+    },
     Close(u64),
     Stop,
 }
@@ -88,12 +96,24 @@ impl KafkaLog {
         let consumer = Arc::new(consumer);
         let (commands, inbox) = mpsc::unbounded_channel();
         let poller = Poller::new(consumer.clone(), inbox, reach.clone());
-        let spawned = std::thread::Builder::new().name("kafka-log".to_owned()).spawn(move || poller.run());
+        let spawned = std::thread::Builder::new()
+            .name("kafka-log".to_owned())
+            .spawn(move || poller.run());
         let handle = spawned.map_err(|error| BrokerError::caused("no thread for the consumer", error))?;
         tokio::spawn(keep_watch(reach.clone(), Arc::downgrade(&consumer)));
-        let bounds = Bounds { records: settings.lane_records_max, bytes: settings.lane_bytes_max };
+        let bounds = Bounds {
+            records: settings.lane_records_max,
+            bytes: settings.lane_bytes_max,
+        };
         let thread = handle.thread().clone();
-        Ok(Self { consumer, commands, thread, bounds, ids: AtomicU64::new(0), reach })
+        Ok(Self {
+            consumer,
+            commands,
+            thread,
+            bounds,
+            ids: AtomicU64::new(0),
+            reach,
+        })
     }
 
     /// Commits positions under the group's name, for lag tools and autoscalers. Nobody waits for it, and nothing rests
@@ -112,7 +132,8 @@ impl KafkaLog {
     /// When the broker does not tell.
     pub async fn bounds(&self, topic: &'static str, partition: i32) -> Result<(i64, i64), BrokerError> {
         let consumer = self.consumer.clone();
-        let asked = tokio::task::spawn_blocking(move || consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT));
+        let asked =
+            tokio::task::spawn_blocking(move || consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT));
         let what = || format!("the ends of {topic}/{partition} cannot be asked");
         let answer = asked.await.map_err(|error| BrokerError::caused(what(), error))?;
         answer.map_err(|error| self.reach.failed(what(), error))
@@ -138,7 +159,9 @@ impl Log for KafkaLog {
     type Reader = KafkaReader;
 
     async fn open(&self, lane: i32, positions: &[(&'static str, i64)]) -> Result<KafkaReader, BrokerError> {
-        let checks = positions.iter().map(|(topic, position)| self.check_position(topic, lane, *position));
+        let checks = positions
+            .iter()
+            .map(|(topic, position)| self.check_position(topic, lane, *position));
         futures::future::try_join_all(checks).await?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let buffer = Arc::new(Buffer::new(self.bounds));
@@ -150,9 +173,16 @@ impl Log for KafkaLog {
             thread: self.thread.clone(),
         };
         let (reply, opened) = oneshot::channel();
-        let request = Request { id, lane, positions: positions.to_vec(), buffer };
+        let request = Request {
+            id,
+            lane,
+            positions: positions.to_vec(),
+            buffer,
+        };
         let gone = || BrokerError::new("the consumer's thread has ended");
-        self.commands.send(Command::Open { request, reply }).map_err(|_| gone())?;
+        self.commands
+            .send(Command::Open { request, reply })
+            .map_err(|_| gone())?;
         self.thread.unpark();
         opened.await.map_err(|_| gone())??;
         Ok(reader)
@@ -194,6 +224,9 @@ fn config(kafka: &KafkaSettings, settings: &LogSettings) -> ClientConfig {
         .set("fetch.queue.backoff.ms", "10")
         .set("fetch.max.bytes", "8388608")
         .set("queued.min.messages", "100000")
-        .set("queued.max.messages.kbytes", (settings.prefetch_bytes / 1024).max(1).to_string());
+        .set(
+            "queued.max.messages.kbytes",
+            (settings.prefetch_bytes / 1024).max(1).to_string(),
+        );
     config
 }

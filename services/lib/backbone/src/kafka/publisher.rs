@@ -33,7 +33,11 @@ pub struct KafkaPublisher {
 impl KafkaPublisher {
     /// A publisher whose transactions end within the lease, whatever happens to the process.
     pub fn new(kafka: &KafkaSettings, lease: Duration, condition: Option<Condition>) -> Self {
-        Self { kafka: kafka.clone(), timeout: lease.max(TIMEOUT_MIN), reach: Reach::new(condition) }
+        Self {
+            kafka: kafka.clone(),
+            timeout: lease.max(TIMEOUT_MIN),
+            reach: Reach::new(condition),
+        }
     }
 }
 
@@ -45,17 +49,27 @@ impl Publisher for KafkaPublisher {
         let config = config(&self.kafka, transactional_id, timeout);
         let id = transactional_id.to_owned();
         let fencing = tokio::task::spawn_blocking(move || {
-            let context = Deliveries { base: Context { reach: reach.clone() }, failed: Mutex::default() };
+            let context = Deliveries {
+                base: Context { reach: reach.clone() },
+                failed: Mutex::default(),
+            };
             let made = config.create_with_context::<_, Threaded>(context);
-            let client = Unhurried::new(made.map_err(|error| reach.failed("the producer cannot be made", error))?);
+            let client =
+                Unhurried::new(made.map_err(|error| reach.failed("the producer cannot be made", error))?);
             let fenced = client.init_transactions(timeout);
             fenced.map_err(|error| reach.failed(format!("the fence of {id} was not confirmed"), error))?;
             Ok(client)
         });
-        let client = fencing.await.map_err(|error| BrokerError::caused("taking the fence was cut short", error))??;
+        let client = fencing
+            .await
+            .map_err(|error| BrokerError::caused("taking the fence was cut short", error))??;
         self.reach.reached();
         tokio::spawn(keep_watch(self.reach.clone(), client.downgrade()));
-        Ok(KafkaProducer { client: Some(client), timeout, reach: self.reach.clone() })
+        Ok(KafkaProducer {
+            client: Some(client),
+            timeout,
+            reach: self.reach.clone(),
+        })
     }
 }
 
@@ -69,24 +83,35 @@ pub struct KafkaProducer {
 
 impl Producer for KafkaProducer {
     async fn publish(&mut self, records: &[OutRecord]) -> Result<(), BrokerError> {
-        let ended = || BrokerError::new("the producer has ended: an earlier transaction on it was not confirmed");
+        let ended =
+            || BrokerError::new("the producer has ended: an earlier transaction on it was not confirmed");
         let client = self.client.take().ok_or_else(ended)?;
         let deadline = Instant::now() + self.timeout;
         let failed = |what: &str, error| self.reach.failed(what, error);
 
-        client.begin_transaction().map_err(|error| failed("the transaction cannot begin", error))?;
+        client
+            .begin_transaction()
+            .map_err(|error| failed("the transaction cannot begin", error))?;
         for record in records {
             enqueue(&client, record, deadline).await.map_err(|error| {
-                let OutRecord { topic, partition, seq, .. } = record;
+                let OutRecord {
+                    topic,
+                    partition,
+                    seq,
+                    ..
+                } = record;
                 failed(&format!("row {seq} cannot be sent to {topic}/{partition}"), error)
             })?;
         }
+        #[cfg(feature = "fault-points")]
+        crate::fault::pass("publish", crate::fault::Side::Inside);
         let committing = tokio::task::spawn_blocking(move || {
             let committed = commit(&client, deadline);
             (client, committed)
         });
-        let (client, committed) =
-            committing.await.map_err(|error| BrokerError::caused("the commit was cut short", error))?;
+        let (client, committed) = committing
+            .await
+            .map_err(|error| BrokerError::caused("the commit was cut short", error))?;
         if let Err(error) = committed {
             // Why a record failed says more than that its transaction did.
             let cause = client.client().context().take_failure();
@@ -112,14 +137,18 @@ impl Ask for Threaded {
 
 async fn enqueue(producer: &Threaded, record: &OutRecord, deadline: Instant) -> Result<(), KafkaError> {
     loop {
-        let base = BaseRecord::<[u8], [u8]>::to(&record.topic).partition(record.partition).key(&record.key);
+        let base = BaseRecord::<[u8], [u8]>::to(&record.topic)
+            .partition(record.partition)
+            .key(&record.key);
         let base = match &record.value {
             Some(value) => base.payload(value),
             None => base,
         };
         match producer.send(base.headers(headers(&record.headers))) {
             Ok(()) => return Ok(()),
-            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _)) if Instant::now() < deadline => {
+            Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), _))
+                if Instant::now() < deadline =>
+            {
                 tokio::time::sleep(FULL_WAIT).await;
             }
             Err((error, _)) => return Err(error),
@@ -130,12 +159,19 @@ async fn enqueue(producer: &Threaded, record: &OutRecord, deadline: Instant) -> 
 /// Headers as rdkafka has them.
 pub(crate) fn headers(pairs: &[(String, Vec<u8>)]) -> OwnedHeaders {
     let empty = OwnedHeaders::new_with_capacity(pairs.len());
-    pairs.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+    pairs.iter().fold(empty, |headers, (key, value)| {
+        headers.insert(Header {
+            key,
+            value: Some(value),
+        })
+    })
 }
 
 fn commit(producer: &Threaded, deadline: Instant) -> Result<(), KafkaError> {
     let left = || deadline.saturating_duration_since(Instant::now());
     producer.flush(left())?;
+    #[cfg(feature = "fault-points")]
+    crate::fault::pass("flush", crate::fault::Side::After);
     producer.commit_transaction(left())
 }
 
@@ -166,7 +202,10 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
-            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.clone());
+            self.failed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(error.clone());
         }
     }
 }

@@ -29,7 +29,11 @@ pub enum Visible {
 ///
 /// # Errors
 /// When the topic is not there, cannot be read, or its end is not reached for want of any progress.
-pub async fn tail(kafka: &KafkaSettings, topic: &'static str, visible: Visible) -> Result<Vec<Record>, BrokerError> {
+pub async fn tail(
+    kafka: &KafkaSettings,
+    topic: &'static str,
+    visible: Visible,
+) -> Result<Vec<Record>, BrokerError> {
     let reach = Reach::new(None);
     let mut config = kafka.client();
     config
@@ -48,7 +52,9 @@ pub async fn tail(kafka: &KafkaSettings, topic: &'static str, visible: Visible) 
             },
         );
     let failed = |error| reach.failed(format!("{topic} cannot be read"), error);
-    let consumer = config.create_with_context(Context { reach: reach.clone() }).map_err(failed)?;
+    let consumer = config
+        .create_with_context(Context { reach: reach.clone() })
+        .map_err(failed)?;
     let reading = tokio::task::spawn_blocking(move || read(&consumer, topic)).await;
     let read = reading.map_err(|error| BrokerError::caused(format!("{topic} was not read"), error))?;
     let mut records = read.map_err(failed)?;

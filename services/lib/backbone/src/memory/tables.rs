@@ -91,6 +91,11 @@ impl Tables {
         self.lanes.get(&lane).map(|row| row.positions.clone()).unwrap_or_default()
     }
 
+    /// Whether some lane's owner is trying a record alone.
+    pub fn is_any_tried_alone(&self) -> bool {
+        self.lanes.values().any(|row| row.trial.is_some())
+    }
+
     pub(super) fn ensure_lane(&mut self, lane: LaneId) {
         self.lanes.entry(lane).or_default();
     }
@@ -120,9 +125,12 @@ impl Tables {
         instance: Uuid,
         now: Timestamp,
         lease: Duration,
+        idle: Duration,
     ) -> Option<Grant> {
-        // PostgreSQL skips a row that a transaction holds; its owner is alive.
-        if self.locks.contains_key(&Lock::Lane(lane)) && self.lanes.get(&lane)?.lease_until > now {
+        // A row that a transaction holds is skipped, until the transaction ends or the server ends it.
+        if let Some(holder) = self.locks.get(&Lock::Lane(lane)).copied()
+            && !self.end_if_idle(holder, now, idle)
+        {
             return None;
         }
         let row = self.lanes.get_mut(&lane)?;
@@ -216,6 +224,12 @@ impl Tables {
             self.locks.insert(lock.clone(), id);
             return Ok(true);
         };
+        self.end_if_idle(holder, now, idle);
+        Ok(false)
+    }
+
+    /// Ends a transaction that sat idle too long, as `idle_in_transaction_session_timeout` does.
+    fn end_if_idle(&mut self, holder: u64, now: Timestamp, idle: Duration) -> bool {
         let idled = self.transactions.get(&holder).is_none_or(|other| other.touched + idle <= now);
         if idled {
             if let Some(other) = self.transactions.get_mut(&holder) {
@@ -223,7 +237,7 @@ impl Tables {
             }
             self.locks.retain(|_, of| *of != holder);
         }
-        Ok(false)
+        idled
     }
 
     pub(super) fn check_fence(

@@ -47,13 +47,20 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server { severity, sqlstate, table, constraint } => {
+            Self::Server {
+                severity,
+                sqlstate,
+                table,
+                constraint,
+            } => {
                 write!(f, "postgresql answered {severity} {sqlstate}")?;
                 if let Some(meaning) = meaning(sqlstate) {
                     write!(f, " ({meaning})")?;
                 }
                 table.iter().try_for_each(|table| write!(f, ", table {table}"))?;
-                constraint.iter().try_for_each(|constraint| write!(f, ", constraint {constraint}"))
+                constraint
+                    .iter()
+                    .try_for_each(|constraint| write!(f, ", constraint {constraint}"))
             }
             Self::Connection(None) => f.write_str("the connection to postgresql is closed"),
             Self::Connection(Some(kind)) => write!(f, "the connection to postgresql failed: {kind}"),
@@ -61,7 +68,10 @@ impl fmt::Display for Failure {
             Self::UnknownProcessor(name) => write!(f, "processor {name} was not declared to the ledger"),
             Self::UnknownTable(name) => write!(f, "report table {name} was not declared to the ledger"),
             Self::Row { table, column } => {
-                write!(f, "a report row does not fit column {column} of table {table}: correct its type in the code")
+                write!(
+                    f,
+                    "a report row does not fit column {column} of table {table}: correct its type in the code"
+                )
             }
             Self::Corrupt(what) => write!(f, "{what} in the ledger cannot be read back"),
             Self::Driver(kind) => write!(f, "the postgresql driver failed: {kind}"),
@@ -87,7 +97,9 @@ fn meaning(sqlstate: &str) -> Option<&'static str> {
         "53300" => "too many connections",
         "55P03" => "a lock was not free in time",
         "57014" => "the statement took too long",
-        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => "the server is shutting down, starting up or ended the session",
+        "57P01" | "57P02" | "57P03" | "57P04" | "57P05" => {
+            "the server is shutting down, starting up or ended the session"
+        }
         _ => return None,
     })
 }
@@ -105,7 +117,10 @@ impl From<tokio_postgres::Error> for Failure {
         if error.is_closed() {
             return Self::Connection(None);
         }
-        match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
+        match error
+            .source()
+            .and_then(|source| source.downcast_ref::<io::Error>())
+        {
             Some(io) => Self::Connection(Some(io.kind())),
             // Names the kind of error only; what lies beneath could quote a value.
             None => Self::Driver(error.to_string()),
@@ -126,7 +141,10 @@ impl From<PoolError> for Failure {
 impl Failure {
     /// Nothing was written: to be tried again.
     pub(super) fn during(self, what: &'static str) -> StoreError {
-        StoreError::Unavailable { what, source: Some(Box::new(self)) }
+        StoreError::Unavailable {
+            what,
+            source: Some(Box::new(self)),
+        }
     }
 }
 

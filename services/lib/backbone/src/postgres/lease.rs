@@ -9,7 +9,8 @@ use std::time::Duration;
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-const ENSURE: &str = "INSERT INTO lane (processor, lane) SELECT $1, n FROM generate_series(0, $2::int - 1) AS n
+const ENSURE: &str =
+    "INSERT INTO lane (processor, lane) SELECT $1, n FROM generate_series(0, $2::int - 1) AS n
     ON CONFLICT DO NOTHING";
 
 const BEAT: &str = "INSERT INTO instance (processor, id, alive_until_us) VALUES ($1, $2, now_us() + $3)
@@ -28,14 +29,16 @@ const OWNERS: &str = "SELECT CASE WHEN lease_until_us > now_us() THEN owner END 
 const LEAVE: &str = "DELETE FROM instance WHERE processor = $1 AND id = $2";
 
 // A row that a transaction holds is not free, whatever its lease says: its holder is at work, or the server ends it.
-const TAKE: &str = "UPDATE lane SET owner = $3, epoch = epoch + 1, lease_until_us = now_us() + $4, attempts = attempts + 1
+const TAKE: &str =
+    "UPDATE lane SET owner = $3, epoch = epoch + 1, lease_until_us = now_us() + $4, attempts = attempts + 1
     WHERE (processor, lane) = (SELECT processor, lane FROM lane
         WHERE processor = $1 AND lane = $2 AND (owner IS NULL OR lease_until_us <= now_us())
         FOR UPDATE SKIP LOCKED)
     RETURNING epoch";
 
 // One statement, so that sequence and positions are of one moment.
-const READ: &str = "SELECT owner, epoch, seq, attempts, trial_topic, trial_offset, greatest(now_us(), clock_us),
+const READ: &str =
+    "SELECT owner, epoch, seq, attempts, trial_topic, trial_offset, greatest(now_us(), clock_us),
         (SELECT min(at_us) FROM deadline WHERE processor = $1 AND lane = $2),
         ARRAY(SELECT topic FROM position WHERE processor = $1 AND lane = $2 ORDER BY topic),
         ARRAY(SELECT next FROM position WHERE processor = $1 AND lane = $2 ORDER BY topic)
@@ -49,7 +52,8 @@ const RENEW: &str = "UPDATE lane SET lease_until_us = now_us() + $5
     RETURNING greatest(now_us(), clock_us),
         (SELECT min(at_us) FROM deadline d WHERE d.processor = $1 AND d.lane = $2)";
 
-const RELEASE: &str = "UPDATE lane SET owner = NULL, attempts = 0 WHERE processor = $1 AND lane = $2 AND epoch = $3";
+const RELEASE: &str =
+    "UPDATE lane SET owner = NULL, attempts = 0 WHERE processor = $1 AND lane = $2 AND epoch = $3";
 
 const TAKE_SHARD: &str = "UPDATE shard SET owner = $2, epoch = epoch + 1, lease_until_us = now_us() + $3
     WHERE shard = (SELECT shard FROM shard
@@ -70,8 +74,14 @@ fn of(sql: &'static str, lane: LaneId) -> Ask<'static> {
     Ask::new(sql).with(lane.processor).with(lane.number)
 }
 
-pub(super) async fn ensure(client: &ClientWrapper, processor: &'static str, lanes: i32) -> Result<(), Failure> {
-    ask(client, Ask::new(ENSURE).with(processor).with(lanes)).await.map(|_| ())
+pub(super) async fn ensure(
+    client: &ClientWrapper,
+    processor: &'static str,
+    lanes: i32,
+) -> Result<(), Failure> {
+    ask(client, Ask::new(ENSURE).with(processor).with(lanes))
+        .await
+        .map(|_| ())
 }
 
 pub(super) async fn heartbeat(
@@ -87,15 +97,26 @@ pub(super) async fn heartbeat(
         Ask::new(OWNERS).with(processor),
     ];
     let answers = pipeline(client, asks).await?;
-    let [_, _, alive, owners] = answers.as_slice() else { return Err(Failure::Corrupt("a heartbeat's answer")) };
+    let [_, _, alive, owners] = answers.as_slice() else {
+        return Err(Failure::Corrupt("a heartbeat's answer"));
+    };
     Ok(Fleet {
         instances: alive.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
-        owners: owners.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
+        owners: owners
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<_, _>>()?,
     })
 }
 
-pub(super) async fn leave(client: &ClientWrapper, processor: &'static str, instance: Uuid) -> Result<(), Failure> {
-    ask(client, Ask::new(LEAVE).with(processor).with(instance)).await.map(|_| ())
+pub(super) async fn leave(
+    client: &ClientWrapper,
+    processor: &'static str,
+    instance: Uuid,
+) -> Result<(), Failure> {
+    ask(client, Ask::new(LEAVE).with(processor).with(instance))
+        .await
+        .map(|_| ())
 }
 
 /// Takes a lane and reads where it stands, in one round trip.
@@ -108,29 +129,46 @@ pub(super) async fn take(
     // A statement of its own reads: it sees all that was committed before the lane became ours.
     let asks = vec![of(TAKE, lane).with(instance).with(micros(lease)), of(READ, lane)];
     let answers = pipeline(client, asks).await?;
-    let [taken, read] = answers.as_slice() else { return Ok(None) };
-    let (Some(taken), Some(read)) = (taken.first(), read.first()) else { return Ok(None) };
-    let grant = grant(lane, read)?.filter(|(owner, _)| *owner == instance).map(|(_, grant)| grant);
+    let [taken, read] = answers.as_slice() else {
+        return Ok(None);
+    };
+    let (Some(taken), Some(read)) = (taken.first(), read.first()) else {
+        return Ok(None);
+    };
+    let grant = grant(lane, read)?
+        .filter(|(owner, _)| *owner == instance)
+        .map(|(_, grant)| grant);
     let epoch: i64 = taken.try_get(0)?;
     // The counter tells of takes before this one.
-    let before = |grant: Grant| Grant { attempts: grant.attempts - 1, ..grant };
+    let before = |grant: Grant| Grant {
+        attempts: grant.attempts - 1,
+        ..grant
+    };
     Ok(grant.filter(|grant| grant.fence.epoch == epoch).map(before))
 }
 
 pub(super) async fn resume(client: &ClientWrapper, fence: &Fence) -> Result<Option<Grant>, Failure> {
     let answers = pipeline(client, vec![of(SETTLE, fence.lane), of(READ, fence.lane)]).await?;
-    let Some(row) = answers.last().and_then(|rows| rows.first()) else { return Ok(None) };
+    let Some(row) = answers.last().and_then(|rows| rows.first()) else {
+        return Ok(None);
+    };
     let grant = grant(fence.lane, row)?.map(|(_, grant)| grant);
     Ok(grant.filter(|grant| grant.fence.epoch == fence.epoch))
 }
 
 /// A lane as it stands and its owner; nothing when nobody owns it.
 fn grant(lane: LaneId, row: &Row) -> Result<Option<(Uuid, Grant)>, Failure> {
-    let Some(owner) = row.try_get::<_, Option<Uuid>>(0)? else { return Ok(None) };
+    let Some(owner) = row.try_get::<_, Option<Uuid>>(0)? else {
+        return Ok(None);
+    };
     let topics: Vec<String> = row.try_get(8)?;
     let nexts: Vec<i64> = row.try_get(9)?;
     let grant = Grant {
-        fence: Fence { lane, epoch: row.try_get(1)?, seq: row.try_get(2)? },
+        fence: Fence {
+            lane,
+            epoch: row.try_get(1)?,
+            seq: row.try_get(2)?,
+        },
         positions: topics.into_iter().zip(nexts).collect(),
         now: Timestamp(row.try_get(6)?),
         next_due: row.try_get::<_, Option<i64>>(7)?.map(Timestamp),
@@ -142,7 +180,10 @@ fn grant(lane: LaneId, row: &Row) -> Result<Option<(Uuid, Grant)>, Failure> {
 
 /// The record tried alone, from its two columns.
 pub(super) fn trial(topic: Option<String>, offset: Option<i64>) -> Option<Trial> {
-    Some(Trial { topic: topic?, offset: offset? })
+    Some(Trial {
+        topic: topic?,
+        offset: offset?,
+    })
 }
 
 pub(super) async fn renew(
@@ -150,15 +191,23 @@ pub(super) async fn renew(
     fence: &Fence,
     lease: Duration,
 ) -> Result<Option<Renewed>, Failure> {
-    let ours = of(RENEW, fence.lane).with(fence.epoch).with(fence.seq).with(micros(lease));
+    let ours = of(RENEW, fence.lane)
+        .with(fence.epoch)
+        .with(fence.seq)
+        .with(micros(lease));
     let rows = ask(client, ours).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let next_due = row.try_get::<_, Option<i64>>(1)?.map(Timestamp);
-    Ok(Some(Renewed { now: Timestamp(row.try_get(0)?), next_due }))
+    Ok(Some(Renewed {
+        now: Timestamp(row.try_get(0)?),
+        next_due,
+    }))
 }
 
 pub(super) async fn release(client: &ClientWrapper, fence: &Fence) -> Result<(), Failure> {
-    ask(client, of(RELEASE, fence.lane).with(fence.epoch)).await.map(|_| ())
+    ask(client, of(RELEASE, fence.lane).with(fence.epoch))
+        .await
+        .map(|_| ())
 }
 
 pub(super) async fn take_shard(
@@ -167,9 +216,19 @@ pub(super) async fn take_shard(
     instance: Uuid,
     lease: Duration,
 ) -> Result<Option<ShardFence>, Failure> {
-    let rows = ask(client, Ask::new(TAKE_SHARD).with(shard).with(instance).with(micros(lease))).await?;
+    let rows = ask(
+        client,
+        Ask::new(TAKE_SHARD)
+            .with(shard)
+            .with(instance)
+            .with(micros(lease)),
+    )
+    .await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(ShardFence { shard, epoch: row.try_get(0)? }))
+    Ok(Some(ShardFence {
+        shard,
+        epoch: row.try_get(0)?,
+    }))
 }
 
 pub(super) async fn hold_shard(
@@ -177,11 +236,25 @@ pub(super) async fn hold_shard(
     fence: &ShardFence,
     lease: Duration,
 ) -> Result<(), StoreError> {
-    let ours = Ask::new(HOLD_SHARD).with(fence.shard).with(fence.epoch).with(micros(lease));
-    let rows = ask(client, ours).await.map_err(|failure| failure.during("hold the relay's shard"))?;
-    if rows.is_empty() { Err(StoreError::Fenced) } else { Ok(()) }
+    let ours = Ask::new(HOLD_SHARD)
+        .with(fence.shard)
+        .with(fence.epoch)
+        .with(micros(lease));
+    let rows = ask(client, ours)
+        .await
+        .map_err(|failure| failure.during("hold the relay's shard"))?;
+    if rows.is_empty() {
+        Err(StoreError::Fenced)
+    } else {
+        Ok(())
+    }
 }
 
 pub(super) async fn release_shard(client: &ClientWrapper, fence: &ShardFence) -> Result<(), Failure> {
-    ask(client, Ask::new(RELEASE_SHARD).with(fence.shard).with(fence.epoch)).await.map(|_| ())
+    ask(
+        client,
+        Ask::new(RELEASE_SHARD).with(fence.shard).with(fence.epoch),
+    )
+    .await
+    .map(|_| ())
 }

@@ -8,9 +8,7 @@ use super::layout::Layout;
 use super::wire::{Ask, ask, pipeline};
 use super::{lease, pool, write};
 use crate::emission::{CounterKey, Emitted};
-use crate::store::{
-    Changes, Effect, Ended, Fence, Loaded, StoreError, StoredState, Trial, Tx, Want,
-};
+use crate::store::{Changes, Effect, Ended, Fence, Loaded, StoreError, StoredState, Trial, Tx, Want};
 use canon::event::ContentHash;
 use canon::time::Timestamp;
 use deadpool_postgres::Object;
@@ -39,7 +37,8 @@ pub struct PostgresTx {
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 // The fence. Another owner's epoch, or a sequence moved on by a commit whose answer was lost, finds no row.
-const FENCE: &str = "UPDATE lane SET seq = seq + 1, lease_until_us = now_us() + $5, clock_us = greatest(clock_us, now_us())
+const FENCE: &str =
+    "UPDATE lane SET seq = seq + 1, lease_until_us = now_us() + $5, clock_us = greatest(clock_us, now_us())
     WHERE processor = $1 AND lane = $2 AND epoch = $3 AND seq = $4 AND owner IS NOT NULL
     RETURNING clock_us, attempts, trial_topic, trial_offset";
 
@@ -53,15 +52,21 @@ const PARKED: &str = "SELECT wanted FROM unnest($2::text[]) AS wanted
 
 const SEEN: &str = "SELECT name, id FROM seen WHERE processor = $1 AND name = ANY($2)";
 
-// Inserted one by one in their order, which is the order of the locks; held to the end of the transaction.
+// Row by row in their order, which is the order of the locks; held to the end of the transaction. A row that is there
+// is locked even though nothing is updated: no dead row is left behind by looking.
 const LOCK_COUNTERS: &str = "INSERT INTO counter (topic, key, version)
     SELECT topic, key, 0 FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS wanted(topic, key, place) ORDER BY place
-    ON CONFLICT (topic, key) DO UPDATE SET version = counter.version
-    RETURNING topic, key, version";
+    ON CONFLICT (topic, key) DO UPDATE SET version = counter.version WHERE false";
 
-pub(super) const EMITTED: &str = "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire FROM emitted";
+// A statement of its own: it sees what was committed by whoever held the locks before.
+const READ_COUNTERS: &str = "SELECT c.topic, c.key, c.version
+    FROM unnest($1::text[], $2::text[]) AS wanted(topic, key) JOIN counter c USING (topic, key)";
 
-pub(super) const EFFECTS: &str = "SELECT command, name, ended, their_id, at_us FROM effect WHERE processor = $1";
+pub(super) const EMITTED: &str =
+    "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire FROM emitted";
+
+pub(super) const EFFECTS: &str =
+    "SELECT command, name, ended, their_id, at_us FROM effect WHERE processor = $1";
 
 impl PostgresTx {
     /// BEGIN, the fence and what is due: one round trip.
@@ -83,7 +88,10 @@ impl PostgresTx {
             settled: false,
         };
         let of = |sql: &'static str| Ask::new(sql).with(lane.processor).with(lane.number);
-        let ours = of(FENCE).with(fence.epoch).with(fence.seq).with(lease::micros(lease));
+        let ours = of(FENCE)
+            .with(fence.epoch)
+            .with(fence.seq)
+            .with(lease::micros(lease));
         let mut asks = vec![Ask::new(BEGIN), ours];
         if due_max > 0 {
             asks.push(of(DUE).with(i64::try_from(due_max).unwrap_or(i64::MAX)));
@@ -97,7 +105,11 @@ impl PostgresTx {
             let due = answers.get(2).map_or(&[][..], Vec::as_slice).iter();
             let due = due.map(|row| Ok((Timestamp(row.try_get(0)?), row.try_get(1)?)));
             let attempts = (row.try_get(1)?, lease::trial(row.try_get(2)?, row.try_get(3)?));
-            Ok((Timestamp(row.try_get(0)?), due.collect::<Result<Vec<_>, Failure>>()?, attempts))
+            Ok((
+                Timestamp(row.try_get(0)?),
+                due.collect::<Result<Vec<_>, Failure>>()?,
+                attempts,
+            ))
         };
         (tx.now, tx.due, tx.attempts) = read().map_err(|failure| failure.during("begin a batch"))?;
         Ok(tx)
@@ -144,7 +156,10 @@ impl Tx for PostgresTx {
     async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
         let what = "load states";
         let processor = self.fence.lane.processor;
-        let sql = self.layout.processor(processor).map_err(|failure| failure.during(what))?;
+        let sql = self
+            .layout
+            .processor(processor)
+            .map_err(|failure| failure.during(what))?;
         let mut asks = Vec::new();
         if !want.keys.is_empty() {
             asks.push(Ask::new(sql.load.as_str()).with(want.keys.as_slice()));
@@ -152,47 +167,41 @@ impl Tx for PostgresTx {
         }
         let names: BTreeSet<&str> = want.identities.iter().map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
-            asks.push(Ask::new(SEEN).with(processor).with(names.iter().copied().collect::<Vec<_>>()));
+            asks.push(
+                Ask::new(SEEN)
+                    .with(processor)
+                    .with(names.iter().copied().collect::<Vec<_>>()),
+            );
         }
         if asks.is_empty() {
             return Ok(Loaded::default());
         }
-        let mut answers = self.send(what, asks).await?.into_iter();
-        let mut loaded = Loaded::default();
-        let read = |loaded: &mut Loaded| -> Result<(), Failure> {
-            if !want.keys.is_empty() {
-                for row in answers.next().unwrap_or_default() {
-                    loaded.states.insert(row.try_get(0)?, stored(&row)?);
-                }
-                let parked = answers.next().unwrap_or_default();
-                loaded.parked = parked.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<_>, _>>()?;
-            }
-            loaded.seen = names.iter().map(|name| ((*name).to_owned(), HashSet::new())).collect();
-            for row in answers.next().unwrap_or_default() {
-                loaded.seen.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
-            }
-            Ok(())
-        };
-        let mut read = read;
-        read(&mut loaded).map_err(|failure| failure.during(what))?;
-        Ok(loaded)
+        let answers = self.send(what, asks).await?;
+        loaded(answers, !want.keys.is_empty(), &names).map_err(|failure| failure.during(what))
     }
 
-    async fn lock_counters(
-        &mut self,
-        keys: &[CounterKey],
-    ) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
+    async fn lock_counters(&mut self, keys: &[CounterKey]) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
         let what = "lock version counters";
         // Sorted here too: two lanes that lock in different orders would wait for each other.
         let sorted: BTreeSet<&CounterKey> = keys.iter().collect();
         if sorted.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let (topics, keys): (Vec<&str>, Vec<&str>) =
-            sorted.into_iter().map(|(topic, key)| (topic.as_str(), key.as_str())).unzip();
-        let rows = self.ask(what, Ask::new(LOCK_COUNTERS).with(topics).with(keys)).await?;
+        let (topics, keys): (Vec<&str>, Vec<&str>) = sorted
+            .into_iter()
+            .map(|(topic, key)| (topic.as_str(), key.as_str()))
+            .unzip();
+        let of = |sql: &'static str| Ask::new(sql).with(topics.as_slice()).with(keys.as_slice());
+        let answers = self
+            .send(what, vec![of(LOCK_COUNTERS), of(READ_COUNTERS)])
+            .await?;
         let read = |row: &Row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?));
-        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+        answers
+            .iter()
+            .flatten()
+            .map(read)
+            .collect::<Result<_, Failure>>()
+            .map_err(|failure| failure.during(what))
     }
 
     async fn emitted(&mut self, facts: &[Uuid]) -> Result<HashMap<Uuid, Emitted>, StoreError> {
@@ -200,9 +209,17 @@ impl Tx for PostgresTx {
         if facts.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows = self.ask(what, Ask::new(format!("{EMITTED} WHERE fact = ANY($1)")).with(facts)).await?;
+        let rows = self
+            .ask(
+                what,
+                Ask::new(format!("{EMITTED} WHERE fact = ANY($1)")).with(facts),
+            )
+            .await?;
         let read = |row: &Row| emitted(row).map(|row| (row.fact, row));
-        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+        rows.iter()
+            .map(read)
+            .collect::<Result<_, Failure>>()
+            .map_err(|failure| failure.during(what))
     }
 
     async fn effects(&mut self, commands: &[Uuid]) -> Result<HashMap<Uuid, Effect>, StoreError> {
@@ -211,22 +228,35 @@ impl Tx for PostgresTx {
             return Ok(HashMap::new());
         }
         let sql = format!("{EFFECTS} AND command = ANY($2)");
-        let rows = self.ask(what, Ask::new(sql).with(self.fence.lane.processor).with(commands)).await?;
+        let rows = self
+            .ask(what, Ask::new(sql).with(self.fence.lane.processor).with(commands))
+            .await?;
         let read = |row: &Row| effect(row).map(|row| (row.command, row));
-        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+        rows.iter()
+            .map(read)
+            .collect::<Result<_, Failure>>()
+            .map_err(|failure| failure.during(what))
     }
 
     async fn write(&mut self, changes: Changes) -> Result<Option<Timestamp>, StoreError> {
         let what = "write a batch";
         let layout = Arc::clone(&self.layout);
         let shown = (changes.attempts, changes.trial.clone());
-        let place = write::Place { lane: self.fence.lane, now: self.now, layout: &layout };
-        let asks = place.asks(&changes, shown != self.attempts).map_err(|failure| failure.during(what))?;
+        let place = write::Place {
+            lane: self.fence.lane,
+            now: self.now,
+            layout: &layout,
+        };
+        let asks = place
+            .asks(&changes, shown != self.attempts)
+            .map_err(|failure| failure.during(what))?;
         let answers = self.send(what, asks).await?;
         self.attempts = shown;
         let next = answers.last().and_then(|rows| rows.first());
         let next = next.map_or(Ok(None), |row| row.try_get::<_, Option<i64>>(0));
-        Ok(next.map_err(|error| Failure::from(error).during(what))?.map(Timestamp))
+        Ok(next
+            .map_err(|error| Failure::from(error).during(what))?
+            .map(Timestamp))
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
@@ -257,10 +287,41 @@ impl Drop for PostgresTx {
     }
 }
 
+/// The answers to what was wanted: states and parked chains when there were keys, then identities.
+fn loaded(answers: Vec<Vec<Row>>, keys: bool, names: &BTreeSet<&str>) -> Result<Loaded, Failure> {
+    let mut answers = answers.into_iter();
+    let mut loaded = Loaded::default();
+    if keys {
+        for row in answers.next().unwrap_or_default() {
+            loaded.states.insert(row.try_get(0)?, stored(&row)?);
+        }
+        let parked = answers.next().unwrap_or_default();
+        loaded.parked = parked
+            .iter()
+            .map(|row| row.try_get(0))
+            .collect::<Result<HashSet<_>, _>>()?;
+    }
+    loaded.seen = names
+        .iter()
+        .map(|name| ((*name).to_owned(), HashSet::new()))
+        .collect();
+    for row in answers.next().unwrap_or_default() {
+        loaded
+            .seen
+            .entry(row.try_get(0)?)
+            .or_default()
+            .insert(row.try_get(1)?);
+    }
+    Ok(loaded)
+}
+
 /// A state: its second and third column.
 pub(super) fn stored(row: &Row) -> Result<StoredState, Failure> {
     let Json(versions) = row.try_get::<_, Json<BTreeMap<String, i64>>>(1)?;
-    Ok(StoredState { versions, body: row.try_get(2)? })
+    Ok(StoredState {
+        versions,
+        body: row.try_get(2)?,
+    })
 }
 
 /// A row as [`EMITTED`] selects it.
@@ -287,5 +348,11 @@ pub(super) fn effect(row: &Row) -> Result<Effect, Failure> {
         _ => return Err(Failure::Corrupt("an effect")),
     };
     let at = Timestamp(row.try_get(4)?);
-    Ok(Effect { command: row.try_get(0)?, name: row.try_get(1)?, ended, their_id: row.try_get(3)?, at })
+    Ok(Effect {
+        command: row.try_get(0)?,
+        name: row.try_get(1)?,
+        ended,
+        their_id: row.try_get(3)?,
+        at,
+    })
 }

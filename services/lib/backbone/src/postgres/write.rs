@@ -24,7 +24,7 @@ const CLEAR_DEADLINES: &str = "DELETE FROM deadline WHERE processor = $1 AND lan
 
 const SET_DEADLINES: &str = "INSERT INTO deadline (processor, lane, key, at_us)
     SELECT $1, $2, key, at FROM unnest($3::text[], $4::bigint[]) AS new(key, at)
-    ON CONFLICT (processor, lane, key) DO UPDATE SET at_us = excluded.at_us";
+    ON CONFLICT (processor, lane, key) DO UPDATE SET at_us = excluded.at_us WHERE deadline.at_us <> excluded.at_us";
 
 const SEEN: &str = "INSERT INTO seen (processor, name, id)
     SELECT $1, name, id FROM unnest($2::text[], $3::uuid[]) AS new(name, id) ON CONFLICT DO NOTHING";
@@ -67,7 +67,8 @@ const POSITIONS: &str = "INSERT INTO position (processor, lane, topic, next)
     SELECT $1, $2, * FROM unnest($3::text[], $4::bigint[])
     ON CONFLICT (processor, lane, topic) DO UPDATE SET next = excluded.next";
 
-const JOURNAL: &str = "INSERT INTO journal (processor, lane, seq, clock_us, entry) VALUES ($1, $2, $3, $4, $5)";
+const JOURNAL: &str =
+    "INSERT INTO journal (processor, lane, seq, clock_us, entry) VALUES ($1, $2, $3, $4, $5)";
 
 const ATTEMPTS: &str = "UPDATE lane SET attempts = $3, trial_topic = $4, trial_offset = $5
     WHERE processor = $1 AND lane = $2";
@@ -100,12 +101,22 @@ impl<'l> Place<'l> {
             asks.push(self.of(POSITIONS).with(topics).with(nexts));
         }
         if let Some(entry) = &changes.journal {
-            asks.push(self.of(JOURNAL).with(entry.seq).with(entry.clock.0).with(Json(entry)));
+            asks.push(
+                self.of(JOURNAL)
+                    .with(entry.seq)
+                    .with(entry.clock.0)
+                    .with(Json(entry)),
+            );
         }
         if attempts {
             let trial = changes.trial.as_ref();
             let topic = trial.map(|trial| trial.topic.as_str());
-            asks.push(self.of(ATTEMPTS).with(changes.attempts).with(topic).with(trial.map(|trial| trial.offset)));
+            asks.push(
+                self.of(ATTEMPTS)
+                    .with(changes.attempts)
+                    .with(topic)
+                    .with(trial.map(|trial| trial.offset)),
+            );
         }
         asks.push(self.of(NEXT_DUE));
         Ok(asks)
@@ -124,20 +135,33 @@ impl<'l> Place<'l> {
         }
         let sql = self.layout.processors.get(self.lane.processor);
         let sql = sql.ok_or(Failure::UnknownProcessor(self.lane.processor))?;
-        let last: BTreeMap<&str, &StoredState> = states.iter().map(|(key, state)| (key.as_str(), state)).collect();
+        let last: BTreeMap<&str, &StoredState> =
+            states.iter().map(|(key, state)| (key.as_str(), state)).collect();
         let keys: Vec<&str> = last.keys().copied().collect();
-        let versions: Vec<Json<&BTreeMap<String, i64>>> = last.values().map(|state| Json(&state.versions)).collect();
+        let versions: Vec<Json<&BTreeMap<String, i64>>> =
+            last.values().map(|state| Json(&state.versions)).collect();
         let bodies: Vec<&serde_json::Value> = last.values().map(|state| &state.body).collect();
-        asks.push(Ask::new(sql.store.as_str()).with(keys).with(versions).with(bodies));
+        asks.push(
+            Ask::new(sql.store.as_str())
+                .with(keys)
+                .with(versions)
+                .with(bodies),
+        );
         Ok(())
     }
 
     fn deadlines<'a>(&self, deadlines: &'a [(String, Option<Timestamp>)], asks: &mut Vec<Ask<'a>>) {
         let last: BTreeMap<&str, Option<Timestamp>> =
             deadlines.iter().map(|(key, at)| (key.as_str(), *at)).collect();
-        let cleared: Vec<&str> = last.iter().filter(|(_, at)| at.is_none()).map(|(key, _)| *key).collect();
-        let (keys, ats): (Vec<&str>, Vec<i64>) =
-            last.iter().filter_map(|(key, at)| Some((*key, at.as_ref()?.0))).unzip();
+        let cleared: Vec<&str> = last
+            .iter()
+            .filter(|(_, at)| at.is_none())
+            .map(|(key, _)| *key)
+            .collect();
+        let (keys, ats): (Vec<&str>, Vec<i64>) = last
+            .iter()
+            .filter_map(|(key, at)| Some((*key, at.as_ref()?.0)))
+            .unzip();
         if !cleared.is_empty() {
             asks.push(self.of(CLEAR_DEADLINES).with(cleared));
         }
@@ -158,15 +182,43 @@ impl<'l> Place<'l> {
         let bytes = |column: fn(&Record) -> Option<&[u8]>| -> Vec<Option<&'a [u8]>> {
             records.iter().map(|record| record.and_then(column)).collect()
         };
-        let ask = self.of(PARK).with(parked.iter().map(|one| one.chain.as_deref()).collect::<Vec<_>>());
-        let ask = ask.with(records.iter().map(|record| record.map(|record| record.topic)).collect::<Vec<_>>());
-        let ask = ask.with(records.iter().map(|record| record.map(|record| record.partition)).collect::<Vec<_>>());
-        let ask = ask.with(of(|record| record.offset)).with(of(|record| record.timestamp.0));
-        let ask = ask.with(bytes(|record| record.key.as_deref())).with(bytes(|record| record.value.as_deref()));
-        let headers = records.iter().map(|record| record.map(|record| pack(&record.headers)));
+        let ask = self
+            .of(PARK)
+            .with(parked.iter().map(|one| one.chain.as_deref()).collect::<Vec<_>>());
+        let ask = ask.with(
+            records
+                .iter()
+                .map(|record| record.map(|record| record.topic))
+                .collect::<Vec<_>>(),
+        );
+        let ask = ask.with(
+            records
+                .iter()
+                .map(|record| record.map(|record| record.partition))
+                .collect::<Vec<_>>(),
+        );
+        let ask = ask
+            .with(of(|record| record.offset))
+            .with(of(|record| record.timestamp.0));
+        let ask = ask
+            .with(bytes(|record| record.key.as_deref()))
+            .with(bytes(|record| record.value.as_deref()));
+        let headers = records
+            .iter()
+            .map(|record| record.map(|record| pack(&record.headers)));
         let ask = ask.with(headers.collect::<Vec<_>>());
-        let ask = ask.with(deadlines.iter().map(|deadline| deadline.map(|(key, _)| key)).collect::<Vec<_>>());
-        let ask = ask.with(deadlines.iter().map(|deadline| deadline.map(|(_, at)| at)).collect::<Vec<_>>());
+        let ask = ask.with(
+            deadlines
+                .iter()
+                .map(|deadline| deadline.map(|(key, _)| key))
+                .collect::<Vec<_>>(),
+        );
+        let ask = ask.with(
+            deadlines
+                .iter()
+                .map(|deadline| deadline.map(|(_, at)| at))
+                .collect::<Vec<_>>(),
+        );
         let ask = ask.with(parked.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>());
         let ask = ask.with(parked.iter().map(|one| plain(&one.detail)).collect::<Vec<_>>());
         asks.push(ask.with(parked.iter().map(|one| one.at.0).collect::<Vec<_>>()));
@@ -216,10 +268,20 @@ impl<'l> Place<'l> {
             Ended::Applied => "applied",
             Ended::Parked => "parked",
         };
-        let ask = Ask::new(EFFECTS).with(self.lane.processor).with(last.keys().copied().collect::<Vec<_>>());
-        let ask = ask.with(last.values().map(|effect| effect.name.as_str()).collect::<Vec<_>>());
+        let ask = Ask::new(EFFECTS)
+            .with(self.lane.processor)
+            .with(last.keys().copied().collect::<Vec<_>>());
+        let ask = ask.with(
+            last.values()
+                .map(|effect| effect.name.as_str())
+                .collect::<Vec<_>>(),
+        );
         let ask = ask.with(last.values().map(ended).collect::<Vec<_>>());
-        let ask = ask.with(last.values().map(|effect| effect.their_id.as_deref()).collect::<Vec<_>>());
+        let ask = ask.with(
+            last.values()
+                .map(|effect| effect.their_id.as_deref())
+                .collect::<Vec<_>>(),
+        );
         asks.push(ask.with(last.values().map(|effect| effect.at.0).collect::<Vec<_>>()));
     }
 }
@@ -242,10 +304,18 @@ fn counters<'a>(changes: &'a Changes, asks: &mut Vec<Ask<'a>>) {
     if changes.counters.is_empty() {
         return;
     }
-    let last: BTreeMap<(&str, &str), i64> =
-        changes.counters.iter().map(|((topic, key), version)| ((topic.as_str(), key.as_str()), *version)).collect();
+    let last: BTreeMap<(&str, &str), i64> = changes
+        .counters
+        .iter()
+        .map(|((topic, key), version)| ((topic.as_str(), key.as_str()), *version))
+        .collect();
     let (topics, keys): (Vec<&str>, Vec<&str>) = last.keys().copied().unzip();
-    asks.push(Ask::new(COUNTERS).with(topics).with(keys).with(last.into_values().collect::<Vec<_>>()));
+    asks.push(
+        Ask::new(COUNTERS)
+            .with(topics)
+            .with(keys)
+            .with(last.into_values().collect::<Vec<_>>()),
+    );
 }
 
 fn emitted<'a>(emitted: &'a [Emitted], asks: &mut Vec<Ask<'a>>) {

@@ -80,6 +80,17 @@ impl SimBroker {
             .collect()
     }
 
+    /// Whether a committed record waits at or after an offset.
+    pub(crate) fn has_any(&self, topic: &'static str, partition: i32, from: i64) -> bool {
+        let logs = self.logs();
+        let Some(log) = logs.partitions.get(&(topic.to_owned(), partition)) else { return false };
+        let from = usize::try_from(from).unwrap_or(0).min(log.len());
+        let open = |entry: &Entry| matches!(entry, Entry::Open { .. });
+        let waiting = log[from..].iter().take_while(|entry| !open(entry));
+        // The last stable offset may lie before `from` only when nothing after it was read.
+        waiting.into_iter().any(|entry| matches!(entry, Entry::Committed(_))) && !log[..from].iter().any(open)
+    }
+
     fn abort_older(&self, id: &str, epoch: u64) {
         for log in self.logs().partitions.values_mut() {
             for entry in log.iter_mut() {
@@ -131,7 +142,7 @@ pub(crate) struct SimReader {
 
 impl SimReader {
     fn has_any(&self) -> bool {
-        self.next.iter().any(|(topic, next)| !self.broker.committed(topic, self.lane, *next).is_empty())
+        self.next.iter().any(|(topic, next)| self.broker.has_any(topic, self.lane, *next))
     }
 }
 
@@ -143,7 +154,10 @@ impl LaneReader for SimReader {
         cross_to_broker(&sim, "fetch").await?;
         let mut waiting: Vec<Vec<Record>> = Vec::new();
         for (topic, next) in &self.next {
-            let mut records = self.broker.committed(topic, self.lane, *next);
+            let mut records = match self.broker.has_any(topic, self.lane, *next) {
+                true => self.broker.committed(topic, self.lane, *next),
+                false => continue,
+            };
             records.reverse();
             waiting.push(records);
         }

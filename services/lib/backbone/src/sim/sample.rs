@@ -4,14 +4,18 @@
 use crate::contract::{Contract, Schemas, TopicPolicy};
 use crate::program::Folding;
 use crate::projection::{Column, Cx, On, Projection, Reason, Reject, ReportRow, Rows, Table};
-use crate::record::OutRecord;
+use super::Sim;
 use crate::fact::Fact;
+use crate::record::OutRecord;
+use crate::sink::{Outcome, Sink, Unavailable};
 use canon::event::{Change, ContentHasher, Event, Name, event_id};
 use canon::headers::Headers;
 use canon::key::EncounterToken;
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Topic names; the index is the type parameter of [`Sample`].
@@ -63,6 +67,11 @@ impl<const TOPIC: usize> Event for Sample<TOPIC> {
     }
 }
 
+thread_local! {
+    /// Set by a number that kills its process, as a stack overflow or the kernel's killer would.
+    pub(crate) static ABORTED: Cell<bool> = const { Cell::new(false) };
+}
+
 /// The fold: sums what it sees, each number once.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Tally {
@@ -97,6 +106,7 @@ impl Tally {
         cx.emit(name("sum"), key, Sum::new(self.sum(), ""));
         match mood {
             "bad" => return Err(Reject::new(Reason::Invalid, "a bad number")),
+            "abort" => ABORTED.set(true),
             "panic" => panic!("a number to panic over"),
             "note" => cx.emit(name("note"), key, Note::new(self.sum() / 10, "")),
             "unsay" => cx.retract::<Note>(name("note"), key),
@@ -189,5 +199,60 @@ pub(crate) fn input<const TOPIC: usize>(
         key: key.to_string().into_bytes(),
         value: Some(value),
         headers: headers.to_pairs(),
+    }
+}
+
+/// The world outside: orders made, each with its key, in the order they were made. Create-only, as Odoo's `load` is.
+#[derive(Clone, Default)]
+pub(crate) struct Orders(Arc<Mutex<Vec<(String, String)>>>);
+
+impl Orders {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Vec<(String, String)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Orders {
+    fn make(&self, name: &str, key: &EncounterToken) {
+        let mut orders = self.lock();
+        if !orders.iter().any(|(made, _)| made == name) {
+            orders.push((name.to_owned(), key.to_string()));
+        }
+    }
+}
+
+/// Makes orders; refuses some for good, and loses answers.
+pub(crate) struct OrderSink {
+    pub(crate) sim: Sim,
+    pub(crate) orders: Orders,
+}
+
+impl OrderSink {
+    async fn make(&self, command: &Fact<Order>) -> Outcome {
+        let lost = || Outcome::Retry(Unavailable { source: None });
+        self.sim.give_way().await;
+        if self.sim.fails(20) {
+            return lost();
+        }
+        assert!(command.body.n % 23 != 22, "an order to panic over");
+        if command.body.n % 11 == 10 {
+            return Outcome::refused("elevens are not made");
+        }
+        self.orders.make(&command.headers.factname, &command.key);
+        self.sim.give_way().await;
+        if self.sim.fails(20) { lost() } else { Outcome::Applied { their_id: None } }
+    }
+}
+
+impl Sink for OrderSink {
+    const NAME: &'static str = "orders";
+    type Command = Order;
+
+    async fn effect(&self, commands: &[Fact<Order>]) -> Vec<Outcome> {
+        let mut outcomes = Vec::new();
+        for command in commands {
+            outcomes.push(self.make(command).await);
+        }
+        outcomes
     }
 }

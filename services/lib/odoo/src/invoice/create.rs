@@ -46,10 +46,12 @@ impl Invoices {
     }
 
     async fn present(&self, drafts: &[InvoiceDraft]) -> Result<Present, Error> {
-        let ids = drafts.iter().flat_map(|draft| {
-            std::iter::once(&draft.external_id).chain(draft.lines.iter().map(|line| &line.external_id))
-        });
-        let known = self.client.external_ids(ids).await?;
+        let mut ids = vec![];
+        for draft in drafts {
+            ids.push(&draft.external_id);
+            ids.extend(draft.lines.iter().map(|line| &line.external_id));
+        }
+        let known = self.client.external_ids(&ids).await?;
         let moves = self.alive(MOVE, &known).await?;
         let lines = self.alive(LINE, &known).await?;
         Ok(Present { known, moves, lines })
@@ -61,21 +63,32 @@ impl Invoices {
         struct Row {
             id: i64,
         }
-        let ids: Vec<i64> = known.values().filter(|known| known.model == model).map(|known| known.id).collect();
+        let ids: Vec<i64> = known
+            .values()
+            .filter(|known| known.model == model)
+            .map(|known| known.id)
+            .collect();
         let rows: Vec<Row> = self.client.read(model, &ids, &["id"], &self.context()).await?;
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
 
     async fn load(&self, drafts: &[InvoiceDraft], steps: &[Step]) -> Result<BTreeMap<usize, Created>, Error> {
         let mut calls: BTreeMap<Shape, Vec<usize>> = BTreeMap::new();
-        for (index, draft) in drafts.iter().enumerate().filter(|(index, _)| steps[*index] == Step::Load) {
+        for (index, draft) in drafts
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| steps[*index] == Step::Load)
+        {
             calls.entry(Shape::of(draft)).or_default().push(index);
         }
         let mut outcomes = BTreeMap::new();
         for (shape, indices) in calls {
             let records: Vec<_> = indices.iter().map(|index| record(&drafts[*index])).collect();
             let context = Context::new().companies(&[shape.company()]).create_only();
-            let loaded = self.client.load_bisected(MOVE, &shape.columns(), &records, &context).await?;
+            let loaded = self
+                .client
+                .load_bisected(MOVE, &shape.columns(), &records, &context)
+                .await?;
             outcomes.extend(indices.into_iter().zip(loaded.into_iter().map(Created::from)));
         }
         Ok(outcomes)

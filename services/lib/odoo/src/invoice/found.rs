@@ -25,8 +25,16 @@ const MOVE_FIELDS: [&str; 13] = [
     "amount_total",
     "amount_residual",
 ];
-const LINE_FIELDS: [&str; 8] =
-    ["move_id", "product_id", "name", "quantity", "price_unit", "price_subtotal", "tax_ids", "account_id"];
+const LINE_FIELDS: [&str; 8] = [
+    "move_id",
+    "product_id",
+    "name",
+    "quantity",
+    "price_unit",
+    "price_subtotal",
+    "tax_ids",
+    "account_id",
+];
 
 /// An invoice in Odoo, with exact amounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,15 +166,25 @@ impl Invoices {
         &self,
         external_ids: &[ExternalId],
     ) -> Result<BTreeMap<ExternalId, FoundInvoice>, Error> {
-        let known = self.client.external_ids(external_ids).await?;
-        let known: BTreeMap<ExternalId, i64> =
-            known.into_iter().filter(|(_, known)| known.model == MOVE).map(|(name, known)| (name, known.id)).collect();
+        let external_ids: Vec<&ExternalId> = external_ids.iter().collect();
+        let known = self.client.external_ids(&external_ids).await?;
+        let known: BTreeMap<ExternalId, i64> = known
+            .into_iter()
+            .filter(|(_, known)| known.model == MOVE)
+            .map(|(name, known)| (name, known.id))
+            .collect();
         let ids: Vec<i64> = known.values().copied().collect();
-        let moves: Vec<MoveRow> = self.client.read(MOVE, &ids, &MOVE_FIELDS, &self.context()).await?;
+        let moves: Vec<MoveRow> = self
+            .client
+            .read(MOVE, &ids, &MOVE_FIELDS, &self.context())
+            .await?;
         let lines = self.lines_of(&moves).await?;
         let names = self.names(&moves, &lines).await?;
         let found = assemble(moves, lines, &names);
-        Ok(known.into_iter().filter_map(|(name, id)| Some((name, found.get(&id)?.clone()))).collect())
+        Ok(known
+            .into_iter()
+            .filter_map(|(name, id)| Some((name, found.get(&id)?.clone())))
+            .collect())
     }
 
     async fn lines_of(&self, moves: &[MoveRow]) -> Result<Vec<LineRow>, Error> {
@@ -175,7 +193,12 @@ impl Invoices {
         }
         let ids: Vec<i64> = moves.iter().map(|row| row.id).collect();
         let domain = json!([["move_id", "in", ids], ["display_type", "=", "product"]]);
-        let search = Search { domain, fields: &LINE_FIELDS, order: "id", ..Search::default() };
+        let search = Search {
+            domain,
+            fields: &LINE_FIELDS,
+            order: "id",
+            ..Search::default()
+        };
         self.client.search_read(LINE, &search, &self.context()).await
     }
 
@@ -193,10 +216,21 @@ impl Invoices {
         for row in lines {
             ids.insert(row.id);
             ids.extend(&row.tax_ids);
-            ids.extend([&row.product_id, &row.account_id].into_iter().filter_map(|link| link.0.map(|link| link.0)));
+            ids.extend(
+                [&row.product_id, &row.account_id]
+                    .into_iter()
+                    .filter_map(|link| link.0.map(|link| link.0)),
+            );
         }
-        let models =
-            [LINE, "account.account", "account.journal", "account.tax", "product.product", "res.currency", "res.partner"];
+        let models = [
+            LINE,
+            "account.account",
+            "account.journal",
+            "account.tax",
+            "product.product",
+            "res.currency",
+            "res.partner",
+        ];
         let domain = json!([["model", "in", models], ["res_id", "in", ids]]);
         let mut names = BTreeMap::<_, Vec<_>>::new();
         for (name, known) in self.client.external_id_rows(domain).await? {
@@ -217,7 +251,11 @@ fn assemble(moves: Vec<MoveRow>, lines: Vec<LineRow>, names: &Names) -> BTreeMap
             quantity: row.quantity.0,
             price_unit: row.price_unit.0,
             subtotal: row.price_subtotal.0,
-            taxes: row.tax_ids.iter().map(|id| names.found("account.tax", *id)).collect(),
+            taxes: row
+                .tax_ids
+                .iter()
+                .map(|id| names.found("account.tax", *id))
+                .collect(),
             account: names.link("account.account", row.account_id),
         });
     }
@@ -238,7 +276,11 @@ fn assemble(moves: Vec<MoveRow>, lines: Vec<LineRow>, names: &Names) -> BTreeMap
         residual: row.amount_residual.0,
         lines: lines_of.remove(&row.id).unwrap_or_default(),
     };
-    moves.into_iter().map(invoice).map(|invoice| (invoice.id, invoice)).collect()
+    moves
+        .into_iter()
+        .map(invoice)
+        .map(|invoice| (invoice.id, invoice))
+        .collect()
 }
 
 impl Names {
@@ -247,7 +289,10 @@ impl Names {
     }
 
     fn found(&self, model: &str, id: i64) -> FoundRef {
-        FoundRef { id, external: self.of(model, id) }
+        FoundRef {
+            id,
+            external: self.of(model, id),
+        }
     }
 
     fn link(&self, model: &str, link: Maybe<Link>) -> Option<FoundRef> {

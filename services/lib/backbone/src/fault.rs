@@ -1,0 +1,392 @@
+//! Fault points: a process that kills or stops itself at a named place, for the tests of `tests/kills`.
+//!
+//! Consumes one environment variable, [`VARIABLE`], once: `<call>:<before|inside|after>:<nth>:<kill|stop>`. Publishes
+//! nothing. Does to the world what an operator's `kill -9` or `kill -STOP` would do, at a place that no clock could
+//! hit. Compiled with the feature `fault-points` only; a default build has neither the wrapper nor the variable.
+//!
+//! A call is passed `before` it is sent and `after` it was answered; one that failed is not passed a second time. The
+//! outbox is passed `after` only when rows were read, so that the place is the same however often it was empty.
+
+use crate::edge::{BrokerError, Producer, Publisher};
+use crate::emission::{CounterKey, Emitted};
+use crate::record::OutRecord;
+use crate::store::{
+    Changes, Effect, Fence, Fleet, Grant, LaneId, Loaded, Renewed, ShardFence, Store, StoreError, Tx, Want,
+};
+use canon::time::Timestamp;
+use rustix::process::{Signal, getpid, kill_process};
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Where the fault of a process is told.
+pub const VARIABLE: &str = "VERTEBRA_TEST_FAULT";
+
+/// Every call that is passed, by the names the simulation has for them.
+pub const CALLS: &[&str] = &[
+    "begin",
+    "commit",
+    "delete outbox",
+    "effects",
+    "emitted",
+    "ensure lanes",
+    "fence",
+    "flush",
+    "heartbeat",
+    "hold shard",
+    "landed",
+    "leave",
+    "load",
+    "lock counters",
+    "outbox",
+    "publish",
+    "release lane",
+    "release shard",
+    "renew",
+    "resume",
+    "take lane",
+    "take shard",
+    "write",
+];
+
+/// A fault to be made: where, at which passage, and which.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// The call.
+    pub call: &'static str,
+    /// The side of it.
+    pub side: Side,
+    /// The first passage is 1.
+    pub nth: u32,
+    /// What happens there.
+    pub signal: Blow,
+}
+
+/// A side of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// The call is not sent yet.
+    Before,
+    /// It is half done: records are in the producer's buffer, their transaction is open.
+    Inside,
+    /// It was answered.
+    After,
+}
+
+/// What happens to the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// SIGKILL.
+    Kill,
+    /// SIGSTOP; it goes on from there at SIGCONT.
+    Stop,
+}
+
+/// A fault that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FaultError {
+    /// No call of this name is ever passed.
+    #[error("`{0}` is no call; one of {CALLS:?} is expected")]
+    Call(String),
+    /// Passages are counted from one.
+    #[error("`{0}` is no passage; 1 is the first one")]
+    Passage(String),
+    /// Not four parts.
+    #[error("<call>:<before|inside|after>:<nth>:<kill|stop> is expected")]
+    Shape,
+    /// Not a side.
+    #[error("`{0}` is no side; before, inside or after is expected")]
+    Side(String),
+    /// Not a signal.
+    #[error("`{0}` is no fault; kill or stop is expected")]
+    Signal(String),
+}
+
+impl FromStr for Fault {
+    type Err = FaultError;
+
+    fn from_str(text: &str) -> Result<Self, FaultError> {
+        let parts: Vec<&str> = text.split(':').collect();
+        let [call, side, nth, signal] = parts[..] else { return Err(FaultError::Shape) };
+        let known = CALLS.iter().find(|known| **known == call);
+        let side = match side {
+            "before" => Side::Before,
+            "inside" => Side::Inside,
+            "after" => Side::After,
+            _ => return Err(FaultError::Side(side.to_owned())),
+        };
+        let signal = match signal {
+            "kill" => Blow::Kill,
+            "stop" => Blow::Stop,
+            _ => return Err(FaultError::Signal(signal.to_owned())),
+        };
+        let counted = nth.parse().ok().filter(|nth| *nth > 0);
+        Ok(Self {
+            call: known.ok_or_else(|| FaultError::Call(call.to_owned()))?,
+            side,
+            nth: counted.ok_or_else(|| FaultError::Passage(nth.to_owned()))?,
+            signal,
+        })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let side = match self.side {
+            Side::Before => "before",
+            Side::Inside => "inside",
+            Side::After => "after",
+        };
+        let signal = match self.signal {
+            Blow::Kill => "kill",
+            Blow::Stop => "stop",
+        };
+        write!(f, "{}:{side}:{}:{signal}", self.call, self.nth)
+    }
+}
+
+/// Says that the process passes here; at the fault's own passage it goes no further.
+pub(crate) fn pass(call: &'static str, side: Side) {
+    static ARMED: OnceLock<Option<Armed>> = OnceLock::new();
+    let Some(armed) = ARMED.get_or_init(Armed::from_environment) else { return };
+    if armed.is_due(call, side) {
+        armed.strike();
+    }
+}
+
+struct Armed {
+    fault: Fault,
+    passed: AtomicU32,
+}
+
+impl Armed {
+    fn new(fault: Fault) -> Self {
+        Self { fault, passed: AtomicU32::new(0) }
+    }
+
+    fn from_environment() -> Option<Self> {
+        #[expect(clippy::disallowed_methods, reason = "no setting of a service: it must not show in its help")]
+        let text = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())?;
+        match text.parse() {
+            Ok(fault) => {
+                tracing::warn!(%fault, "a fault is armed");
+                Some(Self::new(fault))
+            }
+            Err(error) => {
+                // A test that armed nothing must not pass for that.
+                tracing::error!(%error, variable = VARIABLE, "the fault cannot be read");
+                std::process::exit(2)
+            }
+        }
+    }
+
+    fn is_due(&self, call: &str, side: Side) -> bool {
+        self.fault.call == call
+            && self.fault.side == side
+            && self.passed.fetch_add(1, Ordering::SeqCst) + 1 == self.fault.nth
+    }
+
+    fn strike(&self) {
+        let signal = match self.fault.signal {
+            Blow::Kill => Signal::KILL,
+            Blow::Stop => Signal::STOP,
+        };
+        tracing::warn!(fault = %self.fault, "the fault strikes");
+        if let Err(error) = kill_process(getpid(), signal) {
+            tracing::error!(%error, "the fault could not be made");
+            std::process::exit(2);
+        }
+        tracing::warn!(fault = %self.fault, "going on after the fault");
+    }
+}
+
+/// A part of the runtime whose calls are passed.
+#[derive(Clone)]
+pub struct Faulty<T>(T);
+
+/// Has a part's calls passed.
+pub(crate) fn live<T>(part: T) -> Faulty<T> {
+    Faulty(part)
+}
+
+/// Passes a call on both sides.
+async fn crossing<T, X>(
+    call: &'static str,
+    body: impl Future<Output = Result<T, X>>,
+) -> Result<T, X> {
+    pass(call, Side::Before);
+    let answer = body.await?;
+    pass(call, Side::After);
+    Ok(answer)
+}
+
+impl<S: Store> Store for Faulty<S> {
+    type Tx = Faulty<S::Tx>;
+
+    async fn ensure_lanes(&self, processor: &'static str, lanes: i32) -> Result<(), StoreError> {
+        crossing("ensure lanes", self.0.ensure_lanes(processor, lanes)).await
+    }
+
+    async fn heartbeat(
+        &self,
+        processor: &'static str,
+        instance: Uuid,
+        lease: Duration,
+    ) -> Result<Fleet, StoreError> {
+        crossing("heartbeat", self.0.heartbeat(processor, instance, lease)).await
+    }
+
+    async fn leave(&self, processor: &'static str, instance: Uuid) -> Result<(), StoreError> {
+        crossing("leave", self.0.leave(processor, instance)).await
+    }
+
+    async fn take_lane(
+        &self,
+        lane: LaneId,
+        instance: Uuid,
+        lease: Duration,
+    ) -> Result<Option<Grant>, StoreError> {
+        crossing("take lane", self.0.take_lane(lane, instance, lease)).await
+    }
+
+    async fn resume(&self, fence: &Fence) -> Result<Option<Grant>, StoreError> {
+        crossing("resume", self.0.resume(fence)).await
+    }
+
+    async fn renew(&self, fence: &Fence, lease: Duration) -> Result<Renewed, StoreError> {
+        crossing("renew", self.0.renew(fence, lease)).await
+    }
+
+    async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {
+        crossing("release lane", self.0.release_lane(fence)).await
+    }
+
+    async fn begin(&self, fence: &Fence, lease: Duration, due_max: usize) -> Result<Self::Tx, StoreError> {
+        crossing("begin", self.0.begin(fence, lease, due_max)).await.map(Faulty)
+    }
+
+    async fn take_shard(
+        &self,
+        shard: i32,
+        instance: Uuid,
+        lease: Duration,
+    ) -> Result<Option<ShardFence>, StoreError> {
+        crossing("take shard", self.0.take_shard(shard, instance, lease)).await
+    }
+
+    async fn hold_shard(&self, fence: &ShardFence, lease: Duration) -> Result<(), StoreError> {
+        crossing("hold shard", self.0.hold_shard(fence, lease)).await
+    }
+
+    async fn release_shard(&self, fence: &ShardFence) -> Result<(), StoreError> {
+        crossing("release shard", self.0.release_shard(fence)).await
+    }
+
+    async fn outbox(&self, shard: i32, max: usize) -> Result<Vec<OutRecord>, StoreError> {
+        pass("outbox", Side::Before);
+        let rows = self.0.outbox(shard, max).await?;
+        if !rows.is_empty() {
+            pass("outbox", Side::After);
+        }
+        Ok(rows)
+    }
+
+    async fn delete_outbox(&self, seqs: &[i64]) -> Result<(), StoreError> {
+        crossing("delete outbox", self.0.delete_outbox(seqs)).await
+    }
+}
+
+impl<T: Tx> Tx for Faulty<T> {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn due(&self) -> &[(Timestamp, String)] {
+        self.0.due()
+    }
+
+    async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
+        crossing("load", self.0.load(want)).await
+    }
+
+    async fn lock_counters(
+        &mut self,
+        keys: &[CounterKey],
+    ) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
+        crossing("lock counters", self.0.lock_counters(keys)).await
+    }
+
+    async fn emitted(&mut self, facts: &[Uuid]) -> Result<HashMap<Uuid, Emitted>, StoreError> {
+        crossing("emitted", self.0.emitted(facts)).await
+    }
+
+    async fn effects(&mut self, commands: &[Uuid]) -> Result<HashMap<Uuid, Effect>, StoreError> {
+        crossing("effects", self.0.effects(commands)).await
+    }
+
+    async fn write(&mut self, changes: Changes) -> Result<Option<Timestamp>, StoreError> {
+        crossing("write", self.0.write(changes)).await
+    }
+
+    async fn commit(self) -> Result<(), StoreError> {
+        crossing("commit", self.0.commit()).await
+    }
+}
+
+impl<P: Publisher> Publisher for Faulty<P> {
+    type Producer = Faulty<P::Producer>;
+
+    async fn fence(&self, transactional_id: &str) -> Result<Self::Producer, BrokerError> {
+        crossing("fence", self.0.fence(transactional_id)).await.map(Faulty)
+    }
+}
+
+impl<P: Producer> Producer for Faulty<P> {
+    async fn publish(&mut self, records: &[OutRecord]) -> Result<(), BrokerError> {
+        crossing("publish", self.0.publish(records)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, want: Result<Fault, FaultError>) {
+        assert_eq!(text.parse(), want);
+    }
+
+    #[test]
+    fn a_fault_is_read_as_it_is_written() {
+        let fault = Fault { call: "delete outbox", side: Side::Before, nth: 3, signal: Blow::Kill };
+        check("delete outbox:before:3:kill", Ok(fault));
+        check(&fault.to_string(), Ok(fault));
+        let fault = Fault { call: "publish", side: Side::Inside, nth: 1, signal: Blow::Stop };
+        check("publish:inside:1:stop", Ok(fault));
+    }
+
+    #[test]
+    fn a_fault_that_would_never_strike_is_refused() {
+        check("publish:inside:1", Err(FaultError::Shape));
+        check("", Err(FaultError::Shape));
+        check("comit:after:1:kill", Err(FaultError::Call("comit".to_owned())));
+        check("commit:late:1:kill", Err(FaultError::Side("late".to_owned())));
+        check("commit:after:0:kill", Err(FaultError::Passage("0".to_owned())));
+        check("commit:after:x:kill", Err(FaultError::Passage("x".to_owned())));
+        check("commit:after:1:term", Err(FaultError::Signal("term".to_owned())));
+    }
+
+    #[test]
+    fn a_fault_strikes_at_its_own_passage_and_once() {
+        let armed = Armed::new(Fault { call: "commit", side: Side::After, nth: 2, signal: Blow::Kill });
+        assert!(!armed.is_due("commit", Side::Before));
+        assert!(!armed.is_due("commit", Side::After));
+        assert!(!armed.is_due("begin", Side::After));
+        assert!(armed.is_due("commit", Side::After));
+        assert!(!armed.is_due("commit", Side::After));
+    }
+}

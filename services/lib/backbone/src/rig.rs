@@ -1,0 +1,352 @@
+//! A rig for authors: the live core over a ledger in memory, so that a fold is tested without broker or database.
+//!
+//! Every verb drives the same code that runs in production: a batch, its transaction, emission by name, parking,
+//! deadlines, the journal. After every verb the books are checked (each input applied, parked or a duplicate), and
+//! a rebuild along the journal must equal the live state.
+
+use crate::contract::{Contract, SchemaSource, Schemas, TopicPolicy};
+use crate::edge::{BrokerError, LaneReader, Log};
+use crate::env::{Env, Unwatched};
+use crate::lane::{FoldWorker, Limits, Parts, Position, Worker};
+use crate::memory::{MemoryStore, World};
+use crate::program::{Folding, Program};
+use crate::projection::{Projection, Reason};
+use crate::rebuild::{Ground, Rebuilt, rebuild};
+use crate::record::{OutRecord, Record};
+use crate::store::{LaneId, Store, StoreError};
+use canon::catalog::Catalog;
+use canon::event::{Event, Name, event_id};
+use canon::headers::Headers;
+use canon::time::Timestamp;
+use futures::executor::block_on;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// One projection on the live core over a ledger in memory, in one lane.
+pub struct Rig<P: Projection> {
+    program: Arc<Folding<P>>,
+    parts: Parts<MemoryStore<Still>, NoLog, Known, Still>,
+    world: Still,
+    position: Position,
+    history: Vec<Record>,
+    versions: BTreeMap<(&'static str, String), i64>,
+    published: Vec<OutRecord>,
+}
+
+impl<P: Projection> Rig<P> {
+    /// A rig at 2026-01-01T00:00:00Z with nothing in it.
+    ///
+    /// # Panics
+    /// When the declaration does not stand: the rig is for tests.
+    #[track_caller]
+    pub fn new(folding: Folding<P>) -> Self {
+        let world = Still(Arc::new(AtomicI64::new(1_767_225_600_000_000)));
+        let store = MemoryStore::new(world.clone(), 1);
+        let all: Vec<(&'static str, &'static str)> =
+            folding.inputs().iter().chain(folding.outputs()).copied().collect();
+        let parts = Parts {
+            service: "rig",
+            instance: Uuid::nil(),
+            store: store.clone(),
+            log: Arc::new(NoLog),
+            source: Arc::new(Known(Arc::new(Schemas::with(&all)))),
+            contract: Arc::new(one_partition_each(&all)),
+            env: world.clone(),
+            watch: Arc::new(Unwatched),
+            limits: Limits::default(),
+            code: "rig".to_owned(),
+            alone: Arc::default(),
+        };
+        let lane = LaneId { processor: P::NAME, number: 0 };
+        let grant = block_on(async {
+            store.ensure_lanes(P::NAME, 1).await?;
+            store.take_lane(lane, parts.instance, parts.limits.lease).await
+        });
+        let grant = grant.ok().flatten().expect("a new ledger's lane is free");
+        let position = Position::of(grant, parts.env.elapsed(), &parts.limits);
+        let (history, versions, published) = (Vec::new(), BTreeMap::new(), Vec::new());
+        Self { program: Arc::new(folding), parts, world, position, history, versions, published }
+    }
+
+    /// The fold sees one fact, stated under a name now.
+    #[track_caller]
+    pub fn sees<E: Event<Key = P::Key>>(&mut self, name: Name, key: &E::Key, event: E) {
+        let version = self.versions.entry((E::TOPIC, key.to_string())).or_insert(0);
+        *version += 1;
+        let version = Some(*version);
+        let id = event_id(name.fact_id(E::TOPIC), u32::try_from(self.history.len()).unwrap_or(0));
+        self.sees_with(key, &event, |headers| {
+            (headers.version, headers.factname, headers.id) = (version, name.to_string(), id);
+        });
+    }
+
+    /// The fold sees one fact of a topic without versions (`raw.*`), known by its name and id.
+    #[track_caller]
+    pub fn sees_raw<E: Event<Key = P::Key>>(&mut self, name: Name, id: Uuid, key: &E::Key, event: E) {
+        self.sees_with(key, &event, |headers| {
+            (headers.version, headers.factname, headers.id) = (None, name.to_string(), id);
+        });
+    }
+
+    /// The fold's input has the last record once more, as when a relay publishes twice.
+    #[track_caller]
+    pub fn sees_again(&mut self) {
+        let mut record = self.history.last().cloned().expect("nothing was seen yet");
+        record.offset = self.next_offset(record.topic);
+        self.take(record);
+    }
+
+    /// Time goes on; deadlines that fall due fire, one batch at a time.
+    #[track_caller]
+    pub fn passes(&mut self, how_long: Duration) {
+        let until = self.now() + how_long;
+        while let Some(due) = self.next_due().filter(|due| *due <= until) {
+            self.world.set(due.max(self.now()));
+            self.run(Vec::new());
+        }
+        self.world.set(until);
+    }
+
+    /// The rig's clock.
+    pub fn now(&self) -> Timestamp {
+        World::now(&self.world)
+    }
+
+    /// Everything that was published on an event's topic, in order; tombstones are left out.
+    pub fn emitted<E: Event>(&self) -> Vec<E> {
+        let mine = self.published.iter().filter(|record| record.topic == E::TOPIC);
+        mine.filter_map(|record| record.value.as_deref()).map(|value| self.decode(value)).collect()
+    }
+
+    /// The latest revision of each fact on an event's topic that is not withdrawn, in order of their names.
+    pub fn latest<E: Event>(&self) -> Vec<E> {
+        let tables = self.parts.store.tables();
+        let mut rows: Vec<_> =
+            tables.emitted.values().filter(|row| row.topic == E::TOPIC && !row.withdrawn).collect();
+        rows.sort_by(|left, right| left.name.cmp(&right.name));
+        rows.into_iter().map(|row| self.decode(&row.wire)).collect()
+    }
+
+    /// The headers of everything published on a topic.
+    pub fn headers(&self, topic: &str) -> Vec<Headers> {
+        self.published.iter().filter(|record| record.topic == topic).map(|record| headers_of(&record.headers)).collect()
+    }
+
+    /// What is parked, in park order.
+    pub fn parked(&self) -> Vec<(Reason, String)> {
+        let tables = self.parts.store.tables();
+        tables.parked.iter().map(|(_, parked)| (parked.reason, parked.detail.clone())).collect()
+    }
+
+    /// A key's state; none if the key was never seen.
+    pub fn state(&self, key: &P::Key) -> Option<P> {
+        let tables = self.parts.store.tables();
+        let stored = tables.states.get(&(P::NAME, key.to_string()))?;
+        serde_json::from_value(stored.body.clone()).ok()
+    }
+
+    /// The rows of a report table, in order of their keys.
+    pub fn rows(&self, table: &str) -> Vec<serde_json::Value> {
+        let tables = self.parts.store.tables();
+        tables.rows.values().filter(|row| row.table == table).map(|row| row.columns.clone()).collect()
+    }
+
+    fn decode<E: Event>(&self, wire: &[u8]) -> E {
+        self.parts.source.0.decode(wire).expect("what the rig encoded decodes")
+    }
+
+    fn next_offset(&self, topic: &str) -> i64 {
+        let last = self.history.iter().rev().find(|record| record.topic == topic);
+        last.map_or(0, |record| record.offset + 1)
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.parts.store.tables().deadlines.values().min().copied()
+    }
+
+    #[track_caller]
+    fn sees_with<E: Event>(&mut self, key: &E::Key, event: &E, with: impl FnOnce(&mut Headers)) {
+        let mut headers = Headers {
+            id: Uuid::nil(),
+            source: "rig".to_owned(),
+            r#type: E::TOPIC.to_owned(),
+            time: self.now(),
+            subject: key.to_string(),
+            version: None,
+            revision: Some(1),
+            factname: String::new(),
+            correlationid: None,
+            causationid: None,
+            facility: None,
+            sourceref: None,
+            traceparent: None,
+        };
+        with(&mut headers);
+        let id = self.parts.source.0.id_of(E::TOPIC).expect("the projection folds this topic");
+        let value = canon::codec::encode(id, event).expect("the event fits its schema");
+        self.take(Record {
+            topic: E::TOPIC,
+            partition: 0,
+            offset: self.next_offset(E::TOPIC),
+            timestamp: self.now(),
+            key: Some(key.to_string().into_bytes()),
+            value: Some(value),
+            headers: headers.to_pairs(),
+        });
+    }
+
+    #[track_caller]
+    fn take(&mut self, record: Record) {
+        self.history.push(record.clone());
+        self.run(vec![record]);
+        // What is due at once (a past deadline, a hold of zero) fires in the next batch.
+        while self.next_due().is_some_and(|due| due <= self.now()) {
+            self.run(Vec::new());
+        }
+    }
+
+    #[track_caller]
+    fn run(&mut self, records: Vec<Record>) {
+        let came = records.len();
+        let told = Arc::new(Told::default());
+        self.parts.watch = told.clone();
+        // A fresh worker each time: nothing may live in its memory that is not in the ledger.
+        let mut worker = FoldWorker::new(&self.parts, self.program.clone());
+        let ran = block_on(worker.run(&mut self.position, records));
+        ran.unwrap_or_else(|trouble| panic!("the batch failed: {trouble:?}"));
+        let tally = told.0.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
+        let ended = tally.applied + tally.parked + tally.duplicates;
+        assert!(ended >= came as u64, "{came} inputs came, {tally:?}");
+        let outbox = std::mem::take(&mut self.parts.store.tables().outbox);
+        self.published.extend(outbox.into_values());
+        self.rebuilds_equal();
+    }
+
+    #[track_caller]
+    fn rebuilds_equal(&self) {
+        let tables = self.parts.store.tables();
+        let lane = self.position.fence.lane;
+        let journal = tables.journal.get(&lane).cloned().unwrap_or_default();
+        let ground = Ground {
+            service: self.parts.service,
+            program: self.program.as_ref(),
+            contract: &self.parts.contract,
+            schemas: &self.parts.source.0,
+        };
+        let read = |topic: &str, first: i64, next: i64| {
+            let range = self.history.iter().filter(|record| record.topic == topic);
+            range.filter(|record| (first..next).contains(&record.offset)).cloned().collect()
+        };
+        let rebuilt = rebuild(&ground, &journal, read).expect("states can be written");
+        let live = Rebuilt {
+            states: tables.states.iter().map(|((_, key), state)| (key.clone(), state.clone())).collect(),
+            deadlines: tables.deadlines.iter().map(|((_, key), at)| (key.clone(), *at)).collect(),
+            parked: tables.parked.iter().map(|(_, parked)| parked.clone()).collect(),
+            rows: tables.rows.iter().map(|(at, row)| (at.clone(), row.clone())).collect(),
+            facts: tables.emitted.values().map(|row| (row.fact, (row.content, row.withdrawn))).collect(),
+        };
+        assert_eq!(rebuilt, live, "a rebuild along the journal differs from the live state");
+    }
+}
+
+fn headers_of(pairs: &[(String, Vec<u8>)]) -> Headers {
+    let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    Headers::from_pairs(pairs).expect("the rig writes headers")
+}
+
+/// The catalog's policies with one partition each; topics it does not know are plain facts.
+fn one_partition_each(topics: &[(&'static str, &'static str)]) -> Contract {
+    let policy = |name: &str| match Catalog::builtin().topic(name) {
+        None => TopicPolicy { partitions: 1, compacted: false, command: false, value_bytes_max: 1 << 20 },
+        Some(topic) => TopicPolicy {
+            partitions: 1,
+            compacted: topic.is_compacted(),
+            command: topic.is_command(),
+            value_bytes_max: topic.value_bytes_max(),
+        },
+    };
+    Contract::with(topics.iter().map(|(name, _)| (*name, policy(name))))
+}
+
+/// A world where nothing fails and time moves when it is told to.
+#[derive(Clone)]
+struct Still(Arc<AtomicI64>);
+
+impl Still {
+    fn set(&self, now: Timestamp) {
+        self.0.store(now.0, Ordering::Relaxed);
+    }
+}
+
+impl World for Still {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.load(Ordering::Relaxed))
+    }
+
+    async fn cross(&self, _what: &'static str, _back: bool) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn wait(&self) {}
+}
+
+impl Env for Still {
+    async fn sleep(&self, _how_long: Duration) {}
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    fn jitter_permille(&self) -> u32 {
+        0
+    }
+}
+
+/// Schemas known from the start.
+struct Known(Arc<Schemas>);
+
+impl SchemaSource for Known {
+    fn schemas(&self) -> &Arc<Schemas> {
+        &self.0
+    }
+
+    async fn ensure(&self, _ids: &[u32]) -> Result<(), BrokerError> {
+        Ok(())
+    }
+}
+
+/// The rig hands records over itself.
+struct NoLog;
+
+impl Log for NoLog {
+    type Reader = NoLog;
+
+    async fn open(&self, _lane: i32, _positions: &[(&'static str, i64)]) -> Result<NoLog, BrokerError> {
+        Ok(NoLog)
+    }
+}
+
+impl LaneReader for NoLog {
+    async fn next(&mut self, _max: usize, _wait: Duration) -> Result<Vec<Record>, BrokerError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Keeps the last batch's tally.
+#[derive(Default)]
+struct Told(Mutex<Option<crate::batch::Tally>>);
+
+impl crate::env::Watch for Told {
+    fn batch(
+        &self,
+        _lane: LaneId,
+        tally: &crate::batch::Tally,
+        _took: Duration,
+        _positions: &BTreeMap<String, i64>,
+    ) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*tally);
+    }
+}

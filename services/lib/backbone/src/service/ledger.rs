@@ -1,0 +1,197 @@
+//! Services with a ledger: projections and sinks, their lanes, and the relay.
+
+use super::parts::Surroundings;
+use super::watch::LiveWatch;
+use super::{Ledgered, TokioEnv};
+use crate::contract::Contract;
+use crate::env::Watch;
+use crate::kafka::{KafkaLog, KafkaPublisher, LogSettings};
+use crate::lane::{FoldWorker, Limits, Parts};
+use crate::owner;
+use crate::postgres::{PostgresSettings, PostgresStore, Processor};
+use crate::program::Program;
+use crate::registry::Registry;
+use crate::relay::{Relay, RelayLimits};
+use crate::sink::Sink;
+use crate::sink_lane::SinkWorker;
+use canon::DeadLetter;
+use canon::catalog::Catalog;
+use canon::event::Event;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::pin::Pin;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Relay shards of a service. More than one is worth it only when one transaction at a time is too slow.
+const SHARDS: i32 = 1;
+const CONNECTIONS_MAX: usize = 12;
+
+// Tests of faults have every call of these parts passed by a point where the process can be killed or stopped.
+#[cfg(feature = "fault-points")]
+use crate::fault::{Faulty as Live, live};
+#[cfg(not(feature = "fault-points"))]
+type Live<T> = T;
+#[cfg(not(feature = "fault-points"))]
+fn live<T>(part: T) -> T {
+    part
+}
+
+type LiveParts = Parts<Live<PostgresStore>, KafkaLog, Registry, TokioEnv>;
+type Loop = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A sink with its type erased.
+pub(crate) trait SinkRunner: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn input(&self) -> (&'static str, &'static str);
+    fn lanes(&self, parts: LiveParts, stop: CancellationToken) -> Loop;
+}
+
+pub(crate) struct SinkLanes<K> {
+    pub(crate) sink: Arc<K>,
+}
+
+impl<K: Sink> SinkRunner for SinkLanes<K> {
+    fn name(&self) -> &'static str {
+        K::NAME
+    }
+
+    fn input(&self) -> (&'static str, &'static str) {
+        (K::Command::TOPIC, K::Command::SCHEMA)
+    }
+
+    fn lanes(&self, parts: LiveParts, stop: CancellationToken) -> Loop {
+        let sink = self.sink.clone();
+        Box::pin(async move {
+            let lanes = lanes_of(&parts.contract, K::Command::TOPIC);
+            let worker = || SinkWorker { parts: &parts, sink: sink.clone() };
+            owner::share(&parts, K::NAME, lanes, worker, stop).await;
+        })
+    }
+}
+
+fn fold_lanes(program: Arc<dyn Program>, parts: LiveParts, stop: CancellationToken) -> Loop {
+    Box::pin(async move {
+        let first = program.inputs().first().map_or("", |(topic, _)| topic);
+        let lanes = lanes_of(&parts.contract, first);
+        let worker = || FoldWorker::new(&parts, program.clone());
+        owner::share(&parts, program.name(), lanes, worker, stop).await;
+    })
+}
+
+fn lanes_of(contract: &Contract, topic: &str) -> i32 {
+    i32::try_from(contract.partitions(topic)).unwrap_or(1)
+}
+
+/// What a service reads and writes, over all its processors.
+struct Topics {
+    inputs: BTreeMap<&'static str, Vec<&'static str>>,
+    outputs: Vec<(&'static str, &'static str)>,
+}
+
+impl Topics {
+    fn of(work: &Ledgered) -> Self {
+        let programs = work.programs.iter();
+        let folded = programs.map(|program| {
+            (program.name(), program.inputs().iter().map(|(topic, _)| *topic).collect::<Vec<_>>())
+        });
+        let sinks = work.sinks.iter().map(|sink| (sink.name(), vec![sink.input().0]));
+        let inputs = folded.chain(sinks).collect();
+        let outputs = work.programs.iter().flat_map(|program| program.outputs().iter().copied());
+        let outputs = outputs.chain([(DeadLetter::TOPIC, DeadLetter::SCHEMA)]).collect();
+        Self { inputs, outputs }
+    }
+
+    fn names(&self) -> Vec<&'static str> {
+        let inputs = self.inputs.values().flatten().copied();
+        let all: BTreeSet<&'static str> = inputs.chain(self.outputs.iter().map(|(topic, _)| *topic)).collect();
+        all.into_iter().collect()
+    }
+}
+
+/// Runs until told to stop.
+pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<dyn Error + Send + Sync>> {
+    let topics = Topics::of(&work);
+    around.check_topics(&topics.names()).await?;
+    let Some(source) = around.schemas(&topics.outputs).await? else { return Ok(()) };
+    let mut processors = BTreeMap::new();
+    for (name, inputs) in &topics.inputs {
+        let group = LogSettings::new(format!("{}.{name}", around.name));
+        let condition = around.health.condition("kafka");
+        condition.ready();
+        let log = Arc::new(KafkaLog::start(&around.common.kafka, &group, Some(condition))?);
+        processors.insert(*name, (log, inputs.clone()));
+    }
+    let watch: Arc<dyn Watch> =
+        Arc::new(LiveWatch::new(around.health.clone(), around.metrics.clone(), processors.clone()));
+    let Some(store) = open_ledger(&around, &work, watch.as_ref()).await? else { return Ok(()) };
+    let store = live(store);
+    let contract = Arc::new(Contract::of(Catalog::builtin()));
+    let alone = Arc::default();
+    let parts = |processor: &str| LiveParts {
+        alone: Arc::clone(&alone),
+        service: around.name,
+        instance: around.common.instance,
+        store: store.clone(),
+        log: processors[processor].0.clone(),
+        source: source.clone(),
+        contract: contract.clone(),
+        env: around.env,
+        watch: watch.clone(),
+        limits: Limits {
+            lease: work.ledger.lease,
+            batch_records_max: work.ledger.batch_max,
+            ..Limits::default()
+        },
+        code: concat!("vertebra ", env!("CARGO_PKG_VERSION")).to_owned(),
+    };
+    let mut loops: Vec<Loop> = Vec::new();
+    for program in &work.programs {
+        loops.push(fold_lanes(program.clone(), parts(program.name()), around.stop.clone()));
+    }
+    for sink in &work.sinks {
+        loops.push(sink.lanes(parts(sink.name()), around.stop.clone()));
+    }
+    loops.push(relay(&around, &work, &store, &watch));
+    around.health.condition("postgres").ready();
+    let tasks: Vec<_> = loops.into_iter().map(tokio::spawn).collect();
+    for task in tasks {
+        task.await?;
+    }
+    Ok(())
+}
+
+async fn open_ledger(
+    around: &Surroundings,
+    work: &Ledgered,
+    watch: &dyn Watch,
+) -> Result<Option<PostgresStore>, crate::postgres::OpenError> {
+    let settings = PostgresSettings {
+        url: work.ledger.postgres_url.clone(),
+        service: around.name,
+        instance: around.common.instance,
+        lease: work.ledger.lease,
+        connections_max: CONNECTIONS_MAX,
+    };
+    let folds = work.programs.iter();
+    let folds = folds.map(|program| Processor { name: program.name(), tables: program.tables().to_vec() });
+    let sinks = work.sinks.iter().map(|sink| Processor { name: sink.name(), tables: Vec::new() });
+    let processors: Vec<Processor> = folds.chain(sinks).collect();
+    PostgresStore::open(&settings, SHARDS, &processors, &around.env, watch, &around.stop).await
+}
+
+fn relay(around: &Surroundings, work: &Ledgered, store: &Live<PostgresStore>, watch: &Arc<dyn Watch>) -> Loop {
+    let lease = work.ledger.lease;
+    let relay = Relay {
+        service: around.name,
+        instance: around.common.instance,
+        shard: 0,
+        store: store.clone(),
+        publisher: Arc::new(live(KafkaPublisher::new(&around.common.kafka, lease, None))),
+        env: around.env,
+        watch: watch.clone(),
+        limits: RelayLimits { lease, ..RelayLimits::default() },
+    };
+    let stop = around.stop.clone();
+    Box::pin(async move { relay.run(stop).await })
+}

@@ -1,0 +1,127 @@
+//! What the loops tell, as metrics, readiness, liveness and a few log lines.
+
+use super::chain;
+use crate::batch::Tally;
+use crate::env::{Loop, Watch};
+use crate::health::{Health, Heartbeat};
+use crate::kafka::KafkaLog;
+use crate::metrics::{Lag, Metrics, Outcome};
+use crate::projection::Reason;
+use crate::store::{LaneId, ShardFence};
+use canon::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// How long a loop may take for one turn before the process counts as stuck. An effect on a slow Odoo may take two
+/// minutes; the lane keeps its lease meanwhile, but does not come round.
+const TURN_MAX: Duration = Duration::from_secs(300);
+
+/// The watch of a running service.
+pub(crate) struct LiveWatch {
+    pub(crate) health: Health,
+    pub(crate) metrics: Metrics,
+    /// The log and the input topics of each processor.
+    pub(crate) processors: BTreeMap<&'static str, (Arc<KafkaLog>, Vec<&'static str>)>,
+    beats: Mutex<BTreeMap<Loop, Heartbeat>>,
+    troubled: Mutex<BTreeSet<&'static str>>,
+}
+
+impl LiveWatch {
+    pub(crate) fn new(
+        health: Health,
+        metrics: Metrics,
+        processors: BTreeMap<&'static str, (Arc<KafkaLog>, Vec<&'static str>)>,
+    ) -> Self {
+        Self { health, metrics, processors, beats: Mutex::default(), troubled: Mutex::default() }
+    }
+
+    fn inputs(&self, processor: &str) -> &[&'static str] {
+        self.processors.get(processor).map_or(&[], |(_, inputs)| inputs)
+    }
+}
+
+impl Watch for LiveWatch {
+    fn lane_taken(&self, lane: LaneId, epoch: i64) {
+        self.metrics.lane_taken(lane.processor, lane.number, epoch);
+        tracing::debug!(processor = lane.processor, lane = lane.number, epoch, "lane taken");
+    }
+
+    fn lane_left(&self, lane: LaneId, lost: bool) {
+        self.metrics.lane_left(lane.processor, lane.number, self.inputs(lane.processor).iter().copied());
+        self.beats.lock().unwrap_or_else(PoisonError::into_inner).remove(&Loop::Lane(lane));
+        if lost {
+            self.metrics.lease_lost(lane.processor);
+            tracing::warn!(processor = lane.processor, lane = lane.number, "lane lost to another owner");
+        }
+    }
+
+    fn batch(&self, lane: LaneId, tally: &Tally, took: Duration, positions: &BTreeMap<String, i64>) {
+        let records = tally.applied + tally.duplicates + tally.parked;
+        self.metrics.batch(lane.processor, usize::try_from(records).unwrap_or(usize::MAX), took);
+        let topic = self.inputs(lane.processor).first().copied().unwrap_or_default();
+        for (outcome, count) in [
+            (Outcome::Applied, tally.applied),
+            (Outcome::Duplicate, tally.duplicates),
+            (Outcome::Parked, tally.parked),
+            (Outcome::VersionGap, tally.version_gaps),
+        ] {
+            self.metrics.events(lane.processor, topic, outcome, count);
+        }
+        if tally.version_gaps > 0 {
+            tracing::error!(processor = lane.processor, lane = lane.number, "versions of a key were skipped");
+        }
+        if let Some((log, _)) = self.processors.get(lane.processor) {
+            let positions: Vec<(&str, i32, i64)> =
+                positions.iter().map(|(topic, next)| (topic.as_str(), lane.number, *next)).collect();
+            log.commit(&positions);
+        }
+    }
+
+    fn lag(&self, lane: LaneId, first: Option<Timestamp>, now: Timestamp) {
+        let lag = match first {
+            None => Lag::AtEnd,
+            Some(first) => Lag::Behind { records: 1, age: now.since(first) },
+        };
+        for topic in self.inputs(lane.processor) {
+            self.metrics.lag(lane.processor, topic, lane.number, lag);
+        }
+    }
+
+    fn parked(&self, lane: LaneId, reason: Reason) {
+        self.metrics.parked(lane.processor, reason.as_str());
+        tracing::warn!(processor = lane.processor, lane = lane.number, reason = reason.as_str(), "parked");
+    }
+
+    fn trouble(&self, what: &'static str, error: &(dyn Error + 'static)) {
+        self.metrics.retry(what);
+        let why = chain(error);
+        self.health.condition(what).unready(&why);
+        if self.troubled.lock().unwrap_or_else(PoisonError::into_inner).insert(what) {
+            tracing::warn!(what, "trying again: {why}");
+        }
+    }
+
+    fn healed(&self, what: &'static str) {
+        if self.troubled.lock().unwrap_or_else(PoisonError::into_inner).remove(what) {
+            tracing::info!(what, "works again");
+            self.health.condition(what).ready();
+        }
+    }
+
+    fn beat(&self, which: Loop) {
+        let mut beats = self.beats.lock().unwrap_or_else(PoisonError::into_inner);
+        let name = || match which {
+            Loop::Lane(lane) => format!("lane {}/{}", lane.processor, lane.number),
+            Loop::Owner(processor) => format!("owner {processor}"),
+            Loop::Relay(shard) => format!("relay {shard}"),
+        };
+        beats.entry(which).or_insert_with(|| self.health.heartbeat(name(), TURN_MAX)).beat();
+    }
+
+    fn relayed(&self, shard: ShardFence, rows: usize, took: Duration) {
+        self.metrics.relay_transaction(shard.shard, took);
+        self.metrics.relayed("all", rows as u64);
+    }
+}

@@ -1,0 +1,321 @@
+//! Everything comes back as it was written.
+
+use crate::home::{CASES, Inspect, LEASE, WRITER, commit, lane, load, own, state, states};
+use backbone::journal::{Culprit, Entry, Segment};
+use backbone::record::Record;
+use backbone::store::{Changes, Effect, Ended, LaneId, Parked, ParkedItem, Store, Tx, Want};
+use backbone::{Emitted, Reason};
+use canon::{ContentHash, Timestamp};
+use serde_json::{Value, json};
+use std::collections::HashSet;
+use uuid::Uuid;
+
+pub(crate) async fn states_come_back_as_they_were_written<S: Store>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let bodies = [
+        (
+            "plain",
+            json!({"open": {"c1": {"amount": "12.34"}}, "billed": [], "finished": false}),
+        ),
+        ("nothing", Value::Null),
+        ("text", json!("Ünïcode, \"quotes\", \\ and \n")),
+        ("nul", json!({"field": "a\u{0}b"})),
+        ("numbers", json!([i64::MIN, u64::MAX, 0.1, -0.0])),
+        ("a key with 'quotes' and ünïcode", json!(1)),
+    ];
+    let fence = commit(&store, &fence, states(&bodies)).await;
+    let keys: Vec<&str> = bodies.iter().map(|(key, _)| *key).chain(["unknown"]).collect();
+    let loaded = load(&store, &fence, &keys).await;
+    assert_eq!(loaded.states.len(), bodies.len());
+    for (key, body) in bodies {
+        assert_eq!(loaded.states[key], state(body), "{key}");
+    }
+    let writer = own(
+        &store,
+        LaneId {
+            processor: WRITER,
+            number: 0,
+        },
+    )
+    .await
+    .fence;
+    assert!(
+        load(&store, &writer, &keys).await.states.is_empty(),
+        "each processor has its own"
+    );
+}
+
+pub(crate) async fn of_a_key_written_twice_the_last_state_stays<S: Store>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let fence = commit(
+        &store,
+        &fence,
+        states(&[("x", json!(1)), ("y", json!(2)), ("x", json!(3))]),
+    )
+    .await;
+    let fence = commit(&store, &fence, states(&[("y", json!(4))])).await;
+    let loaded = load(&store, &fence, &["x", "y", "x"]).await;
+    assert_eq!(
+        (&loaded.states["x"].body, &loaded.states["y"].body),
+        (&json!(3), &json!(4))
+    );
+}
+
+fn record(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, &[u8])]) -> Record {
+    Record {
+        topic: "raw.hl7v2.v1",
+        partition: 0,
+        offset,
+        timestamp: Timestamp(77),
+        key: key.map(<[u8]>::to_vec),
+        value: value.map(<[u8]>::to_vec),
+        headers: headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
+            .collect(),
+    }
+}
+
+fn parked(chain: Option<&str>, item: ParkedItem) -> Parked {
+    let detail = "PID-3 is missing\u{0}".to_owned();
+    Parked {
+        chain: chain.map(str::to_owned),
+        item,
+        reason: Reason::Invalid,
+        detail,
+        at: Timestamp(99),
+    }
+}
+
+pub(crate) async fn a_parked_chain_is_met_by_every_lane_of_its_processor<S: Store>(store: S) {
+    let (first, second) = (own(&store, lane(0)).await.fence, own(&store, lane(1)).await.fence);
+    let writer = own(
+        &store,
+        LaneId {
+            processor: WRITER,
+            number: 0,
+        },
+    )
+    .await
+    .fence;
+    let deadline = ParkedItem::Deadline {
+        key: "k2".into(),
+        at: Timestamp(5),
+    };
+    let items = vec![
+        parked(Some("k1"), ParkedItem::Record(record(1, Some(b"k1"), None, &[]))),
+        parked(Some("k2"), deadline),
+        parked(None, ParkedItem::Record(record(2, Some(b"k3"), None, &[]))),
+    ];
+    commit(
+        &store,
+        &first,
+        Changes {
+            parked: items,
+            ..Changes::default()
+        },
+    )
+    .await;
+    let want: HashSet<String> = ["k1".to_owned(), "k2".to_owned()].into();
+    assert_eq!(
+        load(&store, &second, &["k1", "k2", "k3", "k4"]).await.parked,
+        want
+    );
+    assert_eq!(load(&store, &writer, &["k1", "k2"]).await.parked, HashSet::new());
+}
+
+pub(crate) async fn parked_records_keep_their_very_bytes<S: Inspect>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let headers: &[(&str, &[u8])] = &[("ce_id", b"1"), ("ce_id", &[0, 255, 13]), ("empty", b"")];
+    let records = [
+        record(1, Some(&[0xff, 0]), Some(b"MSH|^~\\&|\r\x00\xfe"), headers),
+        record(2, None, None, &[]),
+        record(3, Some(b""), Some(b""), &[]),
+    ];
+    let items = records
+        .iter()
+        .map(|record| parked(None, ParkedItem::Record(record.clone())))
+        .collect();
+    commit(
+        &store,
+        &fence,
+        Changes {
+            parked: items,
+            ..Changes::default()
+        },
+    )
+    .await;
+    let kept = store.parked_bytes(CASES).await;
+    let want = records.map(|record| {
+        (
+            record.topic.to_owned(),
+            record.offset,
+            record.key,
+            record.value,
+            record.headers,
+        )
+    });
+    assert_eq!(kept, want);
+}
+
+pub(crate) async fn identities_once_seen_are_known<S: Store>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
+    let seen = vec![
+        ("a".into(), one),
+        ("a".into(), two),
+        ("b".into(), one),
+        ("a".into(), one),
+    ];
+    let fence = commit(
+        &store,
+        &fence,
+        Changes {
+            seen,
+            ..Changes::default()
+        },
+    )
+    .await;
+    let fence = commit(
+        &store,
+        &fence,
+        Changes {
+            seen: vec![("a".into(), two)],
+            ..Changes::default()
+        },
+    )
+    .await;
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    let identities = vec![("a".into(), three), ("a".into(), one), ("c".into(), one)];
+    let loaded = tx
+        .load(&Want {
+            identities,
+            ..Want::default()
+        })
+        .await
+        .expect("loaded");
+    assert_eq!(
+        loaded.seen.get("a"),
+        Some(&HashSet::from([one, two])),
+        "all that were seen under the name"
+    );
+    assert_eq!(loaded.seen.get("c").map_or(0, HashSet::len), 0);
+    assert!(!loaded.seen.contains_key("b"));
+}
+
+pub(crate) async fn the_emission_ledger_keeps_the_latest_revision<S: Store>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let row = |fact: u128, revision: u32| Emitted {
+        fact: Uuid::from_u128(fact),
+        name: "charge/1%2F2".into(),
+        topic: "billing.charge.v1".into(),
+        key: "k".into(),
+        revision,
+        version: i64::from(revision) + 10,
+        content: ContentHash([u8::try_from(revision).unwrap_or(0); 16]),
+        withdrawn: revision == 2,
+        wire: vec![0, 0, 0, 0, 1, 255],
+    };
+    let changes = |emitted| Changes {
+        emitted,
+        ..Changes::default()
+    };
+    let fence = commit(
+        &store,
+        &fence,
+        changes(vec![row(1, 1), row(2, 1), row(2, u32::MAX)]),
+    )
+    .await;
+    let fence = commit(&store, &fence, changes(vec![row(1, 2)])).await;
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    let known = tx.emitted(&[1, 2, 3].map(Uuid::from_u128)).await.expect("rows");
+    assert_eq!(known.len(), 2);
+    assert_eq!(known[&Uuid::from_u128(1)], row(1, 2));
+    assert_eq!(known[&Uuid::from_u128(2)], row(2, u32::MAX));
+    assert!(tx.emitted(&[]).await.expect("rows").is_empty());
+}
+
+pub(crate) async fn the_effect_ledger_keeps_what_became_of_a_command<S: Store>(store: S) {
+    let writer = own(
+        &store,
+        LaneId {
+            processor: WRITER,
+            number: 0,
+        },
+    )
+    .await
+    .fence;
+    let effect = |command: u128, ended, their_id: Option<&str>| Effect {
+        command: Uuid::from_u128(command),
+        name: "invoice/1".into(),
+        ended,
+        their_id: their_id.map(str::to_owned),
+        at: Timestamp(5),
+    };
+    let effects = vec![
+        effect(1, Ended::Applied, Some("account.move,7")),
+        effect(2, Ended::Parked, None),
+    ];
+    let fence = commit(
+        &store,
+        &writer,
+        Changes {
+            effects,
+            ..Changes::default()
+        },
+    )
+    .await;
+    let redriven = effect(2, Ended::Applied, None);
+    let fence = commit(
+        &store,
+        &fence,
+        Changes {
+            effects: vec![redriven.clone()],
+            ..Changes::default()
+        },
+    )
+    .await;
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    let known = tx.effects(&[1, 2, 3].map(Uuid::from_u128)).await.expect("rows");
+    assert_eq!(known.len(), 2);
+    assert_eq!(
+        known[&Uuid::from_u128(1)],
+        effect(1, Ended::Applied, Some("account.move,7"))
+    );
+    assert_eq!(known[&Uuid::from_u128(2)], redriven);
+}
+
+pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(store: S) {
+    let mut fence = own(&store, lane(0)).await.fence;
+    let topic = "billing.charge.v1".to_owned();
+    let entry = |seq| Entry {
+        seq,
+        clock: Timestamp(1_800_000_000_123_456 + seq),
+        fired_to: (seq == 1).then(|| (Timestamp(i64::MIN), "schlüssel".to_owned())),
+        segments: vec![Segment {
+            topic: topic.clone(),
+            first: 0,
+            next: i64::MAX,
+        }],
+        culprits: vec![Culprit {
+            topic: topic.clone(),
+            offset: 3,
+            reason: Reason::Crash,
+            detail: "the process died over it\u{0}".into(),
+        }],
+        code: "1.0 Setup { hold: \"48h\" }".into(),
+    };
+    for seq in 1..=3 {
+        fence = commit(
+            &store,
+            &fence,
+            Changes {
+                journal: Some(entry(seq)),
+                ..Changes::default()
+            },
+        )
+        .await;
+    }
+    assert_eq!(store.journal(lane(0)).await, [entry(1), entry(2), entry(3)]);
+    assert_eq!(store.journal(lane(1)).await, []);
+}
