@@ -209,7 +209,7 @@ impl Armed {
 pub struct Faulty<T>(T);
 
 /// Has a part's calls passed.
-pub(crate) fn live<T>(part: T) -> Faulty<T> {
+pub(crate) fn with_points<T>(part: T) -> Faulty<T> {
     Faulty(part)
 }
 

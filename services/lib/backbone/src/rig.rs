@@ -43,6 +43,12 @@ impl<P: Projection> Rig<P> {
     /// When the declaration does not stand: the rig is for tests.
     #[track_caller]
     pub fn new(folding: Folding<P>) -> Self {
+        let contract = one_partition_each(folding.inputs().iter().chain(folding.outputs()));
+        Self::under(folding, contract)
+    }
+
+    #[track_caller]
+    fn under(folding: Folding<P>, contract: Contract) -> Self {
         let world = Still(Arc::new(AtomicI64::new(1_767_225_600_000_000)));
         let store = MemoryStore::new(world.clone(), 1);
         let all: Vec<(&'static str, &'static str)> =
@@ -53,7 +59,7 @@ impl<P: Projection> Rig<P> {
             store: store.clone(),
             log: Arc::new(NoLog),
             source: Arc::new(Known(Arc::new(Schemas::with(&all)))),
-            contract: Arc::new(one_partition_each(&all)),
+            contract: Arc::new(contract),
             env: world.clone(),
             watch: Arc::new(Unwatched),
             limits: Limits::default(),
@@ -258,7 +264,7 @@ fn headers_of(pairs: &[(String, Vec<u8>)]) -> Headers {
 }
 
 /// The catalog's policies with one partition each; topics it does not know are plain facts.
-fn one_partition_each(topics: &[(&'static str, &'static str)]) -> Contract {
+fn one_partition_each<'a>(topics: impl Iterator<Item = &'a (&'static str, &'static str)>) -> Contract {
     let policy = |name: &str| match Catalog::builtin().topic(name) {
         None => TopicPolicy { partitions: 1, compacted: false, command: false, value_bytes_max: 1 << 20 },
         Some(topic) => TopicPolicy {
@@ -268,7 +274,7 @@ fn one_partition_each(topics: &[(&'static str, &'static str)]) -> Contract {
             value_bytes_max: topic.value_bytes_max(),
         },
     };
-    Contract::with(topics.iter().map(|(name, _)| (*name, policy(name))))
+    Contract::with(topics.map(|(name, _)| (*name, policy(name))))
 }
 
 /// A world where nothing fails and time moves when it is told to.
@@ -348,5 +354,113 @@ impl crate::env::Watch for Told {
         _positions: &BTreeMap<String, i64>,
     ) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*tally);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sim::sample::{self, Left, Note, Order, Right, Sum, Tally};
+    use canon::event::Change;
+    use canon::key::EncounterToken;
+
+    fn key() -> EncounterToken {
+        "00000000000000000000000000000001".parse().unwrap()
+    }
+
+    fn name(number: i64) -> Name {
+        Name::new("number", &[number.to_string()])
+    }
+
+    /// A rig that saw numbers with their moods, in order.
+    fn rig(numbers: &[(i64, &str)]) -> Rig<Tally> {
+        let mut rig = Rig::under(sample::folding(), sample::contract());
+        for (number, mood) in numbers {
+            rig.sees(name(*number), &key(), Left::new(*number, mood));
+        }
+        rig
+    }
+
+    fn notes(rig: &Rig<Tally>) -> Vec<(Change, i64)> {
+        rig.emitted::<Note>().into_iter().map(|note| (note.change, note.n)).collect()
+    }
+
+    #[track_caller]
+    fn check(numbers: &[(i64, &str)], sum: i64, parked: &[Reason]) {
+        let rig = rig(numbers);
+        assert_eq!(rig.state(&key()).map_or(0, |tally| tally.sum()), sum);
+        assert_eq!(rig.parked().into_iter().map(|(reason, _)| reason).collect::<Vec<_>>(), parked);
+    }
+
+    #[test]
+    fn what_a_fold_rejects_changes_nothing_and_parks_what_follows() {
+        check(&[(1, ""), (2, "bad"), (4, "")], 1, &[Reason::Invalid, Reason::Behind]);
+    }
+
+    #[test]
+    fn a_fold_that_panics_parks_its_input() {
+        check(&[(1, ""), (2, "panic")], 1, &[Reason::Panic]);
+    }
+
+    #[test]
+    fn a_command_given_again_with_other_content_rejects_the_input_that_said_it() {
+        check(&[(1, "recommand"), (2, "recommand"), (4, "")], 1, &[Reason::Revision, Reason::Behind]);
+        assert_eq!(rig(&[(1, "recommand"), (2, "recommand")]).emitted::<Order>().len(), 1);
+    }
+
+    #[test]
+    fn the_same_content_is_no_news_and_other_content_is_a_correction() {
+        let rig = rig(&[(10, "note"), (1, "note"), (9, "note")]);
+        assert_eq!(notes(&rig), [(Change::Recorded, 1), (Change::Corrected, 2)]);
+    }
+
+    #[test]
+    fn what_is_withdrawn_is_said_with_its_last_content_and_can_be_stated_again() {
+        let rig = rig(&[(10, "note"), (11, "unsay"), (12, "unsay"), (13, "note")]);
+        assert_eq!(notes(&rig), [(Change::Recorded, 1), (Change::Withdrawn, 1), (Change::Corrected, 4)]);
+        let headers = rig.headers(Note::TOPIC);
+        let counted: Vec<_> = headers.iter().map(|headers| (headers.version, headers.revision)).collect();
+        assert_eq!(counted, [(Some(1), Some(1)), (Some(2), Some(2)), (Some(3), Some(3))]);
+    }
+
+    #[test]
+    fn a_record_published_twice_is_folded_once() {
+        let mut rig = rig(&[(1, "")]);
+        rig.sees_again();
+        assert_eq!(rig.state(&key()).unwrap().doubled, 0);
+        assert_eq!(rig.emitted::<Sum>().len(), 1);
+    }
+
+    #[test]
+    fn the_last_wake_wins_and_fires_once() {
+        let mut rig = rig(&[(1, "")]);
+        rig.passes(Duration::from_secs(2));
+        rig.sees(name(2), &key(), Right::new(2, ""));
+        rig.passes(Duration::from_secs(2));
+        assert_eq!(rig.emitted::<Order>().len(), 0);
+        rig.passes(Duration::from_secs(60));
+        assert_eq!(rig.emitted::<Order>().len(), 1);
+    }
+
+    #[test]
+    fn a_deadline_of_a_parked_key_joins_its_chain() {
+        let mut rig = rig(&[(1, ""), (2, "bad")]);
+        rig.passes(Duration::from_secs(60));
+        assert_eq!(rig.emitted::<Order>().len(), 0);
+        let reasons: Vec<Reason> = rig.parked().into_iter().map(|(reason, _)| reason).collect();
+        assert_eq!(reasons, [Reason::Invalid, Reason::Behind]);
+    }
+
+    #[test]
+    fn report_rows_follow_the_state() {
+        assert_eq!(rig(&[(1, ""), (2, "")]).rows("tally"), [serde_json::json!({"key": key().to_string(), "sum": 3})]);
+    }
+
+    #[test]
+    fn what_an_emission_came_from_is_in_its_headers_and_not_in_its_content() {
+        let rig = rig(&[(1, "")]);
+        let headers = rig.headers(Sum::TOPIC);
+        assert_eq!(headers[0].causationid, headers[0].correlationid);
+        assert!(headers[0].causationid.is_some());
     }
 }

@@ -5,7 +5,7 @@
 //! failing one repeats.
 
 mod broker;
-mod sample;
+pub(crate) mod sample;
 mod scenario;
 
 use crate::edge::BrokerError;

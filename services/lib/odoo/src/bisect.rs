@@ -52,10 +52,7 @@ impl Bisect {
     pub(crate) fn new(records: usize) -> Self {
         // Undecided is Retry, so that a record can never be taken for done.
         let open = Vec::from_iter((records > 0).then_some(0..records));
-        Self {
-            open,
-            outcomes: vec![LoadOutcome::Retry; records],
-        }
+        Self { open, outcomes: vec![LoadOutcome::Retry; records] }
     }
 
     /// The records to load in the next call.
@@ -123,15 +120,7 @@ mod tests {
             LoadOutcome::Rejected(_) => 'b',
             LoadOutcome::Retry => 'c',
         };
-        (
-            bisect
-                .into_outcomes()
-                .into_iter()
-                .enumerate()
-                .map(letter)
-                .collect(),
-            calls,
-        )
+        (bisect.into_outcomes().into_iter().enumerate().map(letter).collect(), calls)
     }
 
     #[track_caller]
@@ -167,9 +156,8 @@ mod tests {
     #[test]
     fn every_pattern_blames_exactly_the_bad_ones() {
         for pattern in 0..1_u32 << 10 {
-            let records: String = (0..10)
-                .map(|bit| if pattern >> bit & 1 == 1 { 'b' } else { 'g' })
-                .collect();
+            let records: String =
+                (0..10).map(|bit| if pattern >> bit & 1 == 1 { 'b' } else { 'g' }).collect();
             assert_eq!(play(&records).0, records);
         }
     }

@@ -92,26 +92,17 @@ impl Circumstance {
     pub(crate) fn into_error(self, call: Call) -> Error {
         match self {
             Self::Contended => Error::Contended { call },
-            Self::DatabaseFailed => Error::Unavailable {
-                call,
-                outage: Outage::Database,
-                retry_after: None,
-                source: None,
-            },
-            Self::Denied => Error::Denied {
-                call,
-                denial: Denial::Right,
-            },
+            Self::DatabaseFailed => {
+                Error::Unavailable { call, outage: Outage::Database, retry_after: None, source: None }
+            }
+            Self::Denied => Error::Denied { call, denial: Denial::Right },
         }
     }
 }
 
 /// Odoo's text without what PostgreSQL appends to it: `DETAIL: Failing row contains (…)` quotes a whole row.
 pub(crate) fn without_detail(message: &str) -> String {
-    let end = ["DETAIL:", "CONTEXT:", "HINT:"]
-        .iter()
-        .filter_map(|mark| message.find(mark))
-        .min();
+    let end = ["DETAIL:", "CONTEXT:", "HINT:"].iter().filter_map(|mark| message.find(mark)).min();
     message[..end.unwrap_or(message.len())].trim_end().to_owned()
 }
 
@@ -126,22 +117,10 @@ struct Exception {
 pub(crate) fn error(call: Call, answer: &Answer<'_>) -> Error {
     let exception: Option<Exception> = serde_json::from_slice(answer.body).ok();
     match (answer.status, exception) {
-        (401, _) => Error::Denied {
-            call,
-            denial: Denial::Key,
-        },
-        (403, _) => Error::Denied {
-            call,
-            denial: Denial::Right,
-        },
-        (404, exception) => Error::Missing {
-            call,
-            absent: absent(exception.as_ref(), answer.body),
-        },
-        (300..=399 | 405 | 415, _) => Error::Missing {
-            call,
-            absent: Absent::Interface,
-        },
+        (401, _) => Error::Denied { call, denial: Denial::Key },
+        (403, _) => Error::Denied { call, denial: Denial::Right },
+        (404, exception) => Error::Missing { call, absent: absent(exception.as_ref(), answer.body) },
+        (300..=399 | 405 | 415, _) => Error::Missing { call, absent: Absent::Interface },
         (status @ (408 | 425 | 429 | 502 | 503 | 504), _) => {
             unavailable(call, Outage::Status(status), answer)
         }
@@ -149,10 +128,7 @@ pub(crate) fn error(call: Call, answer: &Answer<'_>) -> Error {
         // Too large a batch: halving it helps.
         (413, None) => refused(call, 413, "payload too large", ""),
         (status @ 500.., None) => unavailable(call, Outage::Status(status), answer),
-        (status, None) => Error::Protocol {
-            call,
-            puzzle: Puzzle::Status(status),
-        },
+        (status, None) => Error::Protocol { call, puzzle: Puzzle::Status(status) },
     }
 }
 
@@ -173,14 +149,7 @@ fn raised(call: Call, status: u16, exception: &Exception, answer: &Answer<'_>) -
 
 fn refused(call: Call, status: u16, class: &str, message: &str) -> Error {
     let message = without_detail(message).into();
-    Error::Refused {
-        call,
-        refusal: Refusal {
-            status,
-            class: class.to_owned(),
-            message,
-        },
-    }
+    Error::Refused { call, refusal: Refusal { status, class: class.to_owned(), message } }
 }
 
 fn absent(exception: Option<&Exception>, body: &[u8]) -> Absent {
@@ -194,16 +163,8 @@ fn absent(exception: Option<&Exception>, body: &[u8]) -> Absent {
 
 fn unavailable(call: Call, outage: Outage, answer: &Answer<'_>) -> Error {
     // A date instead of seconds is rare and needs a clock: the caller's own back-off serves.
-    let retry_after = answer
-        .retry_after
-        .and_then(|text| text.trim().parse().ok())
-        .map(Duration::from_secs);
-    Error::Unavailable {
-        call,
-        outage,
-        retry_after,
-        source: None,
-    }
+    let retry_after = answer.retry_after.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+    Error::Unavailable { call, outage, retry_after, source: None }
 }
 
 #[cfg(test)]
@@ -217,18 +178,11 @@ mod tests {
 
     #[track_caller]
     fn check(status: u16, body: &str, consequence: Consequence, display: &str) {
-        let answer = Answer {
-            status,
-            retry_after: None,
-            body: body.as_bytes(),
-        };
+        let answer = Answer { status, retry_after: None, body: body.as_bytes() };
         let error = error(Call::new("account.move", "load"), &answer);
         assert_eq!(error.consequence(), consequence, "{error:?}");
         let text = error.to_string();
-        assert!(
-            text.starts_with("account.move.load: ") && text.contains(display),
-            "{text}"
-        );
+        assert!(text.starts_with("account.move.load: ") && text.contains(display), "{text}");
     }
 
     fn exception(class: &str, message: &str) -> String {
@@ -241,30 +195,15 @@ mod tests {
         for status in [408, 429, 502, 503, 504, 500, 599] {
             check(status, "<html>", RETRY, &format!("status {status}"));
         }
-        check(
-            500,
-            &exception("psycopg2.OperationalError", "x"),
-            RETRY,
-            "its database failed",
-        );
-        check(
-            500,
-            &exception("psycopg2.errors.AdminShutdown", "x"),
-            RETRY,
-            "its database failed",
-        );
+        check(500, &exception("psycopg2.OperationalError", "x"), RETRY, "its database failed");
+        check(500, &exception("psycopg2.errors.AdminShutdown", "x"), RETRY, "its database failed");
         check(503, &exception("builtins.KeyError", "x"), RETRY, "status 503");
     }
 
     #[test]
     fn contention_is_retried() {
         for class in CONTENDED_CLASSES {
-            check(
-                500,
-                &exception(class, "x"),
-                RETRY,
-                "another transaction was in the way",
-            );
+            check(500, &exception(class, "x"), RETRY, "another transaction was in the way");
         }
         let text = "could not serialize access due to concurrent update\n";
         check(
@@ -273,12 +212,7 @@ mod tests {
             RETRY,
             "another transaction was in the way",
         );
-        check(
-            409,
-            &exception("odoo.exceptions.LockError", "x"),
-            RETRY,
-            "another transaction was in the way",
-        );
+        check(409, &exception("odoo.exceptions.LockError", "x"), RETRY, "another transaction was in the way");
     }
 
     #[test]
@@ -289,12 +223,7 @@ mod tests {
             Configure,
             "make a new one",
         );
-        check(
-            403,
-            &exception("odoo.exceptions.AccessError", "Jane"),
-            Configure,
-            "give it the group",
-        );
+        check(403, &exception("odoo.exceptions.AccessError", "Jane"), Configure, "give it the group");
         check(404, NO_DATABASE, RETRY, "check the database's name");
         check(404, "<html>nginx", Configure, "check the address");
         check(303, "", Configure, "check the address");
@@ -321,79 +250,40 @@ mod tests {
             Reject,
             "(422, odoo.exceptions.Validation",
         );
-        check(
-            500,
-            &exception("builtins.ValueError", "x"),
-            Reject,
-            "(500, builtins.ValueError)",
-        );
-        check(
-            404,
-            &exception("odoo.exceptions.MissingError", "x"),
-            Reject,
-            "was deleted",
-        );
+        check(500, &exception("builtins.ValueError", "x"), Reject, "(500, builtins.ValueError)");
+        check(404, &exception("odoo.exceptions.MissingError", "x"), Reject, "was deleted");
         check(413, "<html>", Reject, "(413, payload too large)");
     }
 
     #[test]
     fn nothing_of_the_message_or_the_traceback_is_printed() {
-        let body = exception(
-            "odoo.exceptions.UserError",
-            "Jane Doe\nDETAIL: Failing row contains (Jane)",
-        );
-        let answer = Answer {
-            status: 422,
-            retry_after: None,
-            body: body.as_bytes(),
-        };
+        let body = exception("odoo.exceptions.UserError", "Jane Doe\nDETAIL: Failing row contains (Jane)");
+        let answer = Answer { status: 422, retry_after: None, body: body.as_bytes() };
         let error = error(Call::new("m", "f"), &answer);
         assert!(!format!("{error:?} {error}").contains("Jane"));
-        let Error::Refused { refusal, .. } = error else {
-            panic!("{error:?}")
-        };
+        let Error::Refused { refusal, .. } = error else { panic!("{error:?}") };
         assert_eq!(refusal.message.reveal(), "Jane Doe");
     }
 
     #[test]
     fn retry_after_is_taken_in_seconds() {
-        for (header, seconds) in [
-            ("7", Some(7)),
-            (" 120 ", Some(120)),
-            ("Wed, 21 Oct 2026 07:28:00 GMT", None),
-        ] {
-            let answer = Answer {
-                status: 429,
-                retry_after: Some(header),
-                body: b"",
-            };
+        for (header, seconds) in
+            [("7", Some(7)), (" 120 ", Some(120)), ("Wed, 21 Oct 2026 07:28:00 GMT", None)]
+        {
+            let answer = Answer { status: 429, retry_after: Some(header), body: b"" };
             let consequence = error(Call::new("m", "f"), &answer).consequence();
-            assert_eq!(
-                consequence,
-                Retry {
-                    after: seconds.map(Duration::from_secs)
-                }
-            );
+            assert_eq!(consequence, Retry { after: seconds.map(Duration::from_secs) });
         }
     }
 
     #[test]
     fn texts_about_circumstances_are_told_from_texts_about_data() {
         for (text, circumstance) in [
-            (
-                "could not serialize access due to read/write dependencies",
-                Some(Circumstance::Contended),
-            ),
+            ("could not serialize access due to read/write dependencies", Some(Circumstance::Contended)),
             ("deadlock detected\nDETAIL: …", Some(Circumstance::Contended)),
-            (
-                "could not obtain lock on row in relation",
-                Some(Circumstance::Contended),
-            ),
+            ("could not obtain lock on row in relation", Some(Circumstance::Contended)),
             ("Cannot grab a lock on records", Some(Circumstance::Contended)),
-            (
-                "terminating connection due to administrator command",
-                Some(Circumstance::DatabaseFailed),
-            ),
+            ("terminating connection due to administrator command", Some(Circumstance::DatabaseFailed)),
             (
                 "You are not allowed to create 'Journal Entry' (account.move) records.",
                 Some(Circumstance::Denied),

@@ -104,22 +104,13 @@ impl Client {
             .build()
             .map_err(SettingsError::Transport)?;
         let authorization = RwLock::new(authorization(&settings.key)?);
-        Ok(Self(Arc::new(Inner {
-            http,
-            base,
-            authorization,
-            gate: Semaphore::new(settings.concurrent),
-        })))
+        Ok(Self(Arc::new(Inner { http, base, authorization, gate: Semaphore::new(settings.concurrent) })))
     }
 
     /// Takes another API key from the next call on: keys made in Odoo's pages live three months at most.
     pub fn set_key(&self, key: &Secret) -> Result<(), SettingsError> {
         let value = authorization(key)?;
-        *self
-            .0
-            .authorization
-            .write()
-            .unwrap_or_else(PoisonError::into_inner) = value;
+        *self.0.authorization.write().unwrap_or_else(PoisonError::into_inner) = value;
         Ok(())
     }
 
@@ -135,26 +126,16 @@ impl Client {
     ) -> Result<T, Error> {
         let call = Call::new(model, method);
         let Some(body) = body(ids, args, context) else {
-            return Err(Error::Protocol {
-                call,
-                puzzle: Puzzle::Request,
-            });
+            return Err(Error::Protocol { call, puzzle: Puzzle::Request });
         };
-        let authorization = self
-            .0
-            .authorization
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
+        let authorization = self.0.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
         let request = self.0.http.post(self.url(&["json", "2", model, method]));
-        self.send(call, request.header(AUTHORIZATION, authorization).json(&body))
-            .await
+        self.send(call, request.header(AUTHORIZATION, authorization).json(&body)).await
     }
 
     /// Asks for a page that needs no key.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Error> {
-        self.send(Call::new("GET", &path.join("/")), self.0.http.get(self.url(path)))
-            .await
+        self.send(Call::new("GET", &path.join("/")), self.0.http.get(self.url(path))).await
     }
 
     async fn send<T: DeserializeOwned>(&self, call: Call, request: RequestBuilder) -> Result<T, Error> {
@@ -202,39 +183,26 @@ fn body(ids: &[i64], args: Value, context: &Context) -> Option<Map<String, Value
 
 async fn read<T: DeserializeOwned>(call: Call, response: Response) -> Result<T, Error> {
     let status = response.status();
-    let retry_after = response
-        .headers()
-        .get(RETRY_AFTER)
-        .and_then(|value| value.to_str().ok())
-        .map(str::to_owned);
+    let retry_after =
+        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let body = match response.bytes().await {
         Ok(body) => body,
         Err(error) => return Err(transport(call, error)),
     };
     if !status.is_success() {
-        let answer = Answer {
-            status: status.as_u16(),
-            retry_after: retry_after.as_deref(),
-            body: &body,
-        };
+        let answer = Answer { status: status.as_u16(), retry_after: retry_after.as_deref(), body: &body };
         return Err(classify::error(call, &answer));
     }
     // The error's own text quotes the payload; its place does not.
     serde_json::from_slice(&body).map_err(|error| {
-        let puzzle = Puzzle::Shape {
-            line: error.line(),
-            column: error.column(),
-        };
+        let puzzle = Puzzle::Shape { line: error.line(), column: error.column() };
         Error::Protocol { call, puzzle }
     })
 }
 
 fn transport(call: Call, error: reqwest::Error) -> Error {
     if error.is_builder() {
-        return Error::Protocol {
-            call,
-            puzzle: Puzzle::Request,
-        };
+        return Error::Protocol { call, puzzle: Puzzle::Request };
     }
     let outage = match &error {
         // A connection that is not made in time was not used either: Connect comes first.
@@ -242,12 +210,7 @@ fn transport(call: Call, error: reqwest::Error) -> Error {
         error if error.is_timeout() => Outage::TimedOut,
         _ => Outage::Lost,
     };
-    Error::Unavailable {
-        call,
-        outage,
-        retry_after: None,
-        source: Some(error.without_url()),
-    }
+    Error::Unavailable { call, outage, retry_after: None, source: Some(error.without_url()) }
 }
 
 #[cfg(test)]
@@ -269,9 +232,7 @@ mod tests {
     #[test]
     fn an_address_may_have_a_path_of_its_own() {
         for base in ["http://127.0.0.1:1/erp", "http://127.0.0.1:1/erp/"] {
-            let url = Client::new(&settings(base))
-                .unwrap()
-                .url(&["json", "2", "res.partner", "read"]);
+            let url = Client::new(&settings(base)).unwrap().url(&["json", "2", "res.partner", "read"]);
             assert_eq!(url.as_str(), "http://127.0.0.1:1/erp/json/2/res.partner/read");
         }
     }
@@ -279,38 +240,19 @@ mod tests {
     #[test]
     fn settings_that_cannot_work_are_refused_at_once() {
         let check = |settings: Settings, wanted: fn(&SettingsError) -> bool| {
-            assert!(
-                Client::new(&settings).is_err_and(|error| wanted(&error)),
-                "{settings:?}"
-            );
+            assert!(Client::new(&settings).is_err_and(|error| wanted(&error)), "{settings:?}");
         };
-        check(settings("127.0.0.1:8069"), |error| {
-            matches!(error, SettingsError::Url)
+        check(settings("127.0.0.1:8069"), |error| matches!(error, SettingsError::Url));
+        check(settings("ftp://127.0.0.1"), |error| matches!(error, SettingsError::Url));
+        check(Settings { concurrent: 0, ..settings("http://127.0.0.1") }, |error| {
+            matches!(error, SettingsError::Concurrent)
         });
-        check(settings("ftp://127.0.0.1"), |error| {
-            matches!(error, SettingsError::Url)
+        check(Settings { key: Secret::new("\n"), ..settings("http://127.0.0.1") }, |error| {
+            matches!(error, SettingsError::Key)
         });
-        check(
-            Settings {
-                concurrent: 0,
-                ..settings("http://127.0.0.1")
-            },
-            |error| matches!(error, SettingsError::Concurrent),
-        );
-        check(
-            Settings {
-                key: Secret::new("\n"),
-                ..settings("http://127.0.0.1")
-            },
-            |error| matches!(error, SettingsError::Key),
-        );
-        check(
-            Settings {
-                database: "a\nb".into(),
-                ..settings("http://127.0.0.1")
-            },
-            |error| matches!(error, SettingsError::Database),
-        );
+        check(Settings { database: "a\nb".into(), ..settings("http://127.0.0.1") }, |error| {
+            matches!(error, SettingsError::Database)
+        });
     }
 
     #[test]

@@ -50,11 +50,7 @@ mod tests {
     fn archived_records_are_always_asked_for() {
         assert_eq!(Context::new().to_json(), json!({"active_test": false}));
         assert_eq!(
-            Context::new()
-                .companies(&[2])
-                .create_only()
-                .with("active_test", json!(true))
-                .to_json(),
+            Context::new().companies(&[2]).create_only().with("active_test", json!(true)).to_json(),
             json!({"active_test": false, "allowed_company_ids": [2], "mode": "update", "noupdate": true}),
         );
     }

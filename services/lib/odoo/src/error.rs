@@ -15,10 +15,7 @@ pub struct Call {
 
 impl Call {
     pub(crate) fn new(model: &str, method: &str) -> Self {
-        Self {
-            model: model.to_owned(),
-            method: method.to_owned(),
-        }
+        Self { model: model.to_owned(), method: method.to_owned() }
     }
 }
 
@@ -104,17 +101,11 @@ impl Error {
         match self {
             Self::Unavailable { retry_after, .. } => Consequence::Retry { after: *retry_after },
             // A wrong name and an outage of Odoo's PostgreSQL look alike, and the second one is the ordinary one.
-            Self::Contended { .. }
-            | Self::Missing {
-                absent: Absent::Database,
-                ..
-            } => Consequence::Retry { after: None },
-            Self::Denied { .. } | Self::Protocol { .. } => Consequence::Configure,
-            Self::Missing {
-                absent: Absent::Record,
-                ..
+            Self::Contended { .. } | Self::Missing { absent: Absent::Database, .. } => {
+                Consequence::Retry { after: None }
             }
-            | Self::Refused { .. } => Consequence::Reject,
+            Self::Denied { .. } | Self::Protocol { .. } => Consequence::Configure,
+            Self::Missing { absent: Absent::Record, .. } | Self::Refused { .. } => Consequence::Reject,
             Self::Missing { .. } => Consequence::Configure,
         }
     }

@@ -25,9 +25,7 @@ impl Exact {
             true => Decimal::from_scientific(text),
             false => Decimal::from_str_exact(text),
         };
-        parsed
-            .map(|number| Self(number.normalize()))
-            .map_err(|_| NotExact)
+        parsed.map(|number| Self(number.normalize())).map_err(|_| NotExact)
     }
 }
 
@@ -75,14 +73,7 @@ mod tests {
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for json in [
-            "\"12\"",
-            "false",
-            "null",
-            "[]",
-            "1e400",
-            "123456789012345678901234567890.5",
-        ] {
+        for json in ["\"12\"", "false", "null", "[]", "1e400", "123456789012345678901234567890.5"] {
             assert!(serde_json::from_str::<Exact>(json).is_err(), "{json}");
         }
     }

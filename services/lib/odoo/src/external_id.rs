@@ -45,10 +45,7 @@ impl ExternalId {
             }
         }
         match plain(name) && plain(module) && !module.contains('.') {
-            true => Ok(Self {
-                module: module.to_owned(),
-                name: name.to_owned(),
-            }),
+            true => Ok(Self { module: module.to_owned(), name: name.to_owned() }),
             false => Err(BadExternalId::Character),
         }
     }
@@ -82,8 +79,7 @@ impl ExternalId {
 }
 
 fn plain(text: &str) -> bool {
-    text.bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
 }
 
 impl FromStr for ExternalId {
@@ -114,10 +110,7 @@ mod tests {
     #[test]
     fn a_name_may_have_dots_and_comes_back_as_it_was() {
         let id: ExternalId = "base.USD.x".parse().unwrap();
-        assert_eq!(
-            (id.module(), id.name(), id.to_string()),
-            ("base", "USD.x", "base.USD.x".to_owned())
-        );
+        assert_eq!((id.module(), id.name(), id.to_string()), ("base", "USD.x", "base.USD.x".to_owned()));
     }
 
     #[test]

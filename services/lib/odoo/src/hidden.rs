@@ -65,12 +65,7 @@ mod tests {
 
     #[test]
     fn neither_a_secret_nor_a_hidden_value_is_printed() {
-        let text = format!(
-            "{:?} {:?} {}",
-            Secret::new("s3cret\n"),
-            Hidden::new("Jane"),
-            Hidden::new("Jane")
-        );
+        let text = format!("{:?} {:?} {}", Secret::new("s3cret\n"), Hidden::new("Jane"), Hidden::new("Jane"));
         assert_eq!(text, "[redacted] [redacted] [redacted]");
         assert_eq!(Secret::new("s3cret\n").reveal(), "s3cret");
     }

@@ -68,13 +68,7 @@ impl LoadAnswer {
         if let Some(ids) = wire.ids.0 {
             return match ids.len() == asked {
                 true => Ok(Self::Loaded(ids)),
-                false => Err(Error::Protocol {
-                    call,
-                    puzzle: Puzzle::Count {
-                        asked,
-                        got: ids.len(),
-                    },
-                }),
+                false => Err(Error::Protocol { call, puzzle: Puzzle::Count { asked, got: ids.len() } }),
             };
         }
         let errors = || wire.messages.iter().filter(|message| message.kind == "error");
@@ -104,11 +98,7 @@ mod tests {
     use serde_json::{Value, json};
 
     fn read(wire: Value) -> Result<LoadAnswer, Error> {
-        LoadAnswer::read(
-            Call::new("m", "load"),
-            2,
-            serde_json::from_str(&wire.to_string()).unwrap(),
-        )
+        LoadAnswer::read(Call::new("m", "load"), 2, serde_json::from_str(&wire.to_string()).unwrap())
     }
 
     fn error(message: &str) -> Value {
@@ -117,10 +107,7 @@ mod tests {
 
     #[track_caller]
     fn check(messages: Value, answer: LoadAnswer) {
-        assert_eq!(
-            read(json!({"ids": false, "messages": messages, "nextrow": 0})).unwrap(),
-            answer
-        );
+        assert_eq!(read(json!({"ids": false, "messages": messages, "nextrow": 0})).unwrap(), answer);
     }
 
     #[test]

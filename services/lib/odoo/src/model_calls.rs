@@ -62,17 +62,10 @@ impl Client {
         }
         let wire: Wire = self.get(&["web", "version"]).await?;
         // In between releases the first part is a text, "saas~19".
-        let major = wire
-            .version_info
-            .first()
-            .map(|part| part.to_string())
-            .unwrap_or_default();
+        let major = wire.version_info.first().map(|part| part.to_string()).unwrap_or_default();
         let digits: String = major.chars().filter(char::is_ascii_digit).collect();
         match digits.parse() {
-            Ok(major) => Ok(Version {
-                major,
-                text: wire.version,
-            }),
+            Ok(major) => Ok(Version { major, text: wire.version }),
             Err(_) => Err(Error::Protocol {
                 call: Call::new("GET", "web/version"),
                 puzzle: Puzzle::Shape { line: 1, column: 1 },
@@ -86,14 +79,7 @@ impl Client {
         model: &str,
         attributes: &[&str],
     ) -> Result<BTreeMap<String, Value>, Error> {
-        self.call(
-            model,
-            "fields_get",
-            &[],
-            json!({"attributes": attributes}),
-            &Context::new(),
-        )
-        .await
+        self.call(model, "fields_get", &[], json!({"attributes": attributes}), &Context::new()).await
     }
 
     /// Finds and reads in one call.
@@ -103,11 +89,7 @@ impl Client {
         search: &Search<'_>,
         context: &Context,
     ) -> Result<Vec<T>, Error> {
-        let domain = if search.domain.is_null() {
-            json!([])
-        } else {
-            search.domain.clone()
-        };
+        let domain = if search.domain.is_null() { json!([]) } else { search.domain.clone() };
         let mut args = json!({"domain": domain, "fields": search.fields, "offset": search.offset});
         if let Some(limit) = search.limit {
             args["limit"] = limit.into();
@@ -129,24 +111,18 @@ impl Client {
         if ids.is_empty() {
             return Ok(vec![]);
         }
-        self.call(model, "read", ids, json!({"fields": fields}), context)
-            .await
+        self.call(model, "read", ids, json!({"fields": fields}), context).await
     }
 
     /// Creates records; their ids in order. Odoo's defaults apply, and a repeat creates them again: what must exist once
     /// goes through [`Client::load`].
     pub async fn create(&self, model: &str, values: &[Value], context: &Context) -> Result<Vec<i64>, Error> {
-        let ids: Vec<i64> = self
-            .call(model, "create", &[], json!({"vals_list": values}), context)
-            .await?;
+        let ids: Vec<i64> = self.call(model, "create", &[], json!({"vals_list": values}), context).await?;
         match ids.len() == values.len() {
             true => Ok(ids),
             false => Err(Error::Protocol {
                 call: Call::new(model, "create"),
-                puzzle: Puzzle::Count {
-                    asked: values.len(),
-                    got: ids.len(),
-                },
+                puzzle: Puzzle::Count { asked: values.len(), got: ids.len() },
             }),
         }
     }
@@ -229,19 +205,11 @@ impl Client {
             order: "id",
             ..Search::default()
         };
-        let rows: Vec<Row> = self
-            .search_read("ir.model.data", &search, &Context::new())
-            .await?;
+        let rows: Vec<Row> = self.search_read("ir.model.data", &search, &Context::new()).await?;
         let known = |row: Row| {
             // Other people's external ids may be written in ways that ours are not: they are none that we asked for.
             let id = ExternalId::new(&row.module, &row.name).ok()?;
-            Some((
-                id,
-                Known {
-                    model: row.model,
-                    id: row.res_id.0?,
-                },
-            ))
+            Some((id, Known { model: row.model, id: row.res_id.0? }))
         };
         Ok(rows.into_iter().filter_map(known).collect())
     }
@@ -253,22 +221,12 @@ impl Client {
             value: String,
         }
         let domain = json!([["key", "=", "database.uuid"]]);
-        let search = Search {
-            domain,
-            fields: &["value"],
-            limit: Some(1),
-            ..Search::default()
-        };
-        let rows: Vec<Row> = self
-            .search_read("ir.config_parameter", &search, &Context::new())
-            .await?;
+        let search = Search { domain, fields: &["value"], limit: Some(1), ..Search::default() };
+        let rows: Vec<Row> = self.search_read("ir.config_parameter", &search, &Context::new()).await?;
         let count = rows.len();
-        rows.into_iter()
-            .next()
-            .map(|row| row.value)
-            .ok_or_else(|| Error::Protocol {
-                call: Call::new("ir.config_parameter", "search_read"),
-                puzzle: Puzzle::Count { asked: 1, got: count },
-            })
+        rows.into_iter().next().map(|row| row.value).ok_or_else(|| Error::Protocol {
+            call: Call::new("ir.config_parameter", "search_read"),
+            puzzle: Puzzle::Count { asked: 1, got: count },
+        })
     }
 }

@@ -118,27 +118,9 @@ pub async fn seed(client: &Client, plan: &Plan) -> Result<Seeded, SeedError> {
     };
     let partners = partners.into_iter().map(|partner| rows(partner, "1")).collect();
     let items = items.into_iter().map(|item| rows(item, "service")).collect();
-    load(
-        client,
-        "res.partner",
-        &["id", "name", "ref", "is_company"],
-        partners,
-    )
-    .await?;
-    load(
-        client,
-        "product.product",
-        &["id", "name", "default_code", "type"],
-        items,
-    )
-    .await?;
-    Ok(Seeded {
-        company,
-        currency,
-        journal,
-        created,
-        adopted,
-    })
+    load(client, "res.partner", &["id", "name", "ref", "is_company"], partners).await?;
+    load(client, "product.product", &["id", "name", "default_code", "type"], items).await?;
+    Ok(Seeded { company, currency, journal, created, adopted })
 }
 
 type Wanted = (ExternalId, String, String);
@@ -154,25 +136,14 @@ async fn company(client: &Client, currency: &str) -> Result<(i64, i64), SeedErro
         name: String,
     }
     let context = Context::new();
-    let search = Search {
-        fields: &["currency_id"],
-        order: "id",
-        limit: Some(1),
-        ..Search::default()
-    };
+    let search = Search { fields: &["currency_id"], order: "id", limit: Some(1), ..Search::default() };
     let companies: Vec<Company> = client.search_read("res.company", &search, &context).await?;
     let company = companies.first().ok_or(SeedError::Nothing { what: "company" })?;
-    let id = company
-        .currency_id
-        .0
-        .ok_or(SeedError::Nothing { what: "currency" })?
-        .0;
+    let id = company.currency_id.0.ok_or(SeedError::Nothing { what: "currency" })?.0;
     let found: Vec<Currency> = client.read("res.currency", &[id], &["name"], &context).await?;
     match found.first().is_some_and(|found| found.name == currency) {
         true => Ok((company.id, id)),
-        false => Err(SeedError::Currency {
-            wanted: currency.to_owned(),
-        }),
+        false => Err(SeedError::Currency { wanted: currency.to_owned() }),
     }
 }
 
@@ -181,24 +152,11 @@ async fn journal(client: &Client, company: i64) -> Result<i64, SeedError> {
     struct Row {
         id: i64,
     }
-    let domain = json!([
-        ["type", "=", "sale"],
-        ["company_id", "=", company],
-        ["active", "=", true]
-    ]);
-    let search = Search {
-        domain,
-        fields: &["id"],
-        order: "id",
-        limit: Some(1),
-        ..Search::default()
-    };
-    let rows: Vec<Row> = client
-        .search_read("account.journal", &search, &Context::new().companies(&[company]))
-        .await?;
-    rows.first().map(|row| row.id).ok_or(SeedError::Nothing {
-        what: "sales journal",
-    })
+    let domain = json!([["type", "=", "sale"], ["company_id", "=", company], ["active", "=", true]]);
+    let search = Search { domain, fields: &["id"], order: "id", limit: Some(1), ..Search::default() };
+    let rows: Vec<Row> =
+        client.search_read("account.journal", &search, &Context::new().companies(&[company])).await?;
+    rows.first().map(|row| row.id).ok_or(SeedError::Nothing { what: "sales journal" })
 }
 
 /// Those whose external id names nothing yet; each once.
@@ -206,10 +164,7 @@ async fn missing(client: &Client, wanted: Vec<Wanted>) -> Result<Vec<Wanted>, Se
     let ids: Vec<&ExternalId> = wanted.iter().map(|(id, ..)| id).collect();
     let known: BTreeMap<ExternalId, Known> = client.external_ids(&ids).await?;
     let mut seen = BTreeSet::new();
-    Ok(wanted
-        .into_iter()
-        .filter(|(id, ..)| !known.contains_key(id) && seen.insert(id.clone()))
-        .collect())
+    Ok(wanted.into_iter().filter(|(id, ..)| !known.contains_key(id) && seen.insert(id.clone())).collect())
 }
 
 /// Gives our external id to products that have the code already; the rest is still to be made.
@@ -224,20 +179,11 @@ async fn adopt(client: &Client, items: Vec<Wanted>) -> Result<(Vec<Wanted>, usiz
     }
     let codes: Vec<&str> = items.iter().map(|(_, code, _)| code.as_str()).collect();
     let domain = json!([["default_code", "in", codes]]);
-    let search = Search {
-        domain,
-        fields: &["default_code"],
-        order: "id desc",
-        ..Search::default()
-    };
-    let rows: Vec<Row> = client
-        .search_read("product.product", &search, &Context::new())
-        .await?;
+    let search = Search { domain, fields: &["default_code"], order: "id desc", ..Search::default() };
+    let rows: Vec<Row> = client.search_read("product.product", &search, &Context::new()).await?;
     // Of several with one code, the oldest.
-    let by_code: BTreeMap<String, i64> = rows
-        .into_iter()
-        .filter_map(|row| Some((row.default_code.0?, row.id)))
-        .collect();
+    let by_code: BTreeMap<String, i64> =
+        rows.into_iter().filter_map(|row| Some((row.default_code.0?, row.id))).collect();
     let name = |(id, code, _): &Wanted| -> Option<Value> {
         let product = by_code.get(code)?;
         Some(json!({
@@ -248,10 +194,7 @@ async fn adopt(client: &Client, items: Vec<Wanted>) -> Result<(Vec<Wanted>, usiz
     if !names.is_empty() {
         client.create("ir.model.data", &names, &Context::new()).await?;
     }
-    let rest = items
-        .into_iter()
-        .filter(|(_, code, _)| !by_code.contains_key(code))
-        .collect();
+    let rest = items.into_iter().filter(|(_, code, _)| !by_code.contains_key(code)).collect();
     Ok((rest, names.len()))
 }
 
@@ -262,9 +205,7 @@ async fn load(
     records: Vec<LoadRecord>,
 ) -> Result<(), SeedError> {
     for records in records.chunks(RECORDS_PER_LOAD) {
-        let outcomes = client
-            .load_bisected(model, fields, records, &Context::new().create_only())
-            .await?;
+        let outcomes = client.load_bisected(model, fields, records, &Context::new().create_only()).await?;
         for outcome in outcomes {
             match outcome {
                 LoadOutcome::Loaded(_) => {}
@@ -277,7 +218,5 @@ async fn load(
 }
 
 fn row(cells: [&str; 4]) -> LoadRecord {
-    LoadRecord {
-        rows: vec![cells.iter().map(|cell| (*cell).to_owned().into()).collect()],
-    }
+    LoadRecord { rows: vec![cells.iter().map(|cell| (*cell).to_owned().into()).collect()] }
 }

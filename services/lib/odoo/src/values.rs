@@ -12,9 +12,7 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Maybe<T> {
         let raw = Box::<RawValue>::deserialize(deserializer)?;
         match raw.get() {
             "false" | "null" => Ok(Self(None)),
-            text => serde_json::from_str(text)
-                .map(|value| Self(Some(value)))
-                .map_err(D::Error::custom),
+            text => serde_json::from_str(text).map(|value| Self(Some(value))).map_err(D::Error::custom),
         }
     }
 }

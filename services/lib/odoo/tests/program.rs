@@ -13,12 +13,7 @@ async fn the_program_says_where_it_serves_and_answers_there() {
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let line = BufReader::new(program.stdout.take().unwrap())
-        .lines()
-        .next_line()
-        .await
-        .unwrap()
-        .unwrap();
+    let line = BufReader::new(program.stdout.take().unwrap()).lines().next_line().await.unwrap().unwrap();
     let url = line.strip_prefix("odoo-fake serves database demo at ").unwrap();
     assert!(url.starts_with("http://127.0.0.1:"), "{url}");
     let client = Client::new(&Settings::new(url, "demo", Secret::new("k3y"))).unwrap();

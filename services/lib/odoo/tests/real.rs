@@ -22,11 +22,7 @@ fn settings() -> Option<Settings> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let url = variable("VERTEBRA_TEST_ODOO_URL")?;
     let database = variable("VERTEBRA_TEST_ODOO_DB")?;
-    Some(Settings::new(
-        &url,
-        &database,
-        Secret::new(&variable("VERTEBRA_TEST_ODOO_KEY")?),
-    ))
+    Some(Settings::new(&url, &database, Secret::new(&variable("VERTEBRA_TEST_ODOO_KEY")?)))
 }
 
 /// Every question has a client of its own, since each has a runtime of its own; the names are the run's.
@@ -37,9 +33,7 @@ async fn check(question: impl AsyncFnOnce(&World)) {
         return;
     };
     // One at a time: two racing seeds would each be right, and one be told to come again.
-    SEEDED
-        .get_or_init(async || drop(World::new(settings.clone(), "seed").await))
-        .await;
+    SEEDED.get_or_init(async || drop(World::new(settings.clone(), "seed").await)).await;
     let run = uuid::Uuid::new_v4().simple().to_string();
     question(&World::new(settings, &run).await).await;
 }

@@ -131,6 +131,12 @@ pub async fn parked(store: &PostgresStore, processor: &str) -> Result<Vec<Parked
     read(store, Ask::new(sql).with(processor), parked_seen).await
 }
 
+/// How many inputs are parked, by processor and reason.
+pub async fn parked_counts(store: &PostgresStore) -> Result<Vec<(String, String, i64)>, StoreError> {
+    let sql = "SELECT processor, reason, count(*) FROM parked GROUP BY 1, 2";
+    read(store, Ask::new(sql), |row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?))).await
+}
+
 fn parked_seen(row: &Row) -> Result<ParkedSeen, Failure> {
     let record = match row.try_get::<_, Option<String>>(3)? {
         Some(topic) => Some(RecordSeen {

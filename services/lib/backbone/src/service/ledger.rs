@@ -7,8 +7,9 @@ use crate::contract::Contract;
 use crate::env::Watch;
 use crate::kafka::{KafkaLog, KafkaPublisher, LogSettings};
 use crate::lane::{FoldWorker, Limits, Parts};
+use crate::metrics::Metrics;
 use crate::owner;
-use crate::postgres::{PostgresSettings, PostgresStore, Processor};
+use crate::postgres::{look, PostgresSettings, PostgresStore, Processor};
 use crate::program::Program;
 use crate::registry::Registry;
 use crate::relay::{Relay, RelayLimits};
@@ -21,19 +22,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 /// Relay shards of a service. More than one is worth it only when one transaction at a time is too slow.
 const SHARDS: i32 = 1;
 const CONNECTIONS_MAX: usize = 12;
+const SAMPLED_EVERY: Duration = Duration::from_secs(5);
 
 // Tests of faults have every call of these parts passed by a point where the process can be killed or stopped.
 #[cfg(feature = "fault-points")]
-use crate::fault::{Faulty as Live, live};
+use crate::fault::{Faulty as Live, with_points};
 #[cfg(not(feature = "fault-points"))]
 type Live<T> = T;
 #[cfg(not(feature = "fault-points"))]
-fn live<T>(part: T) -> T {
+fn with_points<T>(part: T) -> T {
     part
 }
 
@@ -122,10 +126,10 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
         let log = Arc::new(KafkaLog::start(&around.common.kafka, &group, Some(condition))?);
         processors.insert(*name, (log, inputs.clone()));
     }
-    let watch: Arc<dyn Watch> =
-        Arc::new(LiveWatch::new(around.health.clone(), around.metrics.clone(), processors.clone()));
-    let Some(store) = open_ledger(&around, &work, watch.as_ref()).await? else { return Ok(()) };
-    let store = live(store);
+    let live = Arc::new(LiveWatch::new(around.health.clone(), around.metrics.clone(), processors.clone()));
+    let watch: Arc<dyn Watch> = live.clone();
+    let Some(ledger) = open_ledger(&around, &work, watch.as_ref()).await? else { return Ok(()) };
+    let store = with_points(ledger.clone());
     let contract = Arc::new(Contract::of(Catalog::builtin()));
     let alone = Arc::default();
     let parts = |processor: &str| LiveParts {
@@ -153,12 +157,36 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
         loops.push(sink.lanes(parts(sink.name()), around.stop.clone()));
     }
     loops.push(relay(&around, &work, &store, &watch));
+    loops.push(sample(live, ledger, around.metrics.clone(), around.stop.clone()));
     around.health.condition("postgres").ready();
-    let tasks: Vec<_> = loops.into_iter().map(tokio::spawn).collect();
-    for task in tasks {
-        task.await?;
+    let mut tasks: JoinSet<()> = loops.into_iter().collect();
+    // A loop that panicked is a bug: the process ends, and is started again by whoever watches it.
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
     }
     Ok(())
+}
+
+/// Measures now and then what no single event tells: lag, the outbox, what is parked.
+fn sample(live: Arc<LiveWatch>, store: PostgresStore, metrics: Metrics, stop: CancellationToken) -> Loop {
+    Box::pin(async move {
+        while !stop.is_cancelled() {
+            live.measure_lag().await;
+            // A ledger that does not answer is told of by those who need it.
+            if let Ok(outbox) = look::outbox(&store).await {
+                metrics.outbox(0, outbox.rows, outbox.oldest_age.unwrap_or_default());
+            }
+            if let Ok(counts) = look::parked_counts(&store).await {
+                for (processor, reason, rows) in counts {
+                    metrics.parked_rows(&processor, &reason, rows);
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(SAMPLED_EVERY) => {}
+            }
+        }
+    })
 }
 
 async fn open_ledger(
@@ -187,7 +215,7 @@ fn relay(around: &Surroundings, work: &Ledgered, store: &Live<PostgresStore>, wa
         instance: around.common.instance,
         shard: 0,
         store: store.clone(),
-        publisher: Arc::new(live(KafkaPublisher::new(&around.common.kafka, lease, None))),
+        publisher: Arc::new(with_points(KafkaPublisher::new(&around.common.kafka, lease, None))),
         env: around.env,
         watch: watch.clone(),
         limits: RelayLimits { lease, ..RelayLimits::default() },

@@ -12,11 +12,19 @@ use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a loop may take for one turn before the process counts as stuck. An effect on a slow Odoo may take two
 /// minutes; the lane keeps its lease meanwhile, but does not come round.
 const TURN_MAX: Duration = Duration::from_secs(300);
+
+/// How far a lane has come.
+#[derive(Clone, Debug, Default)]
+struct Progress {
+    positions: BTreeMap<String, i64>,
+    /// How old the first unprocessed record was, and when that was seen; nothing when the lane is at the end.
+    behind: Option<(Duration, Instant)>,
+}
 
 /// The watch of a running service.
 pub(crate) struct LiveWatch {
@@ -25,6 +33,8 @@ pub(crate) struct LiveWatch {
     /// The log and the input topics of each processor.
     pub(crate) processors: BTreeMap<&'static str, (Arc<KafkaLog>, Vec<&'static str>)>,
     beats: Mutex<BTreeMap<Loop, Heartbeat>>,
+    /// How far each lane of ours has come.
+    lanes: Mutex<BTreeMap<LaneId, Progress>>,
     troubled: Mutex<BTreeSet<&'static str>>,
 }
 
@@ -34,7 +44,35 @@ impl LiveWatch {
         metrics: Metrics,
         processors: BTreeMap<&'static str, (Arc<KafkaLog>, Vec<&'static str>)>,
     ) -> Self {
-        Self { health, metrics, processors, beats: Mutex::default(), troubled: Mutex::default() }
+        Self {
+            health,
+            metrics,
+            processors,
+            beats: Mutex::default(),
+            lanes: Mutex::default(),
+            troubled: Mutex::default(),
+        }
+    }
+
+    /// Tells how far each lane of ours is behind, by the ends of its partitions.
+    pub(crate) async fn measure_lag(&self) {
+        let lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (lane, progress) in lanes {
+            let Some((log, inputs)) = self.processors.get(lane.processor) else { continue };
+            for topic in inputs {
+                let lag = match progress.behind {
+                    None => Lag::AtEnd,
+                    Some((age, seen)) => match log.bounds(topic, lane.number).await {
+                        Ok((low, end)) => Lag::Behind {
+                            records: end - progress.positions.get(*topic).copied().unwrap_or(low),
+                            age: age + seen.elapsed(),
+                        },
+                        Err(_) => Lag::Unknown,
+                    },
+                };
+                self.metrics.lag(lane.processor, topic, lane.number, lag);
+            }
+        }
     }
 
     fn inputs(&self, processor: &str) -> &[&'static str] {
@@ -51,6 +89,7 @@ impl Watch for LiveWatch {
     fn lane_left(&self, lane: LaneId, lost: bool) {
         self.metrics.lane_left(lane.processor, lane.number, self.inputs(lane.processor).iter().copied());
         self.beats.lock().unwrap_or_else(PoisonError::into_inner).remove(&Loop::Lane(lane));
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(&lane);
         if lost {
             self.metrics.lease_lost(lane.processor);
             tracing::warn!(processor = lane.processor, lane = lane.number, "lane lost to another owner");
@@ -72,6 +111,9 @@ impl Watch for LiveWatch {
         if tally.version_gaps > 0 {
             tracing::error!(processor = lane.processor, lane = lane.number, "versions of a key were skipped");
         }
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.entry(lane).or_default().positions.clone_from(positions);
+        drop(lanes);
         if let Some((log, _)) = self.processors.get(lane.processor) {
             let positions: Vec<(&str, i32, i64)> =
                 positions.iter().map(|(topic, next)| (topic.as_str(), lane.number, *next)).collect();
@@ -80,13 +122,8 @@ impl Watch for LiveWatch {
     }
 
     fn lag(&self, lane: LaneId, first: Option<Timestamp>, now: Timestamp) {
-        let lag = match first {
-            None => Lag::AtEnd,
-            Some(first) => Lag::Behind { records: 1, age: now.since(first) },
-        };
-        for topic in self.inputs(lane.processor) {
-            self.metrics.lag(lane.processor, topic, lane.number, lag);
-        }
+        let behind = first.map(|first| (now.since(first), Instant::now()));
+        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).entry(lane).or_default().behind = behind;
     }
 
     fn parked(&self, lane: LaneId, reason: Reason) {

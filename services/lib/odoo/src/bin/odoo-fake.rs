@@ -21,18 +21,11 @@ struct Arguments {
 }
 
 #[tokio::main]
-#[expect(
-    clippy::print_stdout,
-    reason = "whoever starts it waits for this line, and learns the port from it"
-)]
+#[expect(clippy::print_stdout, reason = "whoever starts it waits for this line, and learns the port from it")]
 async fn main() -> io::Result<()> {
     let arguments = Arguments::parse();
     let server = Server::start_at(arguments.port, &arguments.database, &arguments.key).await?;
-    println!(
-        "odoo-fake serves database {} at {}",
-        arguments.database,
-        server.url()
-    );
+    println!("odoo-fake serves database {} at {}", arguments.database, server.url());
     let mut terminate = signal(SignalKind::terminate())?;
     tokio::select! {
         interrupted = tokio::signal::ctrl_c() => interrupted,

@@ -45,13 +45,7 @@ impl Listener for CuttableListener {
 
     async fn accept(&mut self) -> (Cuttable, SocketAddr) {
         let (stream, address) = Listener::accept(&mut self.0).await;
-        (
-            Cuttable {
-                stream,
-                scissors: Scissors::default(),
-            },
-            address,
-        )
+        (Cuttable { stream, scissors: Scissors::default() }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {

@@ -41,11 +41,7 @@ fn term(store: &Store, model: &'static Model, id: i64, rest: &mut &[Value]) -> R
         Some("!") => Ok(!term(store, model, id, rest)?),
         Some(operator @ ("&" | "|")) => {
             let (left, right) = (term(store, model, id, rest)?, term(store, model, id, rest)?);
-            Ok(if operator == "&" {
-                left && right
-            } else {
-                left || right
-            })
+            Ok(if operator == "&" { left && right } else { left || right })
         }
         _ => condition(store, model, id, first),
     }
@@ -55,22 +51,13 @@ fn condition(store: &Store, model: &'static Model, id: i64, term: &Value) -> Res
     let (Some(path), Some(operator)) = (term[0].as_str(), term[1].as_str()) else {
         return Err(Raised::value("Domain() invalid item in domain"));
     };
-    let (name, rest) = path
-        .split_once('.')
-        .map_or((path, None), |(name, rest)| (name, Some(rest)));
+    let (name, rest) = path.split_once('.').map_or((path, None), |(name, rest)| (name, Some(rest)));
     let field = model.field(name).ok_or_else(|| {
-        Raised::value(format!(
-            "Invalid field {}.{name} in condition ({path:?}, {operator:?}, …)",
-            model.name
-        ))
+        Raised::value(format!("Invalid field {}.{name} in condition ({path:?}, {operator:?}, …)", model.name))
     })?;
     let value = store.value(model, id, name);
     if let (Some(rest), Some(other)) = (rest, field.kind.relation().and_then(schema::model)) {
-        let ids: Vec<i64> = value
-            .int()
-            .into_iter()
-            .chain(value.ids().iter().copied())
-            .collect();
+        let ids: Vec<i64> = value.int().into_iter().chain(value.ids().iter().copied()).collect();
         let further = Value::Array(vec![rest.into(), operator.into(), term[2].clone()]);
         for id in ids {
             if condition(store, other, id, &further)? {
@@ -95,11 +82,7 @@ fn holds(kind: Kind, value: &Val, operator: &str, wanted: &Value) -> Option<bool
         Value::Array(list) => list.iter().any(equal),
         single => equal(single),
     };
-    let like = || {
-        wanted
-            .as_str()
-            .map(|part| value.text().to_lowercase().contains(&part.to_lowercase()))
-    };
+    let like = || wanted.as_str().map(|part| value.text().to_lowercase().contains(&part.to_lowercase()));
     let order = || order(value, &Val::from_json(kind, wanted)?);
     match operator {
         "=" | "in" => Some(one_of()),

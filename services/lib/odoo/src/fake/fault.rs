@@ -58,32 +58,19 @@ impl Fault {
     /// At the next call of this method.
     pub fn on(self, model: &str, method: &str) -> Rule {
         let (model, method) = (Some(model.to_owned()), Some(method.to_owned()));
-        Rule {
-            fault: self,
-            model,
-            method,
-            left: Some(1),
-        }
+        Rule { fault: self, model, method, left: Some(1) }
     }
 
     /// At the next call, whichever.
     pub fn on_any(self) -> Rule {
-        Rule {
-            fault: self,
-            model: None,
-            method: None,
-            left: Some(1),
-        }
+        Rule { fault: self, model: None, method: None, left: Some(1) }
     }
 }
 
 impl Rule {
     /// At so many calls.
     pub fn times(self, times: u32) -> Self {
-        Self {
-            left: Some(times),
-            ..self
-        }
+        Self { left: Some(times), ..self }
     }
 
     /// At every call, until the rules are cleared.
@@ -133,19 +120,13 @@ mod tests {
 
     #[test]
     fn rules_are_used_up_in_their_order_and_only_where_they_fit() {
-        let refusal = Fault::Refuse {
-            containing: "x".into(),
-            message: "no".into(),
-        };
+        let refusal = Fault::Refuse { containing: "x".into(), message: "no".into() };
         let mut rules = Rules(vec![
             Fault::ResetAfter.on("account.move", "load"),
             Fault::Serialization.on_any().times(2),
             refusal.on("account.move", "load").always(),
         ]);
-        assert_eq!(
-            rules.take("res.partner", "read").fault,
-            Some(Fault::Serialization)
-        );
+        assert_eq!(rules.take("res.partner", "read").fault, Some(Fault::Serialization));
         for fault in [Some(Fault::ResetAfter), Some(Fault::Serialization), None] {
             let due = rules.take("account.move", "load");
             assert_eq!((due.fault, due.refusals.len()), (fault, 1));

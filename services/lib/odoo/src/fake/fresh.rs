@@ -38,7 +38,9 @@ fn base(store: &mut Store, uuid: &str) {
 }
 
 fn accounting(store: &mut Store) {
-    for (name, code) in [("Product Sales", "400000"), ("Expenses", "600000"), ("Account Receivable", "121000")] {
+    for (name, code) in
+        [("Product Sales", "400000"), ("Expenses", "600000"), ("Account Receivable", "121000")]
+    {
         let account = [("code", text(code)), ("name", text(name)), ("active", Val::Bool(true))];
         put(store, "account.account", ("account", &format!("1_{code}")), Record::from(account));
     }

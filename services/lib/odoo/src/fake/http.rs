@@ -38,12 +38,7 @@ async fn json_2(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let seen = Seen {
-        shared,
-        scissors,
-        model,
-        method,
-    };
+    let seen = Seen { shared, scissors, model, method };
     // Odoo carries a call out whether or not the client still waits.
     match tokio::spawn(seen.serve(headers, body)).await {
         Ok(response) => response,
@@ -67,18 +62,10 @@ impl Seen {
             None => self.carry_out(&body).await,
         };
         let status = (!cut).then(|| response.status().as_u16());
-        let user_agent = headers
-            .get(header::USER_AGENT)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
+        let user_agent =
+            headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let user_agent = user_agent.to_owned();
-        self.shared.log(Served {
-            model: self.model,
-            method: self.method,
-            body,
-            user_agent,
-            status,
-        });
+        self.shared.log(Served { model: self.model, method: self.method, body, user_agent, status });
         if cut {
             self.scissors.cut();
         }
@@ -87,35 +74,22 @@ impl Seen {
 
     /// What is refused before the database is asked.
     fn refuse(&self, headers: &HeaderMap, body: &Value) -> Option<Response> {
-        let text = |name| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .unwrap_or_default()
-        };
+        let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let database: &str = text(header::HeaderName::from_static("x-odoo-database"));
         // Without the header Odoo takes the only database there is.
         if !database.is_empty() && database != self.shared.database {
             return Some(page(StatusCode::NOT_FOUND, NO_DATABASE));
         }
         if !text(header::CONTENT_TYPE).starts_with("application/json") {
-            return Some(page(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "415 Unsupported Media Type",
-            ));
+            return Some(page(StatusCode::UNSUPPORTED_MEDIA_TYPE, "415 Unsupported Media Type"));
         }
         let bearer = text(header::AUTHORIZATION);
-        let key = bearer
-            .get(..7)
-            .filter(|scheme| scheme.eq_ignore_ascii_case("bearer "))
-            .map(|_| &bearer[7..]);
+        let key =
+            bearer.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(|_| &bearer[7..]);
         if key != Some(self.shared.key().as_str()) {
             return Some(raised(&Raised::unauthorized()));
         }
-        let unreadable = || Raised {
-            status: 400,
-            ..Raised::arguments("could not parse the body as json")
-        };
+        let unreadable = || Raised { status: 400, ..Raised::arguments("could not parse the body as json") };
         body.is_null().then(|| raised(&unreadable()))
     }
 
@@ -134,10 +108,9 @@ impl Seen {
             Some(Fault::Serialization) => return (raised(&Raised::serialization()), false),
             Some(Fault::SerializationMessage) => return (Json(contended()).into_response(), false),
             Some(Fault::Stall(time)) => tokio::time::sleep(*time).await,
-            Some(Fault::Status {
-                status,
-                retry_after_seconds,
-            }) => return (plain(*status, *retry_after_seconds), false),
+            Some(Fault::Status { status, retry_after_seconds }) => {
+                return (plain(*status, *retry_after_seconds), false);
+            }
             Some(Fault::Refuse { .. }) | None => {}
         }
         (self.answer(body, &due), cut)

@@ -36,11 +36,7 @@ struct Problem {
 impl From<Raised> for Problem {
     fn from(raised: Raised) -> Self {
         let user_error = raised.class == "odoo.exceptions.UserError";
-        Self {
-            field: None,
-            message: raised.message,
-            user_error,
-        }
+        Self { field: None, message: raised.message, user_error }
     }
 }
 
@@ -54,29 +50,15 @@ pub(super) fn load(
 ) -> Result<Value, Raised> {
     let paths = strings(&args["fields"]);
     let fields: Vec<Vec<&str>> = paths.iter().map(|path| path.split('/').collect()).collect();
-    if let Some(unknown) = fields
-        .iter()
-        .find(|path| path[0] != ".id" && model.field(path[0]).is_none())
-    {
+    if let Some(unknown) = fields.iter().find(|path| path[0] != ".id" && model.field(path[0]).is_none()) {
         return Err(Raised::value(format!("Invalid field name '{}'", unknown[0])));
     }
-    let rows: Vec<Vec<String>> = args["data"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .map(strings)
-        .collect();
+    let rows: Vec<Vec<String>> = args["data"].as_array().into_iter().flatten().map(strings).collect();
     let (mut ids, mut messages) = (vec![], vec![]);
     for (index, (from, span)) in spans(model, &fields, &rows).into_iter().enumerate() {
-        let refused = refusals
-            .iter()
-            .find(|(text, _)| span.iter().flatten().any(|cell| cell.contains(text)));
+        let refused = refusals.iter().find(|(text, _)| span.iter().flatten().any(|cell| cell.contains(text)));
         let loaded = match refused {
-            Some((_, message)) => Err(Problem {
-                field: None,
-                message: message.clone(),
-                user_error: true,
-            }),
+            Some((_, message)) => Err(Problem { field: None, message: message.clone(), user_error: true }),
             None => record(store, model, &extract(&fields, span), mode),
         };
         match loaded {
@@ -90,11 +72,7 @@ pub(super) fn load(
             }
         }
     }
-    let ids = if messages.is_empty() {
-        json!(ids)
-    } else {
-        json!(false)
-    };
+    let ids = if messages.is_empty() { json!(ids) } else { json!(false) };
     Ok(json!({"ids": ids, "messages": messages, "nextrow": 0}))
 }
 
@@ -114,18 +92,11 @@ fn spans<'a>(
     fields: &[Vec<&str>],
     rows: &'a [Vec<String>],
 ) -> Vec<(usize, &'a [Vec<String>])> {
-    let of_lines = |path: &Vec<&str>| {
-        matches!(
-            model.field(path[0]).map(|field| field.kind),
-            Some(Kind::One2many(..))
-        )
-    };
+    let of_lines =
+        |path: &Vec<&str>| matches!(model.field(path[0]).map(|field| field.kind), Some(Kind::One2many(..)));
     let continues = |row: &[String]| {
         let filled = |lines: bool| {
-            fields
-                .iter()
-                .zip(row)
-                .any(|(path, cell)| of_lines(path) == lines && !cell.is_empty())
+            fields.iter().zip(row).any(|(path, cell)| of_lines(path) == lines && !cell.is_empty())
         };
         filled(true) && !filled(false)
     };
@@ -144,32 +115,20 @@ fn extract(fields: &[Vec<&str>], rows: &[Vec<String>]) -> Extracted {
     let mut nested: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
     for (column, path) in fields.iter().enumerate() {
         match path.as_slice() {
-            [field] => drop(record.cells.insert(
-                (*field).to_owned(),
-                rows[0].get(column).cloned().unwrap_or_default(),
-            )),
+            [field] => drop(
+                record.cells.insert((*field).to_owned(), rows[0].get(column).cloned().unwrap_or_default()),
+            ),
             [field, ..] => nested.entry(field).or_default().push(column),
             [] => {}
         }
     }
     for (field, columns) in nested {
-        let paths: Vec<Vec<&str>> = columns
-            .iter()
-            .map(|column| fields[*column][1..].to_vec())
-            .collect();
+        let paths: Vec<Vec<&str>> = columns.iter().map(|column| fields[*column][1..].to_vec()).collect();
         let cells = |row: &Vec<String>| -> Vec<String> {
-            columns
-                .iter()
-                .map(|column| row.get(*column).cloned().unwrap_or_default())
-                .collect()
+            columns.iter().map(|column| row.get(*column).cloned().unwrap_or_default()).collect()
         };
         let filled = |row: &Vec<String>| row.iter().any(|cell| !cell.is_empty());
-        let records = rows
-            .iter()
-            .map(cells)
-            .filter(filled)
-            .map(|row| extract(&paths, &[row]))
-            .collect();
+        let records = rows.iter().map(cells).filter(filled).map(|row| extract(&paths, &[row])).collect();
         record.nested.insert(field.to_owned(), records);
     }
     record
@@ -182,15 +141,9 @@ fn record(
     mode: LoadMode,
 ) -> Result<i64, Problem> {
     let mut values = Values::default();
-    for (name, cell) in extracted
-        .cells
-        .iter()
-        .filter(|(name, _)| !matches!(name.as_str(), "id" | ".id"))
-    {
+    for (name, cell) in extracted.cells.iter().filter(|(name, _)| !matches!(name.as_str(), "id" | ".id")) {
         if let Some(field) = model.field(name) {
-            values
-                .fields
-                .insert(field.name, leaf(field, cell, field.label, field.name)?);
+            values.fields.insert(field.name, leaf(field, cell, field.label, field.name)?);
         }
     }
     for (name, nested) in &extracted.nested {
@@ -201,20 +154,10 @@ fn record(
                 let line = |line| self::line(store, other, line, field);
                 values.lines = nested.iter().map(line).collect::<Result<_, Problem>>()?;
             }
-            _ => drop(
-                values
-                    .fields
-                    .insert(field.name, link(store, field, nested, field.label, field.name)?),
-            ),
+            _ => drop(values.fields.insert(field.name, link(store, field, nested, field.label, field.name)?)),
         }
     }
-    keep(
-        store,
-        model,
-        extracted.cells.get("id").map(String::as_str).unwrap_or_default(),
-        values,
-        mode,
-    )
+    keep(store, model, extracted.cells.get("id").map(String::as_str).unwrap_or_default(), values, mode)
 }
 
 /// Creates the record, overwrites it, or leaves it alone.
@@ -253,16 +196,9 @@ fn keep(
     let id = orm::create(store, model, values, mode.record)?;
     store.name((module, name), model.name, id, mode.record.noupdate)?;
     if model.name == schema::PRODUCT {
-        let template = store
-            .get(model.name, id)
-            .and_then(|product| product["product_tmpl_id"].int());
+        let template = store.get(model.name, id).and_then(|product| product["product_tmpl_id"].int());
         let name = format!("{name}_product_template");
-        store.name(
-            (module, &name),
-            schema::TEMPLATE,
-            template.unwrap_or_default(),
-            mode.record.noupdate,
-        )?;
+        store.name((module, &name), schema::TEMPLATE, template.unwrap_or_default(), mode.record.noupdate)?;
     }
     Ok(id)
 }
@@ -276,21 +212,12 @@ fn line(
     let mut values = LineValues::default();
     let label = |field: &schema::Field| format!("{}/{}", parent.label, field.label);
     for (name, cell) in line.cells.iter().filter(|(name, _)| name.as_str() != "id") {
-        let field = model
-            .field(name)
-            .ok_or_else(|| Raised::value(format!("Invalid field name '{name}'")))?;
-        values
-            .fields
-            .insert(field.name, leaf(field, cell, &label(field), parent.name)?);
+        let field = model.field(name).ok_or_else(|| Raised::value(format!("Invalid field name '{name}'")))?;
+        values.fields.insert(field.name, leaf(field, cell, &label(field), parent.name)?);
     }
     for (name, nested) in &line.nested {
-        let field = model
-            .field(name)
-            .ok_or_else(|| Raised::value(format!("Invalid field name '{name}'")))?;
-        values.fields.insert(
-            field.name,
-            link(store, field, nested, &label(field), parent.name)?,
-        );
+        let field = model.field(name).ok_or_else(|| Raised::value(format!("Invalid field name '{name}'")))?;
+        values.fields.insert(field.name, link(store, field, nested, &label(field), parent.name)?);
     }
     if let Some(name) = line.cells.get("id").filter(|name| !name.is_empty()) {
         let (module, rest) = name.split_once('.').unwrap_or(("__import__", name));
@@ -314,10 +241,7 @@ fn leaf(field: &schema::Field, cell: &str, label: &str, blamed: &'static str) ->
         return Ok(Val::unset(field.kind));
     }
     match field.kind {
-        Kind::Boolean => Ok(Val::Bool(matches!(
-            cell.to_lowercase().as_str(),
-            "1" | "true" | "yes"
-        ))),
+        Kind::Boolean => Ok(Val::Bool(matches!(cell.to_lowercase().as_str(), "1" | "true" | "yes"))),
         Kind::Date => match cell.parse::<jiff::civil::Date>() {
             Ok(date) => Ok(Val::Text(date.to_string())),
             Err(_) => Err(problem(&format!("'{cell}' does not seem to be a valid date for"))),
@@ -344,11 +268,7 @@ fn link(
     label: &str,
     blamed: &'static str,
 ) -> Result<Val, Problem> {
-    let problem = |message: String| Problem {
-        field: Some(blamed),
-        message,
-        user_error: false,
-    };
+    let problem = |message: String| Problem { field: Some(blamed), message, user_error: false };
     let Some(reference) = nested.first() else {
         return Ok(Val::unset(field.kind));
     };
@@ -360,11 +280,7 @@ fn link(
     let mut ids = vec![];
     for (kind, text) in &reference.cells {
         let many = matches!(field.kind, Kind::Many2many(_));
-        let parts: Vec<&str> = if many {
-            text.split(',').collect()
-        } else {
-            vec![text]
-        };
+        let parts: Vec<&str> = if many { text.split(',').collect() } else { vec![text] };
         for part in parts {
             let (found, what) = match kind.as_str() {
                 "id" => {
@@ -374,10 +290,7 @@ fn link(
                         .filter(|(model, id, _)| *model == other && store.exists(model, *id));
                     (named.map(|(_, id, _)| id), "external id")
                 }
-                _ => (
-                    part.parse().ok().filter(|id| store.exists(other, *id)),
-                    "database id",
-                ),
+                _ => (part.parse().ok().filter(|id| store.exists(other, *id)), "database id"),
             };
             let missing = || format!("No matching record found for {what} '{part}' in field '{label}'");
             ids.push(found.ok_or_else(|| problem(missing()))?);

@@ -23,10 +23,7 @@ pub(super) fn call(
         return Err(Raised::access("Private methods cannot be called remotely."));
     }
     let text = body.to_string();
-    if let Some((_, message)) = refusals
-        .iter()
-        .find(|(part, _)| method != "load" && text.contains(part))
-    {
+    if let Some((_, message)) = refusals.iter().find(|(part, _)| method != "load" && text.contains(part)) {
         return Err(Raised::validation(message.clone()));
     }
     if let Some(answer) = read_only(store, model, method, body) {
@@ -67,17 +64,11 @@ fn changing(
     refusals: Refusals<'_>,
 ) -> Result<Value, Raised> {
     let context = &body["context"];
-    let mode = Mode {
-        company: company(store, context)?,
-        noupdate: context["noupdate"] == true,
-    };
+    let mode = Mode { company: company(store, context)?, noupdate: context["noupdate"] == true };
     match (model.name, method) {
         (_, "create") => create(store, model, &body["vals_list"], mode),
         (_, "load") => {
-            let mode = LoadMode {
-                record: mode,
-                update: context["mode"] == "update",
-            };
+            let mode = LoadMode { record: mode, update: context["mode"] == "update" };
             load::load(store, model, body, mode, refusals)
         }
         (_, "unlink") => {
@@ -95,9 +86,7 @@ fn changing(
         (MOVE, "action_post") => orm::post(store, &ids(body)?).map(|()| json!(false)),
         (MOVE, "button_cancel") => orm::set_state(store, &ids(body)?, "cancel").map(|()| Value::Null),
         (MOVE, "button_draft") => orm::set_state(store, &ids(body)?, "draft").map(|()| Value::Null),
-        (name, method) => Err(Raised::not_found(format!(
-            "The method '{name}.{method}' does not exist"
-        ))),
+        (name, method) => Err(Raised::not_found(format!("The method '{name}.{method}' does not exist"))),
     }
 }
 
@@ -107,24 +96,10 @@ fn create(store: &mut Store, model: &'static Model, list: &Value, mode: Mode) ->
     for json in list.as_array().map_or(single.as_slice(), Vec::as_slice) {
         let values = orm::values(model, json)?;
         ids.push(if model.name == NAMES {
-            let field = |name| {
-                values
-                    .fields
-                    .get(name)
-                    .map(|value| value.text().to_owned())
-                    .unwrap_or_default()
-            };
-            let id = values
-                .fields
-                .get("res_id")
-                .and_then(super::value::Val::int)
-                .unwrap_or_default();
-            store.name(
-                (&field("module"), &field("name")),
-                &field("model"),
-                id,
-                json["noupdate"] == true,
-            )?
+            let field =
+                |name| values.fields.get(name).map(|value| value.text().to_owned()).unwrap_or_default();
+            let id = values.fields.get("res_id").and_then(super::value::Val::int).unwrap_or_default();
+            store.name((&field("module"), &field("name")), &field("model"), id, json["noupdate"] == true)?
         } else {
             orm::create(store, model, values, mode)?
         });
@@ -133,12 +108,8 @@ fn create(store: &mut Store, model: &'static Model, list: &Value, mode: Mode) ->
 }
 
 fn company(store: &Store, context: &Value) -> Result<i64, Raised> {
-    let allowed: Vec<i64> = context["allowed_company_ids"]
-        .as_array()
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_i64)
-        .collect();
+    let allowed: Vec<i64> =
+        context["allowed_company_ids"].as_array().into_iter().flatten().filter_map(Value::as_i64).collect();
     match allowed.iter().all(|id| store.exists("res.company", *id)) {
         true => Ok(allowed.first().copied().unwrap_or(1)),
         false => Err(Raised::access("Access to unauthorized or invalid companies.")),
@@ -147,9 +118,7 @@ fn company(store: &Store, context: &Value) -> Result<i64, Raised> {
 
 fn ids(body: &Value) -> Result<Vec<i64>, Raised> {
     let list = body["ids"].as_array().map(Vec::as_slice).unwrap_or_default();
-    list.iter()
-        .map(|id| id.as_i64().ok_or_else(|| Raised::arguments("ids are integers")))
-        .collect()
+    list.iter().map(|id| id.as_i64().ok_or_else(|| Raised::arguments("ids are integers"))).collect()
 }
 
 fn read(store: &Store, model: &'static Model, ids: &[i64], body: &Value) -> Result<Value, Raised> {
@@ -169,17 +138,9 @@ fn found(store: &Store, model: &'static Model, body: &Value) -> Result<Vec<i64>,
     if let Some(order) = body["order"].as_str() {
         sort(store, model, &mut ids, order)?;
     }
-    let number = |name: &str| {
-        body[name]
-            .as_u64()
-            .and_then(|number| usize::try_from(number).ok())
-    };
+    let number = |name: &str| body[name].as_u64().and_then(|number| usize::try_from(number).ok());
     let limit = number("limit").filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-    Ok(ids
-        .into_iter()
-        .skip(number("offset").unwrap_or(0))
-        .take(limit)
-        .collect())
+    Ok(ids.into_iter().skip(number("offset").unwrap_or(0)).take(limit).collect())
 }
 
 fn sort(store: &Store, model: &'static Model, ids: &mut [i64], order: &str) -> Result<(), Raised> {
@@ -188,10 +149,7 @@ fn sort(store: &Store, model: &'static Model, ids: &mut [i64], order: &str) -> R
         let mut words = key.split_whitespace();
         let name = words.next().unwrap_or_default();
         if model.field(name).is_none() {
-            return Err(Raised::value(format!(
-                "Invalid field '{name}' on model '{}'",
-                model.name
-            )));
+            return Err(Raised::value(format!("Invalid field '{name}' on model '{}'", model.name)));
         }
         let falling = words.next().is_some_and(|word| word.eq_ignore_ascii_case("desc"));
         ids.sort_by(|left, right| {
@@ -205,14 +163,10 @@ fn sort(store: &Store, model: &'static Model, ids: &mut [i64], order: &str) -> R
 
 fn fields_get(model: &'static Model, body: &Value) -> Value {
     let wanted = |list: &Value, name: &str| {
-        list.as_array()
-            .is_none_or(|list| list.is_empty() || list.iter().any(|item| item == name))
+        list.as_array().is_none_or(|list| list.is_empty() || list.iter().any(|item| item == name))
     };
     let mut fields = Map::new();
-    for field in model
-        .all_fields()
-        .filter(|field| wanted(&body["allfields"], field.name))
-    {
+    for field in model.all_fields().filter(|field| wanted(&body["allfields"], field.name)) {
         let mut all = json!({"type": field.kind.name(), "string": field.label});
         if let Some(relation) = field.kind.relation() {
             all["relation"] = relation.into();

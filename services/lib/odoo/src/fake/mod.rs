@@ -98,11 +98,7 @@ impl Server {
         });
         let service = http::router(shared.clone()).into_make_service_with_connect_info::<Scissors>();
         let serving = tokio::spawn(axum::serve(CuttableListener(listener), service).into_future());
-        Ok(Self {
-            address,
-            shared,
-            serving,
-        })
+        Ok(Self { address, shared, serving })
     }
 
     /// Such as `http://127.0.0.1:40123`.
@@ -112,11 +108,7 @@ impl Server {
 
     /// Settings of a client for this fake.
     pub fn settings(&self) -> Settings {
-        Settings::new(
-            &self.url(),
-            &self.shared.database,
-            Secret::new(&self.shared.key()),
-        )
+        Settings::new(&self.url(), &self.shared.database, Secret::new(&self.shared.key()))
     }
 
     /// A client for this fake.

@@ -56,11 +56,7 @@ pub(super) fn create(
         "account.journal" => default(&mut fields, "company_id", Val::Int(mode.company)),
         PRODUCT => {
             default(&mut fields, "type", Val::Text("consu".into()));
-            default(
-                &mut fields,
-                "taxes_id",
-                Val::Ids(store.ids("account.tax").take(1).collect()),
-            );
+            default(&mut fields, "taxes_id", Val::Ids(store.ids("account.tax").take(1).collect()));
             default(&mut fields, "list_price", Val::Float(Decimal::ONE));
             default(&mut fields, "sale_ok", Val::Bool(true));
             let template = store.insert(TEMPLATE, fields.clone());
@@ -71,15 +67,7 @@ pub(super) fn create(
             let parent = fields.get("move_id").and_then(Val::int);
             let parent = parent
                 .ok_or_else(|| Raised::validation("Missing required value for the field 'Journal Entry'"))?;
-            return line(
-                store,
-                parent,
-                LineValues {
-                    fields,
-                    ..LineValues::default()
-                },
-                mode,
-            );
+            return line(store, parent, LineValues { fields, ..LineValues::default() }, mode);
         }
         _ => {}
     }
@@ -101,18 +89,9 @@ pub(super) fn write(
         return Err(Raised::missing(model.name, id));
     }
     if model.name == MOVE && state(store, id) == "posted" {
-        let held = [
-            "invoice_date",
-            "partner_id",
-            "currency_id",
-            "journal_id",
-            "company_id",
-            "move_type",
-        ];
-        let mut touched: Vec<&str> = held
-            .into_iter()
-            .filter(|field| values.fields.contains_key(field))
-            .collect();
+        let held = ["invoice_date", "partner_id", "currency_id", "journal_id", "company_id", "move_type"];
+        let mut touched: Vec<&str> =
+            held.into_iter().filter(|field| values.fields.contains_key(field)).collect();
         touched.extend((!values.lines.is_empty()).then_some("invoice_line_ids"));
         if !touched.is_empty() {
             let touched = touched.join(", ");
@@ -122,10 +101,7 @@ pub(super) fn write(
         }
     }
     let header = |store: &Store| {
-        store
-            .get(LINE, id)
-            .and_then(|line| line.get("move_id")?.int())
-            .filter(|_| model.name == LINE)
+        store.get(LINE, id).and_then(|line| line.get("move_id")?.int()).filter(|_| model.name == LINE)
     };
     let before = header(store);
     store.update(model.name, id, values.fields);
@@ -161,10 +137,7 @@ pub(super) fn unlink(store: &mut Store, model: &'static Model, id: i64) -> Resul
             store.delete(MOVE, id);
         }
         LINE => {
-            let parent = store
-                .get(LINE, id)
-                .and_then(|line| line.get("move_id")?.int())
-                .unwrap_or_default();
+            let parent = store.get(LINE, id).and_then(|line| line.get("move_id")?.int()).unwrap_or_default();
             if posted(store, parent) {
                 return Err(refused());
             }
@@ -188,22 +161,13 @@ fn move_defaults(store: &Store, fields: &mut Record, mode: Mode) {
     default("payment_state", Val::Text("not_paid".into()));
     default("move_type", Val::Text("entry".into()));
     default("company_id", Val::Int(mode.company));
-    let sales = |id: &i64| {
-        store
-            .get("account.journal", *id)
-            .is_some_and(|journal| journal["type"].text() == "sale")
-    };
+    let sales =
+        |id: &i64| store.get("account.journal", *id).is_some_and(|journal| journal["type"].text() == "sale");
     let journal = store.ids("account.journal").find(sales);
     default("journal_id", journal.map_or(Val::Nothing, Val::Int));
     let company = store.get("res.company", mode.company);
-    default(
-        "currency_id",
-        company.map_or(Val::Nothing, |company| company["currency_id"].clone()),
-    );
-    let date = fields
-        .get("invoice_date")
-        .filter(|date| **date != Val::Nothing)
-        .cloned();
+    default("currency_id", company.map_or(Val::Nothing, |company| company["currency_id"].clone()));
+    let date = fields.get("invoice_date").filter(|date| **date != Val::Nothing).cloned();
     fields.entry("date").or_insert(date.unwrap_or_else(today));
 }
 
@@ -233,21 +197,11 @@ fn lines(store: &mut Store, parent: i64, lines: Vec<LineValues>, mode: Mode) -> 
 fn line(store: &mut Store, parent: i64, values: LineValues, mode: Mode) -> Result<i64, Raised> {
     let mut fields = values.fields;
     fields.insert("move_id", Val::Int(parent));
-    let header = |field: &str| {
-        store
-            .get(MOVE, parent)
-            .and_then(|header| header.get(field))
-            .cloned()
-    };
+    let header = |field: &str| store.get(MOVE, parent).and_then(|header| header.get(field)).cloned();
     let product = fields.get("product_id").and_then(Val::int);
     let of_product = |field: &str| Some(store.get(PRODUCT, product?)?.get(field)?.clone());
     let journal = header("journal_id").and_then(|journal| journal.int());
-    let account = journal.and_then(|id| {
-        store
-            .get("account.journal", id)?
-            .get("default_account_id")
-            .cloned()
-    });
+    let account = journal.and_then(|id| store.get("account.journal", id)?.get("default_account_id").cloned());
     let defaults = [
         ("display_type", Some(Val::Text("product".into()))),
         ("company_id", header("company_id")),
@@ -257,12 +211,7 @@ fn line(store: &mut Store, parent: i64, values: LineValues, mode: Mode) -> Resul
         ("quantity", Some(Val::Float(Decimal::ONE))),
         ("price_unit", of_product("list_price")),
         ("tax_ids", of_product("taxes_id")),
-        (
-            "account_id",
-            account
-                .filter(|account| *account != Val::Nothing)
-                .or(Some(Val::Int(1))),
-        ),
+        ("account_id", account.filter(|account| *account != Val::Nothing).or(Some(Val::Int(1)))),
     ];
     for (name, value) in defaults {
         fields.entry(name).or_insert(value.unwrap_or(Val::Nothing));
@@ -290,19 +239,14 @@ fn settle_line(store: &mut Store, id: i64) -> Result<(), Raised> {
         )));
     }
     let quantity = rounded(line["quantity"].float(), PLACES);
-    let subtotal = quantity
-        .checked_mul(line["price_unit"].float())
-        .map(|product| rounded(product, PLACES));
+    let subtotal = quantity.checked_mul(line["price_unit"].float()).map(|product| rounded(product, PLACES));
     let balanced = |subtotal: &Decimal| subtotal.abs() < Decimal::from(UNBALANCED_FROM);
     let Some(subtotal) = subtotal.filter(balanced) else {
         return Err(Raised::user("The entry is not balanced."));
     };
     let tax = line["tax_ids"].ids().iter().try_fold(Decimal::ZERO, |tax, id| {
         let percent = store.get("account.tax", *id)?.get("amount")?.float();
-        tax.checked_add(rounded(
-            subtotal.checked_mul(percent)?.checked_div(Decimal::ONE_HUNDRED)?,
-            PLACES,
-        ))
+        tax.checked_add(rounded(subtotal.checked_mul(percent)?.checked_div(Decimal::ONE_HUNDRED)?, PLACES))
     });
     let total = tax.and_then(|tax| tax.checked_add(subtotal)).unwrap_or(subtotal);
     let fields = [
@@ -324,9 +268,7 @@ pub(super) fn sum(store: &mut Store, id: i64) {
         let Some(record) = store.get(LINE, *line) else {
             continue;
         };
-        untaxed = untaxed
-            .checked_add(record["price_subtotal"].float())
-            .unwrap_or(untaxed);
+        untaxed = untaxed.checked_add(record["price_subtotal"].float()).unwrap_or(untaxed);
         total = total.checked_add(record["price_total"].float()).unwrap_or(total);
     }
     for line in lines {
@@ -353,9 +295,7 @@ pub(super) fn post(store: &mut Store, ids: &[i64]) -> Result<(), Raised> {
         };
         if header["state"].text() != "draft" {
             let number = header.get("name").map_or("", Val::text).to_owned();
-            return Err(Raised::user(format!(
-                "The entry {number} (id {id}) must be in draft."
-            )));
+            return Err(Raised::user(format!("The entry {number} (id {id}) must be in draft.")));
         }
         if store.lines(id).is_empty() {
             return Err(Raised::user("Even magicians can't post nothing!"));
@@ -366,18 +306,14 @@ pub(super) fn post(store: &mut Store, ids: &[i64]) -> Result<(), Raised> {
                  instead. Use the action menu to transform it into a credit note or refund.",
             ));
         }
-        let locked = header["company_id"]
-            .int()
-            .and_then(|id| store.get("res.company", id)?.get("sale_lock_date"));
+        let locked =
+            header["company_id"].int().and_then(|id| store.get("res.company", id)?.get("sale_lock_date"));
         let date = match header["date"].text() <= locked.map_or("", Val::text) {
             true => today(),
             false => header["date"].clone(),
         };
-        let fields = [
-            ("name", number(store, date.text())),
-            ("state", Val::Text("posted".into())),
-            ("date", date),
-        ];
+        let fields =
+            [("name", number(store, date.text())), ("state", Val::Text("posted".into())), ("date", date)];
         store.update(MOVE, id, Record::from(fields));
         sum(store, id);
     }
@@ -387,15 +323,9 @@ pub(super) fn post(store: &mut Store, ids: &[i64]) -> Result<(), Raised> {
 /// The next number of the date's year.
 fn number(store: &Store, date: &str) -> Val {
     let prefix = format!("INV/{}/", date.get(..4).unwrap_or(date));
-    let numbers = store.ids(MOVE).filter_map(|id| {
-        store
-            .get(MOVE, id)?
-            .get("name")?
-            .text()
-            .strip_prefix(&prefix)?
-            .parse::<u32>()
-            .ok()
-    });
+    let numbers = store
+        .ids(MOVE)
+        .filter_map(|id| store.get(MOVE, id)?.get("name")?.text().strip_prefix(&prefix)?.parse::<u32>().ok());
     Val::Text(format!("{prefix}{:05}", numbers.max().unwrap_or(0) + 1))
 }
 
@@ -435,10 +365,7 @@ fn commands(json: &serde_json::Value) -> Result<Vec<LineValues>, Raised> {
         return Ok(vec![]);
     };
     let line = |command: &serde_json::Value| match command[0].as_i64() {
-        Some(0) => Ok(LineValues {
-            fields: values(model, &command[2])?.fields,
-            ..LineValues::default()
-        }),
+        Some(0) => Ok(LineValues { fields: values(model, &command[2])?.fields, ..LineValues::default() }),
         _ => Err(Raised::value("the fake knows the command [0, 0, values] only")),
     };
     json.as_array().into_iter().flatten().map(line).collect()

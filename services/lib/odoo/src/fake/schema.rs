@@ -99,18 +99,10 @@ const MODELS: &[Model] = &[
         fields: &[
             field("name", Char, "Journal Name"),
             field("code", Char, "Sequence Prefix"),
-            field(
-                "type",
-                Selection(&["sale", "purchase", "cash", "bank", "credit", "general"]),
-                "Type",
-            ),
+            field("type", Selection(&["sale", "purchase", "cash", "bank", "credit", "general"]), "Type"),
             field("company_id", Many2one("res.company"), "Company"),
             field("currency_id", Many2one("res.currency"), "Currency"),
-            field(
-                "default_account_id",
-                Many2one("account.account"),
-                "Default Account",
-            ),
+            field("default_account_id", Many2one("account.account"), "Default Account"),
             field("active", Boolean, "Active"),
         ],
     },
@@ -164,11 +156,7 @@ const MODELS: &[Model] = &[
         name: LINE,
         fields: &[
             field("move_id", Many2one(MOVE), "Journal Entry"),
-            field(
-                "parent_state",
-                Selection(&["draft", "posted", "cancel"]),
-                "Status",
-            ),
+            field("parent_state", Selection(&["draft", "posted", "cancel"]), "Status"),
             field("product_id", Many2one(PRODUCT), "Product"),
             field("name", Char, "Label"),
             field("quantity", Float, "Quantity"),
@@ -192,11 +180,7 @@ const MODELS: &[Model] = &[
         fields: &[
             field("name", Char, "Tax Name"),
             field("amount", Float, "Amount"),
-            field(
-                "type_tax_use",
-                Selection(&["sale", "purchase", "none"]),
-                "Tax Type",
-            ),
+            field("type_tax_use", Selection(&["sale", "purchase", "none"]), "Tax Type"),
             field("active", Boolean, "Active"),
         ],
     },
@@ -214,14 +198,8 @@ const MODELS: &[Model] = &[
             field("noupdate", Boolean, "Non Updatable"),
         ],
     },
-    Model {
-        name: PRODUCT,
-        fields: PRODUCT_FIELDS,
-    },
-    Model {
-        name: TEMPLATE,
-        fields: PRODUCT_FIELDS,
-    },
+    Model { name: PRODUCT, fields: PRODUCT_FIELDS },
+    Model { name: TEMPLATE, fields: PRODUCT_FIELDS },
     Model {
         name: "res.company",
         fields: &[

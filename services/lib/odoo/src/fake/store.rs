@@ -27,10 +27,7 @@ struct Table {
 
 impl Store {
     pub(super) fn ids(&self, model: &str) -> impl Iterator<Item = i64> + '_ {
-        self.tables
-            .get(model)
-            .into_iter()
-            .flat_map(|table| table.rows.keys().copied())
+        self.tables.get(model).into_iter().flat_map(|table| table.rows.keys().copied())
     }
 
     pub(super) fn get(&self, model: &str, id: i64) -> Option<&Record> {
@@ -94,11 +91,7 @@ impl Store {
 
     /// Sets fields of a record that exists.
     pub(super) fn update(&mut self, model: &str, id: i64, values: Record) {
-        if let Some(row) = self
-            .tables
-            .get_mut(model)
-            .and_then(|table| table.rows.get_mut(&id))
-        {
+        if let Some(row) = self.tables.get_mut(model).and_then(|table| table.rows.get_mut(&id)) {
             let row = Arc::make_mut(row);
             row.extend(values);
             row.insert("write_date", Val::Text(now()));
@@ -139,11 +132,7 @@ impl Store {
     pub(super) fn named(&self, module: &str, name: &str) -> Option<(&str, i64, bool)> {
         let row = self.names.get(&(module.to_owned(), name.to_owned()))?;
         let record = self.get(NAMES, *row)?;
-        Some((
-            record["model"].text(),
-            record["res_id"].int()?,
-            record["noupdate"] == Val::Bool(true),
-        ))
+        Some((record["model"].text(), record["res_id"].int()?, record["noupdate"] == Val::Bool(true)))
     }
 
     /// Gives a record an external id; a dangling one is given anew.
@@ -161,9 +150,8 @@ impl Store {
         }
         let key = (module.to_owned(), name.to_owned());
         if let Some(row) = self.names.get(&key).copied() {
-            let (taken_model, taken_id) = self
-                .named(module, name)
-                .map_or(("", 0), |(model, id, _)| (model, id));
+            let (taken_model, taken_id) =
+                self.named(module, name).map_or(("", 0), |(model, id, _)| (model, id));
             if self.exists(taken_model, taken_id) && (taken_model, taken_id) != (model, id) {
                 return Err(Raised::validation(
                     "The operation cannot be completed: duplicate key value violates unique constraint \
@@ -225,11 +213,7 @@ impl Store {
         match (model.name, text("ref")) {
             (MOVE, reference) => {
                 let number = Some(text("name")).filter(|name| !name.is_empty());
-                let suffix = if reference.is_empty() {
-                    String::new()
-                } else {
-                    format!(" ({reference})")
-                };
+                let suffix = if reference.is_empty() { String::new() } else { format!(" ({reference})") };
                 number.unwrap_or_else(|| "Draft Invoice".to_owned()) + &suffix
             }
             (schema::PRODUCT, _) if !text("default_code").is_empty() => {

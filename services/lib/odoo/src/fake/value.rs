@@ -66,9 +66,9 @@ impl Val {
             (Kind::Float, Value::Number(number)) => Self::Float(as_float(&number.to_string())?),
             (Kind::Integer | Kind::Many2one(_), Value::Number(number)) => Self::Int(number.as_i64()?),
             (Kind::Many2many(_), Value::Array(commands)) => Self::Ids(linked(commands)?),
-            (Kind::Selection(options), Value::String(text)) => options
-                .contains(&text.as_str())
-                .then(|| Self::Text(text.clone()))?,
+            (Kind::Selection(options), Value::String(text)) => {
+                options.contains(&text.as_str()).then(|| Self::Text(text.clone()))?
+            }
             (Kind::Char | Kind::Date, Value::String(text)) => Self::Text(text.clone()),
             _ => return None,
         })
@@ -94,24 +94,17 @@ fn linked(commands: &[Value]) -> Option<Vec<i64>> {
 /// What Python's `float()` makes of a text: the decimal of the nearest double's shortest text.
 pub(super) fn as_float(text: &str) -> Option<Decimal> {
     let double: f64 = text.trim().parse().ok()?;
-    Decimal::from_str_exact(&double.to_string())
-        .ok()
-        .map(|decimal| decimal.normalize())
+    Decimal::from_str_exact(&double.to_string()).ok().map(|decimal| decimal.normalize())
 }
 
 /// A float in JSON, as Python writes it: `1500.0`, `12.34`.
 pub(super) fn float_json(decimal: Decimal) -> Value {
-    decimal
-        .to_f64()
-        .and_then(Number::from_f64)
-        .map_or(Value::Null, Value::Number)
+    decimal.to_f64().and_then(Number::from_f64).map_or(Value::Null, Value::Number)
 }
 
 /// Rounds as Odoo rounds money and quantities, half away from zero.
 pub(super) fn rounded(decimal: Decimal, places: u32) -> Decimal {
-    decimal
-        .round_dp_with_strategy(places, rust_decimal::RoundingStrategy::MidpointAwayFromZero)
-        .normalize()
+    decimal.round_dp_with_strategy(places, rust_decimal::RoundingStrategy::MidpointAwayFromZero).normalize()
 }
 
 #[cfg(test)]

@@ -105,10 +105,7 @@ pub fn compare(draft: &InvoiceDraft, found: &FoundInvoice) -> Vec<Difference> {
     let mut same = |same: bool, difference| differences.extend((!same).then_some(difference));
     same(found.company == draft.company, Difference::Company);
     same(found.currency.is(&draft.currency), Difference::Currency);
-    same(
-        found.invoice_date == Some(draft.invoice_date),
-        Difference::InvoiceDate,
-    );
+    same(found.invoice_date == Some(draft.invoice_date), Difference::InvoiceDate);
     same(found.journal.is(&draft.journal), Difference::Journal);
     same(found.move_type == draft.move_type.as_str(), Difference::MoveType);
     same(names(found.partner.as_ref(), &draft.partner), Difference::Partner);
@@ -118,28 +115,14 @@ pub fn compare(draft: &InvoiceDraft, found: &FoundInvoice) -> Vec<Difference> {
     );
     same(Some(found.untaxed) == draft.untaxed(), Difference::Untaxed);
     let untaxed = draft.lines.iter().all(|line| line.taxes == Taxes::None);
-    same(
-        !untaxed || Some(found.total) == draft.untaxed(),
-        Difference::Total,
-    );
+    same(!untaxed || Some(found.total) == draft.untaxed(), Difference::Total);
     for line in &draft.lines {
-        match found
-            .lines
-            .iter()
-            .find(|found| found.external.contains(&line.external_id))
-        {
+        match found.lines.iter().find(|found| found.external.contains(&line.external_id)) {
             Some(found) => differences.extend(fields(line, found)),
-            None => differences.push(Difference::LineGone {
-                line: line.external_id.clone(),
-            }),
+            None => differences.push(Difference::LineGone { line: line.external_id.clone() }),
         }
     }
-    let ours = |found: &&FoundLine| {
-        draft
-            .lines
-            .iter()
-            .any(|line| found.external.contains(&line.external_id))
-    };
+    let ours = |found: &&FoundLine| draft.lines.iter().any(|line| found.external.contains(&line.external_id));
     let added = found.lines.iter().filter(|found| !ours(found));
     differences.extend(added.map(|found| Difference::LineAdded { id: found.id }));
     differences
@@ -147,31 +130,19 @@ pub fn compare(draft: &InvoiceDraft, found: &FoundInvoice) -> Vec<Difference> {
 
 fn fields(line: &Line, found: &FoundLine) -> impl Iterator<Item = Difference> {
     let number = |meant: Option<Decimal>, found: Decimal| meant == Some(found);
-    let account = line
-        .account
-        .as_ref()
-        .is_none_or(|account| names(found.account.as_ref(), account));
+    let account = line.account.as_ref().is_none_or(|account| names(found.account.as_ref(), account));
     let checks = [
         (LineField::Account, account),
         (LineField::Name, found.name.as_ref() == Some(&line.name)),
-        (
-            LineField::PriceUnit,
-            number(Some(line.price_unit), found.price_unit),
-        ),
-        (
-            LineField::Product,
-            names(found.product.as_ref(), &line.product.clone().into()),
-        ),
+        (LineField::PriceUnit, number(Some(line.price_unit), found.price_unit)),
+        (LineField::Product, names(found.product.as_ref(), &line.product.clone().into())),
         (LineField::Quantity, number(Some(line.quantity), found.quantity)),
         (LineField::Subtotal, number(line.subtotal(), found.subtotal)),
         (LineField::Taxes, taxes(&line.taxes, &found.taxes)),
     ];
     let id = line.external_id.clone();
     let differing = checks.into_iter().filter(|(_, same)| !same);
-    differing.map(move |(field, _)| Difference::Line {
-        line: id.clone(),
-        field,
-    })
+    differing.map(move |(field, _)| Difference::Line { line: id.clone(), field })
 }
 
 fn names(found: Option<&FoundRef>, meant: &Ref) -> bool {
@@ -184,9 +155,7 @@ fn taxes(meant: &Taxes, found: &[FoundRef]) -> bool {
         Taxes::None => &[],
     };
     meant.len() == found.len()
-        && meant
-            .iter()
-            .all(|tax| found.iter().any(|found| found.external.contains(tax)))
+        && meant.iter().all(|tax| found.iter().any(|found| found.external.contains(tax)))
 }
 
 #[cfg(test)]
@@ -197,10 +166,7 @@ mod tests {
     use crate::Hidden;
 
     fn reference(id_: i64, external: &[&str]) -> FoundRef {
-        FoundRef {
-            id: id_,
-            external: external.iter().map(|name| id(name)).collect(),
-        }
+        FoundRef { id: id_, external: external.iter().map(|name| id(name)).collect() }
     }
 
     fn found_line(name: &str, quantity: &str, price: &str, subtotal: &str) -> FoundLine {
@@ -233,10 +199,7 @@ mod tests {
             untaxed: decimal("12.64"),
             total: decimal("12.64"),
             residual: decimal("0"),
-            lines: vec![
-                found_line("l0", "1", "12.34", "12.34"),
-                found_line("l1", "3", "0.1", "0.3"),
-            ],
+            lines: vec![found_line("l0", "1", "12.34", "12.34"), found_line("l1", "3", "0.1", "0.3")],
         }
     }
 
@@ -271,43 +234,23 @@ mod tests {
     #[test]
     fn every_field_of_a_line_is_compared() {
         check(|found| found.lines[0].name = None, &["name of __vertebra__.l0"]);
-        check(
-            |found| found.lines[1].price_unit = decimal("0.11"),
-            &["price_unit of __vertebra__.l1"],
-        );
-        check(
-            |found| found.lines[1].product = None,
-            &["product_id of __vertebra__.l1"],
-        );
-        check(
-            |found| found.lines[1].quantity = decimal("2.99"),
-            &["quantity of __vertebra__.l1"],
-        );
+        check(|found| found.lines[1].price_unit = decimal("0.11"), &["price_unit of __vertebra__.l1"]);
+        check(|found| found.lines[1].product = None, &["product_id of __vertebra__.l1"]);
+        check(|found| found.lines[1].quantity = decimal("2.99"), &["quantity of __vertebra__.l1"]);
         check(
             |found| found.lines[1].subtotal = decimal("0.30000000000000004"),
             &["price_subtotal of __vertebra__.l1"],
         );
-        check(
-            |found| found.lines[1].taxes = vec![reference(1, &[])],
-            &["tax_ids of __vertebra__.l1"],
-        );
+        check(|found| found.lines[1].taxes = vec![reference(1, &[])], &["tax_ids of __vertebra__.l1"]);
     }
 
     #[test]
     fn lines_that_came_or_went_are_named() {
         check(|found| drop(found.lines.remove(0)), &["__vertebra__.l0 is gone"]);
         check(
-            |found| {
-                found.lines.push(FoundLine {
-                    external: vec![],
-                    ..found_line("x", "1", "1", "1")
-                })
-            },
+            |found| found.lines.push(FoundLine { external: vec![], ..found_line("x", "1", "1", "1") }),
             &["line 9 was added"],
         );
-        check(
-            |found| found.lines[0].external.clear(),
-            &["__vertebra__.l0 is gone", "line 9 was added"],
-        );
+        check(|found| found.lines[0].external.clear(), &["__vertebra__.l0 is gone", "line 9 was added"]);
     }
 }

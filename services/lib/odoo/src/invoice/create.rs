@@ -63,32 +63,22 @@ impl Invoices {
         struct Row {
             id: i64,
         }
-        let ids: Vec<i64> = known
-            .values()
-            .filter(|known| known.model == model)
-            .map(|known| known.id)
-            .collect();
+        let ids: Vec<i64> =
+            known.values().filter(|known| known.model == model).map(|known| known.id).collect();
         let rows: Vec<Row> = self.client.read(model, &ids, &["id"], &self.context()).await?;
         Ok(rows.into_iter().map(|row| row.id).collect())
     }
 
     async fn load(&self, drafts: &[InvoiceDraft], steps: &[Step]) -> Result<BTreeMap<usize, Created>, Error> {
         let mut calls: BTreeMap<Shape, Vec<usize>> = BTreeMap::new();
-        for (index, draft) in drafts
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| steps[*index] == Step::Load)
-        {
+        for (index, draft) in drafts.iter().enumerate().filter(|(index, _)| steps[*index] == Step::Load) {
             calls.entry(Shape::of(draft)).or_default().push(index);
         }
         let mut outcomes = BTreeMap::new();
         for (shape, indices) in calls {
             let records: Vec<_> = indices.iter().map(|index| record(&drafts[*index])).collect();
             let context = Context::new().companies(&[shape.company()]).create_only();
-            let loaded = self
-                .client
-                .load_bisected(MOVE, &shape.columns(), &records, &context)
-                .await?;
+            let loaded = self.client.load_bisected(MOVE, &shape.columns(), &records, &context).await?;
             outcomes.extend(indices.into_iter().zip(loaded.into_iter().map(Created::from)));
         }
         Ok(outcomes)

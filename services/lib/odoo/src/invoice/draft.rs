@@ -136,10 +136,7 @@ impl InvoiceDraft {
                 return Err(DraftFault::NoName { line: index });
             }
             let exact = |amount: Option<Decimal>| amount.is_some_and(is_exact_in_odoo);
-            if ![Some(line.quantity), Some(line.price_unit), line.subtotal()]
-                .into_iter()
-                .all(exact)
-            {
+            if ![Some(line.quantity), Some(line.price_unit), line.subtotal()].into_iter().all(exact) {
                 return Err(DraftFault::Inexact { line: index });
             }
         }
@@ -148,9 +145,7 @@ impl InvoiceDraft {
 
     /// The sum of the lines, without taxes; none if it is beyond 28 digits.
     pub fn untaxed(&self) -> Option<Decimal> {
-        self.lines
-            .iter()
-            .try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.subtotal()?))
+        self.lines.iter().try_fold(Decimal::ZERO, |sum, line| sum.checked_add(line.subtotal()?))
     }
 }
 
@@ -206,37 +201,16 @@ pub(crate) mod tests {
 
     #[test]
     fn a_draft_is_checked_before_odoo_sees_it() {
-        let nameless = Line {
-            name: Hidden::new(" ".into()),
-            ..line("b", "1", "1")
-        };
-        let accounted = Line {
-            account: Some(Ref::Id(26)),
-            ..line("b", "1", "1")
-        };
+        let nameless = Line { name: Hidden::new(" ".into()), ..line("b", "1", "1") };
+        let accounted = Line { account: Some(Ref::Id(26)), ..line("b", "1", "1") };
         check(vec![line("a", "1", "12.34"), line("b", "-2", "0.10")], Ok(()));
         check(vec![], Err(DraftFault::NoLines));
-        check(
-            vec![line("a", "1", "1"), line("a", "1", "1")],
-            Err(DraftFault::RepeatedLine { line: 1 }),
-        );
-        check(
-            vec![line("a", "1", "1"), nameless],
-            Err(DraftFault::NoName { line: 1 }),
-        );
-        check(
-            vec![line("a", "1", "1"), accounted.clone()],
-            Err(DraftFault::MixedAccounts),
-        );
+        check(vec![line("a", "1", "1"), line("a", "1", "1")], Err(DraftFault::RepeatedLine { line: 1 }));
+        check(vec![line("a", "1", "1"), nameless], Err(DraftFault::NoName { line: 1 }));
+        check(vec![line("a", "1", "1"), accounted.clone()], Err(DraftFault::MixedAccounts));
         check(vec![accounted], Ok(()));
-        check(
-            vec![line("a", "1", "99999999999999.99")],
-            Err(DraftFault::Inexact { line: 0 }),
-        );
-        check(
-            vec![line("a", "1.00000001", "1.00000001")],
-            Err(DraftFault::Inexact { line: 0 }),
-        );
+        check(vec![line("a", "1", "99999999999999.99")], Err(DraftFault::Inexact { line: 0 }));
+        check(vec![line("a", "1.00000001", "1.00000001")], Err(DraftFault::Inexact { line: 0 }));
     }
 
     #[test]

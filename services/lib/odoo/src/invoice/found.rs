@@ -25,16 +25,8 @@ const MOVE_FIELDS: [&str; 13] = [
     "amount_total",
     "amount_residual",
 ];
-const LINE_FIELDS: [&str; 8] = [
-    "move_id",
-    "product_id",
-    "name",
-    "quantity",
-    "price_unit",
-    "price_subtotal",
-    "tax_ids",
-    "account_id",
-];
+const LINE_FIELDS: [&str; 8] =
+    ["move_id", "product_id", "name", "quantity", "price_unit", "price_subtotal", "tax_ids", "account_id"];
 
 /// An invoice in Odoo, with exact amounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -174,17 +166,11 @@ impl Invoices {
             .map(|(name, known)| (name, known.id))
             .collect();
         let ids: Vec<i64> = known.values().copied().collect();
-        let moves: Vec<MoveRow> = self
-            .client
-            .read(MOVE, &ids, &MOVE_FIELDS, &self.context())
-            .await?;
+        let moves: Vec<MoveRow> = self.client.read(MOVE, &ids, &MOVE_FIELDS, &self.context()).await?;
         let lines = self.lines_of(&moves).await?;
         let names = self.names(&moves, &lines).await?;
         let found = assemble(moves, lines, &names);
-        Ok(known
-            .into_iter()
-            .filter_map(|(name, id)| Some((name, found.get(&id)?.clone())))
-            .collect())
+        Ok(known.into_iter().filter_map(|(name, id)| Some((name, found.get(&id)?.clone()))).collect())
     }
 
     async fn lines_of(&self, moves: &[MoveRow]) -> Result<Vec<LineRow>, Error> {
@@ -193,12 +179,7 @@ impl Invoices {
         }
         let ids: Vec<i64> = moves.iter().map(|row| row.id).collect();
         let domain = json!([["move_id", "in", ids], ["display_type", "=", "product"]]);
-        let search = Search {
-            domain,
-            fields: &LINE_FIELDS,
-            order: "id",
-            ..Search::default()
-        };
+        let search = Search { domain, fields: &LINE_FIELDS, order: "id", ..Search::default() };
         self.client.search_read(LINE, &search, &self.context()).await
     }
 
@@ -217,9 +198,7 @@ impl Invoices {
             ids.insert(row.id);
             ids.extend(&row.tax_ids);
             ids.extend(
-                [&row.product_id, &row.account_id]
-                    .into_iter()
-                    .filter_map(|link| link.0.map(|link| link.0)),
+                [&row.product_id, &row.account_id].into_iter().filter_map(|link| link.0.map(|link| link.0)),
             );
         }
         let models = [
@@ -251,11 +230,7 @@ fn assemble(moves: Vec<MoveRow>, lines: Vec<LineRow>, names: &Names) -> BTreeMap
             quantity: row.quantity.0,
             price_unit: row.price_unit.0,
             subtotal: row.price_subtotal.0,
-            taxes: row
-                .tax_ids
-                .iter()
-                .map(|id| names.found("account.tax", *id))
-                .collect(),
+            taxes: row.tax_ids.iter().map(|id| names.found("account.tax", *id)).collect(),
             account: names.link("account.account", row.account_id),
         });
     }
@@ -276,11 +251,7 @@ fn assemble(moves: Vec<MoveRow>, lines: Vec<LineRow>, names: &Names) -> BTreeMap
         residual: row.amount_residual.0,
         lines: lines_of.remove(&row.id).unwrap_or_default(),
     };
-    moves
-        .into_iter()
-        .map(invoice)
-        .map(|invoice| (invoice.id, invoice))
-        .collect()
+    moves.into_iter().map(invoice).map(|invoice| (invoice.id, invoice)).collect()
 }
 
 impl Names {
@@ -289,10 +260,7 @@ impl Names {
     }
 
     fn found(&self, model: &str, id: i64) -> FoundRef {
-        FoundRef {
-            id,
-            external: self.of(model, id),
-        }
+        FoundRef { id, external: self.of(model, id) }
     }
 
     fn link(&self, model: &str, link: Maybe<Link>) -> Option<FoundRef> {

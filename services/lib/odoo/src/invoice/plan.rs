@@ -34,15 +34,9 @@ impl fmt::Display for Reason {
             Self::HeaderTaken => f.write_str("the external id is that of a record which is no invoice"),
             Self::LineTaken { line } => write!(f, "line {line}: its external id is on another invoice"),
             Self::Odoo(Rejection::Messages(messages)) => {
-                let fields: BTreeSet<&str> = messages
-                    .iter()
-                    .map(|message| message.field.as_deref().unwrap_or("record"))
-                    .collect();
-                write!(
-                    f,
-                    "odoo refuses, because of: {}",
-                    fields.into_iter().collect::<Vec<_>>().join(", ")
-                )
+                let fields: BTreeSet<&str> =
+                    messages.iter().map(|message| message.field.as_deref().unwrap_or("record")).collect();
+                write!(f, "odoo refuses, because of: {}", fields.into_iter().collect::<Vec<_>>().join(", "))
             }
             Self::Odoo(Rejection::Refusal(refusal)) => refusal.fmt(f),
             Self::Repeated => f.write_str("another draft has this external id"),
@@ -81,18 +75,11 @@ pub(crate) fn plan(drafts: &[InvoiceDraft], present: &Present) -> Vec<Step> {
     for (index, draft) in drafts.iter().enumerate() {
         if let Some(&first) = headers.get(&draft.external_id) {
             let same = drafts[first] == *draft;
-            steps.push(if same {
-                Step::SameAs(first)
-            } else {
-                Step::Refuse(Reason::Repeated)
-            });
+            steps.push(if same { Step::SameAs(first) } else { Step::Refuse(Reason::Repeated) });
             continue;
         }
         headers.insert(&draft.external_id, index);
-        let taken = draft
-            .lines
-            .iter()
-            .position(|line| lines.contains(&line.external_id));
+        let taken = draft.lines.iter().position(|line| lines.contains(&line.external_id));
         lines.extend(draft.lines.iter().map(|line| &line.external_id));
         steps.push(match taken {
             Some(line) => Step::Refuse(Reason::LineTaken { line }),
@@ -115,9 +102,7 @@ impl Present {
         }
         // The header is not there, so a line that is stands under another one.
         let taken = |id: &ExternalId| {
-            self.known
-                .get(id)
-                .is_some_and(|line| line.model != LINE || self.lines.contains(&line.id))
+            self.known.get(id).is_some_and(|line| line.model != LINE || self.lines.contains(&line.id))
         };
         match draft.lines.iter().position(|line| taken(&line.external_id)) {
             Some(line) => Step::Refuse(Reason::LineTaken { line }),
@@ -134,32 +119,14 @@ mod tests {
     fn present(known: &[(&str, &str, i64)], moves: &[i64], lines: &[i64]) -> Present {
         let known = known
             .iter()
-            .map(|(name, model, id_)| {
-                (
-                    id(name),
-                    Known {
-                        model: (*model).into(),
-                        id: *id_,
-                    },
-                )
-            })
+            .map(|(name, model, id_)| (id(name), Known { model: (*model).into(), id: *id_ }))
             .collect();
-        Present {
-            known,
-            moves: moves.iter().copied().collect(),
-            lines: lines.iter().copied().collect(),
-        }
+        Present { known, moves: moves.iter().copied().collect(), lines: lines.iter().copied().collect() }
     }
 
     #[track_caller]
     fn check(present: Present, step: Step) {
-        assert_eq!(
-            plan(
-                &[draft("d", vec![line("l0", "1", "1"), line("l1", "1", "1")])],
-                &present
-            ),
-            [step]
-        );
+        assert_eq!(plan(&[draft("d", vec![line("l0", "1", "1"), line("l1", "1", "1")])], &present), [step]);
     }
 
     #[test]
@@ -169,26 +136,17 @@ mod tests {
 
     #[test]
     fn what_is_there_is_left_alone() {
-        check(
-            present(&[("d", MOVE, 4), ("l1", LINE, 9)], &[4], &[9]),
-            Step::Existing(4),
-        );
+        check(present(&[("d", MOVE, 4), ("l1", LINE, 9)], &[4], &[9]), Step::Existing(4));
     }
 
     #[test]
     fn a_line_under_another_header_is_not_taken_away() {
-        check(
-            present(&[("l1", LINE, 9)], &[], &[9]),
-            Step::Refuse(Reason::LineTaken { line: 1 }),
-        );
+        check(present(&[("l1", LINE, 9)], &[], &[9]), Step::Refuse(Reason::LineTaken { line: 1 }));
         check(
             present(&[("d", MOVE, 4), ("l1", LINE, 9)], &[], &[9]),
             Step::Refuse(Reason::LineTaken { line: 1 }),
         );
-        check(
-            present(&[("l0", "res.partner", 9)], &[], &[]),
-            Step::Refuse(Reason::LineTaken { line: 0 }),
-        );
+        check(present(&[("l0", "res.partner", 9)], &[], &[]), Step::Refuse(Reason::LineTaken { line: 0 }));
     }
 
     #[test]
@@ -198,10 +156,7 @@ mod tests {
 
     #[test]
     fn a_header_that_names_something_else_is_refused() {
-        check(
-            present(&[("d", "res.partner", 4)], &[4], &[]),
-            Step::Refuse(Reason::HeaderTaken),
-        );
+        check(present(&[("d", "res.partner", 4)], &[4], &[]), Step::Refuse(Reason::HeaderTaken));
     }
 
     #[test]

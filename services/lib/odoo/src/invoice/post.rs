@@ -31,11 +31,8 @@ impl Invoices {
     /// is found by halving. In a period that is locked for sales Odoo posts all the same, under today's accounting date.
     pub async fn post(&self, ids: &[i64]) -> Result<Vec<Posted>, Error> {
         let before = states(self, ids).await?;
-        let drafts: Vec<i64> = before
-            .iter()
-            .filter(|(_, state)| **state == MoveState::Draft)
-            .map(|(id, _)| *id)
-            .collect();
+        let drafts: Vec<i64> =
+            before.iter().filter(|(_, state)| **state == MoveState::Draft).map(|(id, _)| *id).collect();
         let posted = self.post_drafts(&drafts).await?;
         let outcome = |id: &i64| match before.get(id) {
             None => Posted::Gone,
@@ -52,10 +49,8 @@ impl Invoices {
         while let Some(range) = bisect.next_range() {
             let batch = &ids[range];
             // The answer is false, or a window to open: nothing to be learnt from it.
-            let answer: Result<IgnoredAny, Error> = self
-                .client
-                .call(MOVE, "action_post", batch, Value::Null, &self.context())
-                .await;
+            let answer: Result<IgnoredAny, Error> =
+                self.client.call(MOVE, "action_post", batch, Value::Null, &self.context()).await;
             bisect.tell(match answer {
                 Ok(_) => Verdict::Loaded(batch.to_vec()),
                 Err(Error::Contended { .. }) => Verdict::Contended,
@@ -65,10 +60,7 @@ impl Invoices {
                     }
                     Verdict::Rejected(Rejection::Refusal(refusal))
                 }
-                Err(Error::Missing {
-                    absent: Absent::Record,
-                    ..
-                }) => {
+                Err(Error::Missing { absent: Absent::Record, .. }) => {
                     if let [id] = *batch {
                         changed.insert(id, Posted::Gone);
                     }

@@ -50,11 +50,7 @@ impl Shape {
             "invoice_line_ids/tax_ids/id",
         ];
         if let Some(by_id) = self.account {
-            columns.push(pick(
-                by_id,
-                "invoice_line_ids/account_id/.id",
-                "invoice_line_ids/account_id/id",
-            ));
+            columns.push(pick(by_id, "invoice_line_ids/account_id/.id", "invoice_line_ids/account_id/id"));
         }
         columns
     }
@@ -70,29 +66,19 @@ pub(crate) fn record(draft: &InvoiceDraft) -> LoadRecord {
         text(&draft.partner),
         text(&draft.currency),
         draft.invoice_date.to_string(),
-        draft
-            .reference
-            .as_ref()
-            .map(|reference| reference.reveal().clone())
-            .unwrap_or_default(),
+        draft.reference.as_ref().map(|reference| reference.reveal().clone()).unwrap_or_default(),
     ];
     let nothing = [const { String::new() }; 8];
     let headers = std::iter::once(header).chain(std::iter::repeat(nothing));
     let row = |(header, line): ([String; 8], &Line)| {
         header.into_iter().chain(cells(line)).map(Hidden::new).collect()
     };
-    LoadRecord {
-        rows: headers.zip(&draft.lines).map(row).collect(),
-    }
+    LoadRecord { rows: headers.zip(&draft.lines).map(row).collect() }
 }
 
 fn cells(line: &Line) -> Vec<String> {
     let taxes = match &line.taxes {
-        Taxes::Named(taxes) => taxes
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>()
-            .join(","),
+        Taxes::Named(taxes) => taxes.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         Taxes::None => String::new(),
     };
     let mut cells = vec![
@@ -130,24 +116,15 @@ mod tests {
 
     fn rows(draft: &InvoiceDraft) -> Vec<String> {
         let text = |row: Vec<Hidden<String>>| {
-            row.iter()
-                .map(|cell| cell.reveal().as_str())
-                .collect::<Vec<_>>()
-                .join("|")
+            row.iter().map(|cell| cell.reveal().as_str()).collect::<Vec<_>>().join("|")
         };
         record(draft).rows.into_iter().map(text).collect()
     }
 
     #[test]
     fn the_first_line_shares_the_headers_row() {
-        let draft = draft(
-            "d1",
-            vec![
-                line("l1", "1", "12.340"),
-                line("l2", "-3", "0"),
-                line("l3", "1", "1000000"),
-            ],
-        );
+        let draft =
+            draft("d1", vec![line("l1", "1", "12.340"), line("l2", "-3", "0"), line("l3", "1", "1000000")]);
         assert_eq!(
             rows(&draft),
             [
@@ -175,15 +152,8 @@ mod tests {
     #[test]
     fn drafts_that_name_things_differently_have_different_columns() {
         let one = draft("d1", vec![line("l1", "1", "1")]);
-        let two = InvoiceDraft {
-            partner: Ref::Id(7),
-            journal: id("j").into(),
-            ..one.clone()
-        };
-        let three = InvoiceDraft {
-            company: 2,
-            ..one.clone()
-        };
+        let two = InvoiceDraft { partner: Ref::Id(7), journal: id("j").into(), ..one.clone() };
+        let three = InvoiceDraft { company: 2, ..one.clone() };
         assert!(Shape::of(&one).columns().contains(&"partner_id/id"));
         assert!(Shape::of(&two).columns().contains(&"partner_id/.id"));
         assert!(Shape::of(&two).columns().contains(&"journal_id/id"));

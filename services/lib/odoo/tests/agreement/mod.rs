@@ -34,14 +34,7 @@ impl World {
         let client = Client::new(&settings).unwrap();
         let seeded = seed::seed(&client, &plan()).await.unwrap();
         let invoices = Invoices::new(client.clone(), vec![seeded.company]);
-        Self {
-            settings,
-            client,
-            invoices,
-            seeded,
-            run: run.to_owned(),
-            next: AtomicUsize::new(0),
-        }
+        Self { settings, client, invoices, seeded, run: run.to_owned(), next: AtomicUsize::new(0) }
     }
 
     /// A name for an invoice.
@@ -76,33 +69,21 @@ impl World {
 
     /// Creates one draft, which must work.
     pub(crate) async fn create(&self, draft: &InvoiceDraft) -> i64 {
-        match self
-            .invoices
-            .create_only(std::slice::from_ref(draft))
-            .await
-            .unwrap()[..]
-        {
+        match self.invoices.create_only(std::slice::from_ref(draft)).await.unwrap()[..] {
             [Created::Loaded(id) | Created::Existing(id)] => id,
             ref other => panic!("{other:?}"),
         }
     }
 
     pub(crate) async fn find(&self, draft: &InvoiceDraft) -> Option<FoundInvoice> {
-        let found = self
-            .invoices
-            .read_back(std::slice::from_ref(&draft.external_id))
-            .await
-            .unwrap();
+        let found = self.invoices.read_back(std::slice::from_ref(&draft.external_id)).await.unwrap();
         found.get(&draft.external_id).cloned()
     }
 
     /// What differs, as text.
     pub(crate) async fn differences(&self, draft: &InvoiceDraft) -> Vec<String> {
         let found = self.find(draft).await.expect("the invoice is there");
-        odoo::invoice::compare(draft, &found)
-            .iter()
-            .map(ToString::to_string)
-            .collect()
+        odoo::invoice::compare(draft, &found).iter().map(ToString::to_string).collect()
     }
 
     /// A method that people's clicks call.
@@ -123,33 +104,19 @@ impl World {
             price_unit: odoo::Exact,
         }
         let domain = json!([["move_id", "=", invoice], ["display_type", "=", "product"]]);
-        let search = Search {
-            domain,
-            fields: &["price_unit"],
-            order: "id",
-            ..Search::default()
-        };
-        let rows: Vec<Row> = self
-            .client
-            .search_read("account.move.line", &search, &Context::new())
-            .await
-            .unwrap();
+        let search = Search { domain, fields: &["price_unit"], order: "id", ..Search::default() };
+        let rows: Vec<Row> =
+            self.client.search_read("account.move.line", &search, &Context::new()).await.unwrap();
         rows.iter().map(|row| row.price_unit.to_string()).collect()
     }
 }
 
 pub(crate) fn plan() -> Plan {
-    let named = |code: &str, name: &str| Named {
-        code: code.to_owned(),
-        name: name.to_owned(),
-    };
+    let named = |code: &str, name: &str| Named { code: code.to_owned(), name: name.to_owned() };
     Plan {
         currency: "USD".to_owned(),
         self_pay: "Self-pay".to_owned(),
-        payers: vec![
-            named("ACME", "Acme Health Plan"),
-            named("B & C/1", "B and C Insurance"),
-        ],
+        payers: vec![named("ACME", "Acme Health Plan"), named("B & C/1", "B and C Insurance")],
         items: vec![named(MRI, "MRI brain"), named("99213-25", "Office visit")],
     }
 }
@@ -168,7 +135,5 @@ pub(crate) fn day() -> Date {
 
 pub(crate) fn record(rows: &[&[&str]]) -> LoadRecord {
     let row = |row: &&[&str]| row.iter().map(|cell| Hidden::new((*cell).to_owned())).collect();
-    LoadRecord {
-        rows: rows.iter().map(row).collect(),
-    }
+    LoadRecord { rows: rows.iter().map(row).collect() }
 }
