@@ -89,6 +89,8 @@ where
         let tally = progress.tally;
         let stalled = progress.stalled.take();
         self.store(lane, positions, progress).await?;
+        // A sink's panics are caught, and nothing else of it is tried alone: batches again after one that went through.
+        lane.solo_left = 0;
         let took = self.parts.env.elapsed().saturating_sub(began);
         self.parts.watch.batch(lane.fence.lane, &tally, took, &lane.positions);
         for reason in reasons {

@@ -12,7 +12,7 @@ use super::lane::{Bounds, Buffer, KafkaReader};
 use super::poller::Poller;
 use super::reach::{Context, Reach, keep_watch};
 use super::settings::KafkaSettings;
-use crate::edge::{BrokerError, Log};
+use crate::edge::{BEGINNING, BrokerError, Log};
 use crate::health::Condition;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
@@ -139,10 +139,19 @@ impl KafkaLog {
         answer.map_err(|error| self.reach.failed(what(), error))
     }
 
-    async fn check_position(&self, topic: &'static str, lane: i32, position: i64) -> Result<(), BrokerError> {
+    /// The offset to begin at, which the topic holds or will hold next.
+    async fn position(
+        &self,
+        topic: &'static str,
+        lane: i32,
+        position: i64,
+    ) -> Result<(&'static str, i64), BrokerError> {
         let (low, end) = self.bounds(topic, lane).await?;
+        if position == BEGINNING {
+            return Ok((topic, low));
+        }
         if (low..=end).contains(&position) {
-            return Ok(());
+            return Ok((topic, position));
         }
         let why = if position < low {
             "records that were not read have been deleted"
@@ -159,10 +168,10 @@ impl Log for KafkaLog {
     type Reader = KafkaReader;
 
     async fn open(&self, lane: i32, positions: &[(&'static str, i64)]) -> Result<KafkaReader, BrokerError> {
-        let checks = positions
+        let asked = positions
             .iter()
-            .map(|(topic, position)| self.check_position(topic, lane, *position));
-        futures::future::try_join_all(checks).await?;
+            .map(|(topic, position)| self.position(topic, lane, *position));
+        let positions = futures::future::try_join_all(asked).await?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let buffer = Arc::new(Buffer::new(self.bounds));
         // From here on a drop of this future closes the lane again, since it drops the reader.
@@ -176,7 +185,7 @@ impl Log for KafkaLog {
         let request = Request {
             id,
             lane,
-            positions: positions.to_vec(),
+            positions,
             buffer,
         };
         let gone = || BrokerError::new("the consumer's thread has ended");

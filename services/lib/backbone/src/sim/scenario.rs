@@ -159,7 +159,7 @@ impl Scenario {
         let rare = if self.sim.one_in(6) { moods.len() } else { moods.len() - 3 };
         let mood = moods[usize::try_from(self.sim.below(rare as u64)).unwrap_or(0)];
         let side = usize::try_from(self.sim.below(2)).unwrap_or(0);
-        let version = versions.entry((side, key.clone())).or_insert(0);
+        let version = versions.entry((side, key)).or_insert(0);
         *version += 1;
         let schemas = &self.broker.schemas;
         let record = match side {
@@ -171,7 +171,7 @@ impl Scenario {
             self.broker.append(record.clone());
         }
         self.broker.append(record);
-        self.inputs.push((TOPICS[side], key.clone(), *version));
+        self.inputs.push((TOPICS[side], key, *version));
         if mood == "abort" {
             self.killers.push((TOPICS[side], key, *version));
         }
@@ -252,7 +252,7 @@ impl Scenario {
     fn parked(&self, key: &EncounterToken, topic: &str) -> Vec<i64> {
         let tables = self.store.tables();
         let records = tables.parked.iter().filter_map(|(_, parked)| match &parked.item {
-            ParkedItem::Record(record) if parked.chain.as_deref() == Some(&key.to_string()) => Some(record),
+            ParkedItem::Record(record) if parked.chain.as_deref() == Some(key.as_str()) => Some(record),
             _ => None,
         });
         records.filter(|record| record.topic == topic).filter_map(version).collect()
@@ -269,7 +269,7 @@ impl Scenario {
             }
             let tables = self.store.tables();
             let chain = tables.parked.iter().filter(|(lane, parked)| {
-                lane.processor == Tally::NAME && parked.chain.as_deref() == Some(&key.to_string())
+                lane.processor == Tally::NAME && parked.chain.as_deref() == Some(key.as_str())
             });
             let heads = chain.filter(|(_, parked)| parked.reason != Reason::Behind).count();
             if heads > 1 {

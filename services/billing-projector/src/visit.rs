@@ -1,0 +1,100 @@
+//! A visit as billing sees it: what single messages said of it, merged by the source's time.
+//!
+//! One visit's messages may come in any order, be corrected and be withdrawn. So what each one said is kept, and the
+//! visit is merged from all of them whenever it is asked for; a visit has tens of messages.
+
+use backbone::Fact;
+use canon::events::clinical_encounter::EncounterStatus;
+use canon::{Change, Encounter, Phi, Timestamp};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What messages said, each under its fact's name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Visit {
+    said: BTreeMap<String, Said>,
+}
+
+/// What one message said, as far as billing asks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Said {
+    occurred_at: Timestamp,
+    /// When we learned of it, by the batch's clock: no discharge is later, however fast the source's clock is.
+    learned_at: Timestamp,
+    status: EncounterStatus,
+    discharged_at: Option<Timestamp>,
+    facility: Option<String>,
+    payer: Option<String>,
+    visit_number: Phi<String>,
+}
+
+impl Visit {
+    /// Takes what a message said, or takes it back.
+    pub(crate) fn hear(&mut self, fact: &Fact<Encounter>, now: Timestamp) {
+        let (name, body) = (&fact.headers.factname, &fact.body);
+        if body.change == Change::Withdrawn {
+            self.said.remove(name);
+            return;
+        }
+        let said = Said {
+            occurred_at: body.occurred_at,
+            learned_at: self.said.get(name).map_or(now, |before| before.learned_at),
+            status: body.status,
+            discharged_at: body.discharged_at,
+            facility: body.facility.clone(),
+            payer: body.payer.clone(),
+            visit_number: body.visit_number.clone(),
+        };
+        self.said.insert(name.clone(), said);
+    }
+
+    /// When the visit was finished: by the discharge time that was said last, else by the first message that said so.
+    /// None while it is not, which a cancelled discharge makes it again.
+    pub(crate) fn finished_at(&self) -> Option<Timestamp> {
+        let (mut finished, mut discharged) = (None, None);
+        for said in self.in_order() {
+            match said.status {
+                EncounterStatus::Finished => {
+                    finished = finished.or(Some(said.occurred_at.min(said.learned_at)))
+                }
+                EncounterStatus::Unsaid => {}
+                EncounterStatus::Planned | EncounterStatus::InProgress | EncounterStatus::Cancelled => {
+                    (finished, discharged) = (None, None);
+                }
+            }
+            if let Some(at) = said.discharged_at.filter(|_| finished.is_some()) {
+                discharged = Some(at.min(said.learned_at));
+            }
+        }
+        finished.map(|first| discharged.unwrap_or(first))
+    }
+
+    /// The facility's code, as it was said last.
+    pub(crate) fn facility(&self) -> Option<String> {
+        self.last(|said| said.facility.as_ref()).cloned()
+    }
+
+    /// The payer's code, as it was said last; none when that was that there is none.
+    pub(crate) fn payer(&self) -> Option<String> {
+        self.last(|said| said.payer.as_ref()).filter(|payer| !payer.is_empty()).cloned()
+    }
+
+    /// The visit's number for people, as it was said last; empty when nobody said it.
+    pub(crate) fn number(&self) -> Phi<String> {
+        self.last(|said| Some(&said.visit_number).filter(|number| !number.reveal().is_empty()))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    fn last<'a, T>(&'a self, field: impl Fn(&'a Said) -> Option<&'a T>) -> Option<&'a T> {
+        self.in_order().into_iter().rev().find_map(field)
+    }
+
+    /// By the source's time; what was said in the same moment goes by name.
+    fn in_order(&self) -> Vec<&Said> {
+        let mut said: Vec<_> = self.said.iter().collect();
+        said.sort_by_key(|(name, said)| (said.occurred_at, *name));
+        said.into_iter().map(|(_, said)| said).collect()
+    }
+}

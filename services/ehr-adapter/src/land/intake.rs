@@ -1,0 +1,218 @@
+//! From a payload to the record that is landed: pure, but for the trace that begins here.
+
+use super::answer::Refusal;
+use crate::sender::{Reading, Sender};
+use crate::subject;
+use backbone::telemetry;
+use canon::event::{Event, Name};
+use canon::{Headers, Phi, RawHl7v2, RawKey, Timestamp, Tokenizer};
+use hl7::ack::ErrorCode;
+use hl7::charset::Charset;
+use hl7::message::{Message, ParseError, Path, Presence, Value};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+/// The longest MSH that is read; real ones have 300 bytes.
+pub(crate) const HEADER_BYTES_MAX: usize = 4 << 10;
+
+/// A message ready to be landed, and what is to be answered once it is.
+pub(crate) struct Intake {
+    pub(crate) key: RawKey,
+    pub(crate) headers: Headers,
+    pub(crate) message: RawHl7v2,
+    /// The MSH alone, to answer in its delimiters; none if it cannot be read.
+    pub(crate) header: Option<Vec<u8>>,
+    /// Why it is answered AR though it was landed.
+    pub(crate) refusal: Option<Refusal>,
+}
+
+/// What the MSH says of the message, and whose it is.
+struct Header {
+    control_id: String,
+    key: RawKey,
+    charset: Option<String>,
+    message_code: Option<String>,
+    processing_id: Option<String>,
+    trigger: Option<String>,
+    version_id: Option<String>,
+}
+
+impl Intake {
+    /// Reads what is needed to land a payload, however bad it is.
+    pub(crate) fn of(sender: &Sender, tokens: &Tokenizer, payload: Vec<u8>, received_at: Timestamp) -> Self {
+        let parsed = Message::parse(&payload);
+        let identity = identity(&payload, parsed.as_ref().ok());
+        let header = header_line(&payload).map(<[u8]>::to_vec);
+        let read = match &parsed {
+            Ok(message) => Header::read(message, &sender.reading, tokens, &sender.name),
+            Err(error) => Err(Refusal::of(*error)),
+        };
+        let (read, refusal) = match read {
+            Ok(header) => (Some(header), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        let key =
+            read.as_ref().map_or_else(|| RawKey::Sender(sender.name.clone()), |header| header.key.clone());
+        let control_id = read.as_ref().map(|header| header.control_id.clone());
+        let headers = headers(sender, &key, control_id.as_deref(), &identity, received_at);
+        let field =
+            |choose: fn(&Header) -> &Option<String>| read.as_ref().and_then(|header| choose(header).clone());
+        let message = RawHl7v2 {
+            sender: sender.name.clone(),
+            message_code: field(|header| &header.message_code),
+            trigger: field(|header| &header.trigger),
+            processing_id: field(|header| &header.processing_id),
+            version_id: field(|header| &header.version_id),
+            charset: field(|header| &header.charset),
+            control_id,
+            received_at,
+            identity,
+            unparsed: refusal.as_ref().map(|refusal| refusal.text.clone()),
+            payload: Phi(payload),
+        };
+        Self { key, headers, message, header, refusal }
+    }
+}
+
+impl Header {
+    fn read(
+        message: &Message<'_>,
+        reading: &Reading,
+        tokens: &Tokenizer,
+        sender: &str,
+    ) -> Result<Self, Refusal> {
+        let msh = message.header();
+        if msh.raw().len() > HEADER_BYTES_MAX {
+            let text = format!("the MSH is longer than {HEADER_BYTES_MAX} bytes");
+            return Err(Refusal::new(ErrorCode::DataType, None, text));
+        }
+        let charset = Charset::of(message, reading.charset).charset;
+        let place = Path::parse("MSH-10").ok();
+        let control_id = match subject::code(*msh.field(10), charset) {
+            Ok(Some(id)) => id,
+            Ok(None) => {
+                return Err(Refusal::new(
+                    ErrorCode::RequiredFieldMissing,
+                    place,
+                    "MSH-10 is empty".to_owned(),
+                ));
+            }
+            Err(illegible) => {
+                return Err(Refusal::new(ErrorCode::DataType, place, format!("MSH-10 {illegible}")));
+            }
+        };
+        let said = |value: Value<'_>| {
+            (value.presence() == Presence::Value).then(|| value.text(charset).trim().to_owned())
+        };
+        Ok(Self {
+            control_id,
+            key: key(message, charset, reading, tokens, sender),
+            charset: said(*msh.field(18)),
+            message_code: said(*msh.field(9).component(1)),
+            processing_id: said(*msh.field(11).component(1)),
+            trigger: said(*msh.field(9).component(2)),
+            version_id: said(*msh.field(12).component(1)),
+        })
+    }
+}
+
+/// The patient's token, else the visit's, else the sender; what cannot be read for certain names nobody.
+fn key(
+    message: &Message<'_>,
+    charset: Charset,
+    reading: &Reading,
+    tokens: &Tokenizer,
+    sender: &str,
+) -> RawKey {
+    if let Ok(Some(patient)) = subject::patient(message, charset, &reading.patient, tokens) {
+        return RawKey::Patient(patient);
+    }
+    match subject::visit(message, charset, &reading.visit, tokens) {
+        Ok(Some(visit)) => RawKey::Visit(visit.token),
+        Ok(None) | Err(_) => RawKey::Sender(sender.to_owned()),
+    }
+}
+
+fn headers(
+    sender: &Sender,
+    key: &RawKey,
+    control_id: Option<&str>,
+    identity: &[u8; 32],
+    received_at: Timestamp,
+) -> Headers {
+    let name = match control_id {
+        Some(id) => Name::new("hl7v2", &[&sender.name, id]),
+        None => Name::new("hl7v2", &[&sender.name, "sha256", &hex(identity)]),
+    };
+    Headers {
+        id: Uuid::new_v5(&name.fact_id(RawHl7v2::TOPIC), identity),
+        source: format!("vertebra/ehr-adapter/{}", sender.name),
+        r#type: RawHl7v2::TOPIC.to_owned(),
+        time: received_at,
+        subject: key.to_string(),
+        version: None,
+        revision: None,
+        factname: name.to_string(),
+        correlationid: None,
+        causationid: None,
+        facility: sender.reading.facility.clone(),
+        sourceref: control_id.map(str::to_owned),
+        traceparent: telemetry::root_traceparent().parse().ok(),
+    }
+}
+
+/// SHA-256 of the payload with MSH-7 blanked, since engines renew it when they send again.
+fn identity(payload: &[u8], message: Option<&Message<'_>>) -> [u8; 32] {
+    let mut hash = Sha256::new();
+    let Some(message) = message else {
+        hash.update(payload);
+        return hash.finalize().into();
+    };
+    let msh = message.header().raw();
+    // Only a byte order mark and line ends can stand before the MSH.
+    let start = payload.iter().position(|byte| *byte == b'M').unwrap_or_default();
+    let (before, rest) = payload.split_at(start);
+    hash.update(before);
+    let separator = message.delimiters().field;
+    for (place, part) in msh.split(|byte| *byte == separator).enumerate() {
+        if place > 0 {
+            hash.update([separator]);
+        }
+        // MSH-1 is the separator itself, so the seventh field is the sixth behind the name.
+        if place != 6 {
+            hash.update(part);
+        }
+    }
+    hash.update(rest.get(msh.len()..).unwrap_or_default());
+    hash.finalize().into()
+}
+
+/// The first line, if it is an MSH that can be answered: also of a payload that is no message as a whole.
+pub(crate) fn header_line(payload: &[u8]) -> Option<&[u8]> {
+    let text = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
+    let line = text.split(|byte| matches!(byte, b'\r' | b'\n')).find(|line| !line.is_empty())?;
+    (line.len() <= HEADER_BYTES_MAX && Message::parse(line).is_ok()).then_some(line)
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl Refusal {
+    fn of(error: ParseError) -> Self {
+        let code = match error {
+            ParseError::Batch => ErrorCode::UnsupportedMessageType,
+            ParseError::Delimiters(_) => ErrorCode::DataType,
+            ParseError::Empty | ParseError::NoHeader | ParseError::SecondHeader { .. } => {
+                ErrorCode::SegmentSequence
+            }
+        };
+        let text = match error {
+            ParseError::Batch => "batches are not supported yet: send the messages one by one".to_owned(),
+            // Which delimiter, and not only that one cannot be used.
+            ParseError::Delimiters(cause) => cause.to_string(),
+            other => other.to_string(),
+        };
+        Self::new(code, None, text)
+    }
+}

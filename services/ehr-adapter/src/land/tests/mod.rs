@@ -1,0 +1,294 @@
+//! The real server over real sockets, landing in memory: tests named by the cases they owe.
+
+mod acknowledgement;
+mod framing;
+mod phi;
+
+use super::watch::Counts;
+use super::{Around, Land, bind, serve};
+use crate::sender::Sender;
+use backbone::edge::BrokerError;
+use backbone::health::Health;
+use backbone::kafka::Offset;
+use backbone::metrics::Metrics;
+use backbone::service::LandError;
+use canon::{Headers, RawHl7v2, RawKey, Tokenizer};
+use hl7::ack::{AckCode, Acknowledgement};
+use hl7::mllp::{self, Decoder, Frame, Limits};
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+/// How long anything may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+pub(crate) const SENDER: &str = "name: north\ntime_zone: UTC\ncurrency: EUR\nlisten: 127.0.0.1:0\n\
+    patient_authority: NORTH\nvisit_authority: NORTH\n";
+
+/// How records become durable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// At once.
+    AtOnce,
+    /// Kafka does not have it, and says so.
+    Failing,
+    /// Nothing more is taken.
+    Full,
+    /// When the test says so.
+    Held,
+    /// The topic does not take it.
+    TooLarge,
+}
+
+/// Where tests land: what was handed over, and acknowledgements that wait to be given.
+#[derive(Clone)]
+struct Shelf {
+    mode: Arc<Mutex<Mode>>,
+    landed: Arc<Mutex<Vec<Piece>>>,
+    held: Arc<Mutex<VecDeque<Option<oneshot::Sender<()>>>>>,
+}
+
+#[derive(Clone)]
+struct Piece {
+    key: RawKey,
+    headers: Headers,
+    message: RawHl7v2,
+}
+
+impl Land for Shelf {
+    type Ack = Pin<Box<dyn Future<Output = Result<Offset, BrokerError>> + Send>>;
+
+    async fn land(
+        &self,
+        key: &RawKey,
+        headers: &Headers,
+        message: &RawHl7v2,
+    ) -> Result<Self::Ack, LandError> {
+        let mode = *self.mode.lock().unwrap();
+        if mode == Mode::Full {
+            std::future::pending::<()>().await;
+        }
+        if mode == Mode::TooLarge {
+            return Err(LandError::TooLarge { is_bytes: 9, most_bytes: 8 });
+        }
+        let piece = Piece { key: key.clone(), headers: headers.clone(), message: message.clone() };
+        self.landed.lock().unwrap().push(piece);
+        let (give, given) = oneshot::channel();
+        match mode {
+            Mode::Held => self.held.lock().unwrap().push_back(Some(give)),
+            Mode::Failing => drop(give),
+            Mode::AtOnce | Mode::Full | Mode::TooLarge => give.send(()).unwrap(),
+        }
+        Ok(Box::pin(async move {
+            given
+                .await
+                .map(|()| Offset(0))
+                .map_err(|_| BrokerError::new("a record is not known to be durable"))
+        }))
+    }
+}
+
+impl Shelf {
+    /// The record handed over as the `number`th, from 0, becomes durable.
+    fn release(&self, number: usize) {
+        let give = self.held.lock().unwrap()[number].take().expect("still held");
+        give.send(()).expect("waited for");
+    }
+
+    fn landed(&self) -> Vec<Piece> {
+        self.landed.lock().unwrap().clone()
+    }
+
+    async fn has(&self, count: usize) {
+        until("records to be landed", || self.landed.lock().unwrap().len() >= count).await;
+    }
+}
+
+/// A server that runs.
+struct Stand {
+    address: SocketAddr,
+    shelf: Shelf,
+    around: Around,
+    counts: Counts,
+    serving: JoinHandle<()>,
+}
+
+impl Stand {
+    async fn new(mode: Mode) -> Self {
+        Self::with(mode, |_| {}).await
+    }
+
+    async fn with(mode: Mode, change: impl FnOnce(&mut Sender)) -> Self {
+        let mut sender = Sender::parse(SENDER).expect("valid");
+        change(&mut sender);
+        let bound = bind(vec![sender]).await.expect("bound");
+        let address = bound[0].1.local_addr().expect("an address");
+        let shelf = Shelf { mode: Arc::new(Mutex::new(mode)), landed: Arc::default(), held: Arc::default() };
+        let (metrics, stop) = (Metrics::new("ehr-adapter").expect("metrics"), CancellationToken::new());
+        let around = Around { health: Health::new(), metrics, stop };
+        let counts = Counts::new().expect("metrics");
+        let serving = serve(shelf.clone(), around.clone(), bound, tokens(), counts.clone());
+        let serving = tokio::spawn(serving);
+        Self { address, shelf, around, counts, serving }
+    }
+
+    async fn peer(&self) -> Peer {
+        let stream = TcpStream::connect(self.address).await.expect("connected");
+        stream.set_nodelay(true).expect("no delay");
+        Peer { stream, decoder: Decoder::new(Limits::default()) }
+    }
+
+    /// Whether the metrics have this line.
+    fn tells(&self, line: &str) -> bool {
+        let text = format!("{}{}", self.around.metrics.render(), self.counts.render());
+        text.lines().any(|told| told.replace(",service=\"ehr-adapter\"", "") == line)
+    }
+
+    async fn counts(&self, line: &str) {
+        until(line, || self.tells(line)).await;
+    }
+
+    /// Nothing is connected and nothing in flight.
+    async fn is_quiet(&self) {
+        self.counts(r#"vertebra_landing_connections{sender="north"} 0"#).await;
+    }
+}
+
+/// A sender's end of a connection.
+struct Peer {
+    stream: TcpStream,
+    decoder: Decoder,
+}
+
+/// An answer as a sender reads it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Heard {
+    code: AckCode,
+    control_id: String,
+    text: String,
+    whole: String,
+}
+
+impl Peer {
+    async fn says(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("written");
+    }
+
+    async fn hears(&mut self) -> Heard {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(frame) = self.decoder.next() {
+                let Frame::Message(answer) = frame else { panic!("a fault in an answer: {frame:?}") };
+                return Heard::of(&answer);
+            }
+            let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await.expect("an answer in time");
+            let length = read.expect("read");
+            assert!(length > 0, "closed before an answer");
+            self.decoder.push(&buffer[..length]);
+        }
+    }
+
+    #[track_caller]
+    fn hears_nothing_yet(&self) {
+        let mut buffer = [0; 16];
+        let read = self.stream.try_read(&mut buffer);
+        assert!(read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    }
+
+    /// The server closes without another answer.
+    async fn is_closed(&mut self) {
+        let mut rest = Vec::new();
+        let read = timeout(PATIENCE, self.stream.read_to_end(&mut rest)).await.expect("closed in time");
+        // A reset is an end as well.
+        assert!(rest.is_empty(), "{read:?}");
+    }
+
+    async fn is_answered(&mut self, code: AckCode, control_id: &str) -> Heard {
+        let heard = self.hears().await;
+        assert_eq!((heard.code, heard.control_id.as_str()), (code, control_id), "{}", heard.whole);
+        heard
+    }
+}
+
+impl Heard {
+    fn of(answer: &[u8]) -> Self {
+        let read = Acknowledgement::parse(answer).expect("an acknowledgement");
+        let text = |value: hl7::message::Value<'_>| String::from_utf8_lossy(value.raw()).into_owned();
+        Self {
+            code: read.code,
+            control_id: text(read.control_id),
+            text: text(read.text),
+            whole: String::from_utf8_lossy(answer).into_owned(),
+        }
+    }
+}
+
+fn tokens() -> Tokenizer {
+    Tokenizer::new(b"an invented secret of 32 bytes!!").expect("long enough")
+}
+
+/// A message under a control id.
+fn message(control_id: &str) -> Vec<u8> {
+    let visit = "|".repeat(16);
+    format!(
+        "MSH|^~\\&|A|B|C|D|20260301||ADT^A01|{control_id}|P|2.5\rPID|1||7^^^NORTH\rPV1|1|I|W1{visit}V{control_id}\r"
+    )
+    .into_bytes()
+}
+
+fn frame(control_id: &str) -> Vec<u8> {
+    mllp::encode(&message(control_id))
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    };
+    timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("waited in vain for {what}"));
+}
+
+/// What is logged by this thread, which is where a test's tasks run.
+#[derive(Clone, Default)]
+struct Logs(Arc<Mutex<Vec<u8>>>);
+
+impl Logs {
+    fn capture(&self) -> tracing::subscriber::DefaultGuard {
+        let writer = self.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::set_default(subscriber)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap()).into_owned()
+    }
+
+    fn warnings(&self) -> usize {
+        self.text().lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).count()
+    }
+}
+
+impl std::io::Write for Logs {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

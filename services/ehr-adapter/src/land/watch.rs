@@ -1,0 +1,161 @@
+//! What is counted while landing, and how often it is said aloud. Labels are senders and kinds, never content.
+
+use backbone::metrics::{Landed, Metrics};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often the same trouble of a sender is logged.
+const SELDOM: Duration = Duration::from_secs(60);
+
+/// Connections and streams; messages are counted by the runtime's own metrics.
+#[derive(Clone)]
+pub(crate) struct Counts {
+    connections: IntGaugeVec,
+    faults: IntCounterVec,
+    refused: IntCounterVec,
+}
+
+/// One sender's view of what is counted.
+#[derive(Clone)]
+pub(crate) struct Watch {
+    sender: Arc<str>,
+    metrics: Metrics,
+    counts: Counts,
+    warned: Arc<Mutex<Option<Instant>>>,
+}
+
+/// A message that is counted as in flight until it ends, whatever way.
+pub(crate) struct InFlight {
+    watch: Watch,
+    began: Instant,
+    landed: Landed,
+}
+
+/// A connection that is counted until it ends.
+pub(crate) struct Connected(Watch);
+
+/// What was wrong with a stream of bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum StreamFault {
+    Garbage,
+    SlowFrame,
+    StartInsideFrame,
+    TooLarge,
+    Unfinished,
+}
+
+/// Why a connection was closed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    Cap,
+    Peer,
+}
+
+impl Counts {
+    /// Labels are the sender and a word from a fixed list.
+    pub(crate) fn new() -> Result<Self, prometheus::Error> {
+        let options = |name: &str, help: &str| Opts::new(format!("vertebra_landing_{name}"), help);
+        Ok(Self {
+            connections: IntGaugeVec::new(options("connections", "Open connections"), &["sender"])?,
+            faults: IntCounterVec::new(
+                options("stream_faults_total", "What was wrong with streams of bytes, by kind"),
+                &["sender", "kind"],
+            )?,
+            refused: IntCounterVec::new(
+                options("connections_refused_total", "Connections closed at once, by reason"),
+                &["sender", "reason"],
+            )?,
+        })
+    }
+
+    /// What was counted, in Prometheus' text form.
+    #[cfg(test)]
+    pub(crate) fn render(&self) -> String {
+        let registry = prometheus::Registry::new();
+        registry.register(Box::new(self.connections.clone())).expect("a name of its own");
+        registry.register(Box::new(self.faults.clone())).expect("a name of its own");
+        registry.register(Box::new(self.refused.clone())).expect("a name of its own");
+        prometheus::TextEncoder::new().encode_to_string(&registry.gather()).expect("text")
+    }
+}
+
+impl Watch {
+    pub(crate) fn new(sender: &str, metrics: Metrics, counts: Counts) -> Self {
+        Self { sender: sender.into(), metrics, counts, warned: Arc::default() }
+    }
+
+    /// A message has come in whole.
+    pub(crate) fn begin(&self, received: Instant) -> InFlight {
+        self.metrics.landing_begun(&self.sender);
+        InFlight { watch: self.clone(), began: received, landed: Landed::Failed }
+    }
+
+    /// A message that was refused before it was one.
+    pub(crate) fn refused_frame(&self) {
+        self.metrics.landing_counted(&self.sender, Landed::Refused);
+    }
+
+    pub(crate) fn connected(&self) -> Connected {
+        self.counts.connections.with_label_values(&[&*self.sender]).inc();
+        Connected(self.clone())
+    }
+
+    pub(crate) fn refused(&self, why: Refused) {
+        self.counts.refused.with_label_values(&[&*self.sender, why.as_str()]).inc();
+    }
+
+    pub(crate) fn fault(&self, fault: StreamFault) {
+        self.counts.faults.with_label_values(&[&*self.sender, fault.as_str()]).inc();
+    }
+
+    /// Whether trouble of this sender may be logged now: not more often than once a minute.
+    pub(crate) fn may_warn(&self) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = warned.is_none_or(|last| last.elapsed() >= SELDOM);
+        if may {
+            *warned = Some(Instant::now());
+        }
+        may
+    }
+}
+
+impl InFlight {
+    /// The sender has been told.
+    pub(crate) fn end(mut self, landed: Landed) {
+        self.landed = landed;
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.watch.metrics.landing_ended(&self.watch.sender, self.landed, self.began.elapsed());
+    }
+}
+
+impl Drop for Connected {
+    fn drop(&mut self) {
+        self.0.counts.connections.with_label_values(&[&*self.0.sender]).dec();
+    }
+}
+
+impl StreamFault {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Garbage => "garbage",
+            Self::SlowFrame => "slow_frame",
+            Self::StartInsideFrame => "start_inside_frame",
+            Self::TooLarge => "too_large",
+            Self::Unfinished => "unfinished",
+        }
+    }
+}
+
+impl Refused {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Cap => "cap",
+            Self::Peer => "peer",
+        }
+    }
+}

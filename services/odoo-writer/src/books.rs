@@ -1,0 +1,158 @@
+//! What Odoo says before anything is written: that it is the database that was confirmed, and which of the records that
+//! invoices name are there. Asked for each batch anew, so that nothing remembered can be wrong.
+
+use crate::invoice::{Books, Currency, names};
+use crate::key::KeyError;
+use canon::InvoiceRequest;
+use odoo::invoice::{Ref, Taxes};
+use odoo::seed::self_pay_id;
+use odoo::{BadExternalId, Client, Context, ExternalId, Known, Search};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+use std::str::FromStr;
+
+/// What the installation says about every invoice.
+#[derive(Clone, Debug)]
+pub struct Terms {
+    /// Which database they may be written to.
+    pub database: Database,
+    /// Who invoices.
+    pub company: Record,
+    /// None: the company's first sales journal.
+    pub journal: Option<Record>,
+    /// On every line. Empty: no taxes.
+    pub taxes: Vec<ExternalId>,
+    /// The income account of every line. None: the product's, or the journal's.
+    pub account: Option<Record>,
+}
+
+/// Which database invoices may be written to. A restored or copied one must not get a second set of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// Whichever is there: for demonstrations.
+    Any,
+    /// The one with this `database.uuid`.
+    Confirmed(String),
+    /// None: nobody has said yet which.
+    Unconfirmed,
+}
+
+/// A record of Odoo's, as people name it in a configuration: `module.name`, or its database id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record(pub Ref);
+
+impl FromStr for Record {
+    type Err = BadExternalId;
+    fn from_str(text: &str) -> Result<Self, BadExternalId> {
+        match text.parse::<i64>() {
+            Ok(id) => Ok(Self(Ref::Id(id))),
+            Err(_) => text.parse::<ExternalId>().map(|id| Self(Ref::External(id))),
+        }
+    }
+}
+
+/// Why nothing can be written now, whatever the requests are. They wait in their place.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Held {
+    #[error("another transaction was in the way in odoo")]
+    Contended,
+    #[error(
+        "odoo's database is {found}, and {expected} was confirmed: it may be a copy, or restored from a backup; once a \
+         person has made sure, set VERTEBRA_ODOO_DATABASE_UUID={found}"
+    )]
+    Database { found: String, expected: String },
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    #[error("odoo has no {what}: {setting} names it")]
+    Missing { what: &'static str, setting: &'static str },
+    #[error(transparent)]
+    Odoo(#[from] odoo::Error),
+    #[error("odoo has no partner __vertebra__.partner_self_pay: seed it, or give a partner this external id")]
+    SelfPay,
+    #[error(
+        "odoo's database is {found}: set VERTEBRA_ODOO_DATABASE_UUID={found} to confirm that invoices are to be written \
+         to this one"
+    )]
+    Unconfirmed { found: String },
+}
+
+/// Asks what drafts of these requests need.
+pub(crate) async fn ask(client: &Client, terms: &Terms, requests: &[&InvoiceRequest]) -> Result<Books, Held> {
+    let self_pay = self_pay_id().map_err(|_| Held::SelfPay)?;
+    let mut names: BTreeSet<ExternalId> = requests.iter().flat_map(|request| names(request)).collect();
+    names.insert(self_pay.clone());
+    if let Ref::External(company) = &terms.company.0 {
+        names.insert(company.clone());
+    }
+    let asked: Vec<&ExternalId> = names.iter().collect();
+    let (uuid, known, currencies) =
+        tokio::try_join!(client.database_uuid(), client.external_ids(&asked), currencies(client, requests))?;
+    terms.database.check(uuid)?;
+    if !known.contains_key(&self_pay) {
+        return Err(Held::SelfPay);
+    }
+    let company = company(&terms.company, &known)?;
+    let journal = match &terms.journal {
+        Some(journal) => journal.0.clone(),
+        None => Ref::Id(first_sales_journal(client, company).await?),
+    };
+    let taxes = if terms.taxes.is_empty() { Taxes::None } else { Taxes::Named(terms.taxes.clone()) };
+    let account = terms.account.clone().map(|account| account.0);
+    Ok(Books { company, journal, self_pay, taxes, account, currencies, known })
+}
+
+impl Database {
+    fn check(&self, found: String) -> Result<(), Held> {
+        match self {
+            Self::Any => Ok(()),
+            Self::Confirmed(expected) if *expected == found => Ok(()),
+            Self::Confirmed(expected) => Err(Held::Database { found, expected: expected.clone() }),
+            Self::Unconfirmed => Err(Held::Unconfirmed { found }),
+        }
+    }
+}
+
+fn company(company: &Record, known: &BTreeMap<ExternalId, Known>) -> Result<i64, Held> {
+    match &company.0 {
+        Ref::Id(id) => Ok(*id),
+        Ref::External(id) => {
+            let found = known.get(id).filter(|known| known.model == "res.company");
+            found.map(|known| known.id).ok_or(Held::Missing { what: "such company", setting: "odoo-company" })
+        }
+    }
+}
+
+async fn first_sales_journal(client: &Client, company: i64) -> Result<i64, Held> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: i64,
+    }
+    let domain = json!([["type", "=", "sale"], ["company_id", "=", company], ["active", "=", true]]);
+    let search = Search { domain, fields: &["id"], order: "id", limit: Some(1), offset: 0 };
+    let context = Context::new().companies(&[company]);
+    let rows: Vec<Row> = client.search_read("account.journal", &search, &context).await?;
+    let missing = Held::Missing { what: "sales journal for the company", setting: "odoo-journal" };
+    rows.first().map(|row| row.id).ok_or(missing)
+}
+
+/// The active currencies among those that the requests name.
+async fn currencies(
+    client: &Client,
+    requests: &[&InvoiceRequest],
+) -> Result<BTreeMap<String, Currency>, odoo::Error> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: i64,
+        name: String,
+        decimal_places: u32,
+    }
+    let codes: BTreeSet<&str> = requests.iter().map(|request| request.currency.as_str()).collect();
+    let domain = json!([["name", "in", codes], ["active", "=", true]]);
+    let search = Search { domain, fields: &["name", "decimal_places"], order: "id", ..Search::default() };
+    let rows: Vec<Row> = client.search_read("res.currency", &search, &Context::new()).await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.name, Currency { id: row.id, decimals: row.decimal_places }))
+        .collect())
+}

@@ -1,0 +1,109 @@
+//! `vertebra`: what operators do by hand. Consumes its command line and `VERTEBRA_*` variables; creates topics and
+//! registers schemas when told to; prints reports.
+
+mod cli;
+mod cluster;
+
+use clap::Parser;
+use cli::{Area, Cli, ContractCommand};
+use cluster::Cluster;
+use std::error::Error;
+use std::io::{self, Write};
+use std::process::ExitCode;
+use vertebra::contract::{Contract, ContractError, Report, check_releases};
+
+/// The contract does not hold.
+const DIFFERENT: u8 = 1;
+/// The command line makes no sense; clap ends with the same.
+const USAGE: u8 = 2;
+/// Kafka or the registry does not answer.
+const UNREACHABLE: u8 = 3;
+
+/// The page of events as it was when this program was built.
+const EVENTS: &str = include_str!("../../../docs/events.md");
+
+fn main() -> ExitCode {
+    let Area::Contract { command } = Cli::parse().area;
+    let done = match &command {
+        ContractCommand::Docs => return say(EVENTS),
+        ContractCommand::Check(check) if check.offline => Ok(check_releases()),
+        ContractCommand::Apply(apply) => connected(&apply.cluster, Some(apply.replication)),
+        ContractCommand::Check(check) => connected(&check.cluster, None),
+    };
+    let json = match &command {
+        ContractCommand::Apply(apply) => apply.json,
+        ContractCommand::Check(check) => check.json,
+        ContractCommand::Docs => false,
+    };
+    match done {
+        Ok(report) => tell(&report, json),
+        Err(Failed::Usage(mistakes)) => fail(&mistakes.join("\n"), USAGE),
+        Err(Failed::Away(error)) => fail(&chain(&error), UNREACHABLE),
+    }
+}
+
+enum Failed {
+    /// Everything that is wrong with what we were told.
+    Usage(Vec<String>),
+    Away(ContractError),
+}
+
+fn connected(cluster: &Cluster, apply: Option<u16>) -> Result<Report, Failed> {
+    let (kafka, registry) = cluster.settings().map_err(Failed::Usage)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let runtime = runtime.map_err(|error| Failed::Usage(vec![error.to_string()]))?;
+    let work = async {
+        // A release that breaks an earlier one is not registered anywhere.
+        let released = check_releases();
+        if apply.is_some() && !released.holds() {
+            return Ok(released);
+        }
+        let admin = backbone::kafka::Admin::new(&kafka)?;
+        let registry = backbone::registry::Registry::new(&registry).map_err(ContractError::Registry)?;
+        let catalog = canon::Catalog::builtin();
+        let contract =
+            Contract { admin: &admin, registry: &registry, catalog, schemas: &canon::events::SCHEMAS };
+        match apply {
+            Some(replication) => contract.apply(replication).await,
+            None => contract.check().await,
+        }
+    };
+    runtime.block_on(work).map_err(Failed::Away)
+}
+
+fn tell(report: &Report, json: bool) -> ExitCode {
+    let text = match json {
+        true => serde_json::to_string_pretty(report).unwrap_or_default(),
+        false => report.to_string(),
+    };
+    let said = say(&format!("{text}\n"));
+    match report.holds() {
+        true => said,
+        false => ExitCode::from(DIFFERENT),
+    }
+}
+
+/// Whoever reads may stop reading: that is no failure of ours.
+fn say(text: &str) -> ExitCode {
+    let _ = io::stdout().write_all(text.as_bytes());
+    ExitCode::SUCCESS
+}
+
+fn fail(text: &str, code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "error: {text}");
+    ExitCode::from(code)
+}
+
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        if !text.contains(&next) {
+            text.push_str(": ");
+            text.push_str(&next);
+        }
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,250 @@
+//! Everything that says what became of a day, read whole.
+
+use super::{Books, BooksError};
+use backbone::contract::SchemaSource;
+use backbone::postgres::look;
+use backbone::record::Record;
+use backbone::store::Ended;
+use canon::{Case, Charge, Encounter, Event, Headers, InvoiceRequest, RawHl7v2, Timestamp, codec};
+use odoo::invoice::{FoundInvoice, Invoices};
+use odoo::{Context, ExternalId, Link, Maybe, Search};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Names asked for in one search.
+const NAMES_PER_SEARCH: usize = 500;
+
+/// What Kafka, the ledgers and Odoo have.
+#[derive(Clone, Debug, Default)]
+pub struct Evidence {
+    /// Raw messages.
+    pub raw: Vec<Landed>,
+    /// Facts of visits.
+    pub encounters: Read<Encounter>,
+    /// Facts of charges.
+    pub charges: Read<Charge>,
+    /// Requests for invoices.
+    pub requests: Read<InvoiceRequest>,
+    /// Cases, the compacted topic.
+    pub cases: Read<Case>,
+    /// Dead-letter notices.
+    pub dead_letters: usize,
+    /// What waits for a person.
+    pub parked: Vec<ParkedAt>,
+    /// What the writer remembers, by the request's fact name: whether it took effect, and when.
+    pub effects: BTreeMap<String, (bool, Timestamp)>,
+    /// Odoo's invoices by the external ids that requests give them.
+    pub invoices: BTreeMap<ExternalId, FoundInvoice>,
+    /// How many invoices Odoo has under a visit's number, whoever made them.
+    pub by_reference: BTreeMap<String, usize>,
+}
+
+/// A raw message on its topic.
+#[derive(Clone, Debug)]
+pub struct Landed {
+    /// Its sender.
+    pub sender: String,
+    /// MSH-10.
+    pub control_id: Option<String>,
+    /// The SHA-256 of its bytes without MSH-7.
+    pub content: [u8; 32],
+    /// Where it stands.
+    pub at: (i32, i64),
+}
+
+/// A topic's records, decoded.
+#[derive(Clone, Debug)]
+pub struct Read<E> {
+    /// In the order of partition and offset.
+    pub stated: Vec<Stated<E>>,
+    /// Places of records that cannot be decoded.
+    pub unreadable: Vec<(i32, i64)>,
+}
+
+impl<E> Default for Read<E> {
+    fn default() -> Self {
+        Self { stated: Vec::new(), unreadable: Vec::new() }
+    }
+}
+
+/// A fact or a command on its topic.
+#[derive(Clone, Debug)]
+pub struct Stated<E> {
+    /// Its key.
+    pub key: String,
+    /// Partition and offset.
+    pub at: (i32, i64),
+    /// `ce_id`.
+    pub id: uuid::Uuid,
+    /// `ce_factname`.
+    pub name: String,
+    /// `ce_version`.
+    pub version: i64,
+    /// `ce_revision`.
+    pub revision: u32,
+    /// The record's body; nothing in a tombstone.
+    pub body: Option<E>,
+}
+
+/// Something that waits for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParkedAt {
+    /// The service that parked it.
+    pub service: &'static str,
+    /// Topic, partition and offset; nothing for a deadline.
+    pub record: Option<(String, i32, i64)>,
+    /// The class of the reason.
+    pub reason: String,
+    /// In words.
+    pub detail: String,
+}
+
+impl Books {
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// When something cannot be read.
+    pub async fn read(&self) -> Result<Evidence, BooksError> {
+        let requests: Read<InvoiceRequest> = self.stated().await?;
+        let mut parked = Vec::new();
+        let mut effects = BTreeMap::new();
+        for ledger in &self.ledgers {
+            for seen in look::parked(&ledger.store, ledger.processor).await? {
+                parked.push(ParkedAt {
+                    service: ledger.service,
+                    record: seen.record.map(|at| (at.topic, at.partition, at.offset)),
+                    reason: seen.reason.as_str().to_owned(),
+                    detail: seen.detail,
+                });
+            }
+            let ended = look::effects(&ledger.store, ledger.processor).await?;
+            effects.extend(
+                ended.into_values().map(|effect| (effect.name, (effect.ended == Ended::Applied, effect.at))),
+            );
+        }
+        let bodies: Vec<&InvoiceRequest> =
+            requests.stated.iter().filter_map(|stated| stated.body.as_ref()).collect();
+        let invoices = self.invoices(&bodies).await?;
+        let by_reference = self.by_reference(&bodies).await?;
+        Ok(Evidence {
+            raw: self.landed().await?,
+            encounters: self.stated().await?,
+            charges: self.stated().await?,
+            cases: self.stated().await?,
+            dead_letters: self.tail(canon::DeadLetter::TOPIC).await?.len(),
+            requests,
+            parked,
+            effects,
+            invoices,
+            by_reference,
+        })
+    }
+
+    async fn landed(&self) -> Result<Vec<Landed>, BooksError> {
+        let read: Read<RawHl7v2> = self
+            .decoded(|record| {
+                // A raw record has no version: its place will do.
+                Some((record.offset, 1))
+            })
+            .await?;
+        let landed = |stated: Stated<RawHl7v2>| {
+            let raw = stated.body?;
+            let content = crate::sender::content(raw.payload.reveal());
+            Some(Landed { sender: raw.sender, control_id: raw.control_id, content, at: stated.at })
+        };
+        Ok(read.stated.into_iter().filter_map(landed).collect())
+    }
+
+    async fn stated<E: Event>(&self) -> Result<Read<E>, BooksError> {
+        self.decoded(|record| {
+            let pairs = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+            let headers = Headers::from_pairs(pairs).ok()?;
+            Some((headers.version?, headers.revision?))
+        })
+        .await
+    }
+
+    async fn decoded<E: Event>(
+        &self,
+        numbers: impl Fn(&Record) -> Option<(i64, u32)>,
+    ) -> Result<Read<E>, BooksError> {
+        let records = self.tail(E::TOPIC).await?;
+        let values = records.iter().filter_map(|record| record.value.as_deref());
+        let ids: BTreeSet<u32> = values.filter_map(|value| Some(codec::split(value).ok()?.0)).collect();
+        self.registry.ensure(&ids.into_iter().collect::<Vec<_>>()).await?;
+        let mut read = Read::default();
+        for record in &records {
+            let at = (record.partition, record.offset);
+            let pairs = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+            let body = record.value.as_deref().map(|value| self.registry.schemas().decode::<E>(value));
+            match (Headers::from_pairs(pairs), numbers(record), body.transpose()) {
+                (Ok(headers), Some((version, revision)), Ok(body)) => read.stated.push(Stated {
+                    key: String::from_utf8_lossy(record.key.as_deref().unwrap_or_default()).into_owned(),
+                    at,
+                    id: headers.id,
+                    name: headers.factname,
+                    version,
+                    revision,
+                    body,
+                }),
+                _ => read.unreadable.push(at),
+            }
+        }
+        Ok(read)
+    }
+
+    async fn invoices(
+        &self,
+        requests: &[&InvoiceRequest],
+    ) -> Result<BTreeMap<ExternalId, FoundInvoice>, BooksError> {
+        let ids: BTreeSet<ExternalId> = requests
+            .iter()
+            .filter_map(|request| ExternalId::coded("invoice", &request.request).ok())
+            .collect();
+        let ids: Vec<ExternalId> = ids.into_iter().collect();
+        let invoices = Invoices::new(self.odoo.clone(), self.companies().await?);
+        let mut found = BTreeMap::new();
+        for ids in ids.chunks(NAMES_PER_SEARCH) {
+            found.extend(invoices.read_back(ids).await?);
+        }
+        Ok(found)
+    }
+
+    async fn companies(&self) -> Result<Vec<i64>, odoo::Error> {
+        #[derive(Deserialize)]
+        struct Row {
+            id: i64,
+        }
+        let search = Search { fields: &["id"], order: "id", ..Search::default() };
+        let rows: Vec<Row> = self.odoo.search_read("res.company", &search, &Context::new()).await?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
+    async fn by_reference(
+        &self,
+        requests: &[&InvoiceRequest],
+    ) -> Result<BTreeMap<String, usize>, BooksError> {
+        #[derive(Deserialize)]
+        struct Row {
+            #[serde(rename = "ref")]
+            reference: Maybe<String>,
+            #[serde(rename = "currency_id")]
+            _currency: Maybe<Link>,
+        }
+        let numbers: BTreeSet<&str> =
+            requests.iter().map(|request| request.visit_number.reveal().as_str()).collect();
+        let numbers: Vec<&str> = numbers.into_iter().collect();
+        let context = Context::new().companies(&self.companies().await?);
+        let mut found = BTreeMap::new();
+        for numbers in numbers.chunks(NAMES_PER_SEARCH) {
+            let domain = json!([["ref", "in", numbers], ["move_type", "=", "out_invoice"]]);
+            let search = Search { domain, fields: &["ref", "currency_id"], order: "id", ..Search::default() };
+            let rows: Vec<Row> = self.odoo.search_read("account.move", &search, &context).await?;
+            for reference in rows.into_iter().filter_map(|row| row.reference.0) {
+                *found.entry(reference).or_insert(0) += 1;
+            }
+        }
+        Ok(found)
+    }
+}

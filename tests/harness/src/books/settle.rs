@@ -1,0 +1,133 @@
+//! Whether everything that was sent has come to its end: nothing to read, nothing to publish, nothing due.
+
+use super::{Books, BooksError, Ledger};
+use backbone::postgres::look;
+use canon::Timestamp;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant, SystemTime};
+
+/// A deadline that is not further away than this counts as due.
+const DUE_SOON: Duration = Duration::from_secs(1);
+
+/// How far one service is behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Behind {
+    /// Records not yet read.
+    pub records: i64,
+    /// Rows not yet published.
+    pub outbox: i64,
+    /// Deadlines that are due.
+    pub due: usize,
+}
+
+/// Something was still on its way when the time was over.
+#[derive(Debug)]
+pub struct Unsettled(pub BTreeMap<&'static str, Behind>);
+
+impl std::error::Error for Unsettled {}
+
+impl fmt::Display for Unsettled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not settled:")?;
+        for (service, behind) in &self.0 {
+            let Behind { records, outbox, due } = behind;
+            write!(
+                f,
+                " {service} has {records} records to read, {outbox} rows to publish, {due} deadlines due;"
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Behind {
+    fn is_nothing(self) -> bool {
+        self == Self::default()
+    }
+}
+
+impl Books {
+    /// Waits until nothing is on its way any more (I11); `progress` is told each time it looks.
+    ///
+    /// Services are asked in the order of a charge's way, and one that has come to its end stays there while nothing is
+    /// sent: so one round that finds nothing is enough.
+    ///
+    /// # Errors
+    /// Who is behind when the time is over, or why nobody can be asked.
+    pub async fn settle(
+        &self,
+        most: Duration,
+        mut progress: impl FnMut(&BTreeMap<&'static str, Behind>),
+    ) -> Result<Result<(), Unsettled>, BooksError> {
+        let begun = Instant::now();
+        let mut ends = BTreeMap::new();
+        loop {
+            let mut behind = BTreeMap::new();
+            for ledger in &self.ledgers {
+                behind.insert(ledger.service, self.behind(ledger, &mut ends).await?);
+            }
+            if behind.values().all(|behind| behind.is_nothing()) {
+                return Ok(Ok(()));
+            }
+            progress(&behind);
+            if begun.elapsed() > most {
+                return Ok(Err(Unsettled(behind)));
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
+    async fn behind(&self, ledger: &Ledger, ends: &mut Ends) -> Result<Behind, BooksError> {
+        let positions = look::positions(&ledger.store, ledger.processor).await?;
+        let mut behind = Behind::default();
+        for topic in ledger.inputs {
+            for (partition, held) in self.admin.held(topic).await? {
+                let next = positions.get(&(partition, (*topic).to_owned())).copied().unwrap_or(held.low);
+                if next < held.end {
+                    let end = self.end(topic, partition, held.end, ends).await?;
+                    behind.records += (end - next).max(0);
+                }
+            }
+        }
+        behind.outbox = look::outbox(&ledger.store).await?.rows;
+        let soon = Timestamp::from(SystemTime::now()) + DUE_SOON;
+        let deadlines = look::deadlines(&ledger.store, ledger.processor).await?;
+        behind.due = deadlines.values().filter(|at| **at <= soon).count();
+        Ok(behind)
+    }
+
+    /// The offset behind the last record that a partition shows: behind it stand only the transactions' markers, which
+    /// no reader's position passes.
+    async fn end(
+        &self,
+        topic: &'static str,
+        partition: i32,
+        held: i64,
+        ends: &mut Ends,
+    ) -> Result<i64, BooksError> {
+        if let Some((known, end)) = ends.get(&(topic, partition))
+            && *known == held
+        {
+            return Ok(*end);
+        }
+        let records = self.tail(topic).await?;
+        for held in self.admin.held(topic).await? {
+            let last = records
+                .iter()
+                .filter(|record| record.partition == held.0)
+                .map(|record| record.offset + 1)
+                .max();
+            ends.insert((topic, held.0), (held.1.end, last.unwrap_or(0)));
+        }
+        let last = records
+            .iter()
+            .filter(|record| record.partition == partition)
+            .map(|record| record.offset + 1)
+            .max();
+        Ok(last.unwrap_or(0))
+    }
+}
+
+/// By topic and partition: the end that was held, and the offset behind its last record.
+type Ends = BTreeMap<(&'static str, i32), (i64, i64)>;

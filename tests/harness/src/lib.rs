@@ -1,0 +1,31 @@
+//! What end-to-end tests and the demonstration stand on: real processes, an invented hospital, and books that are held
+//! against what it sent.
+//!
+//! Consumes a running stack ([`Stack`]); starts and signals services ([`Fleet`], [`Process`]); sends HL7 over MLLP
+//! ([`Sender`]) that a seeded generator made up ([`Hospital`]); reads topics, ledgers and Odoo ([`Books`]) and tells
+//! everything that does not agree ([`check`]). [`canaries`] looks for planted patient data where none may be.
+//!
+//! The truth is what the sender sent and saw acknowledged, never a counter of the code under test.
+
+pub mod canaries;
+
+mod books;
+mod fleet;
+mod history;
+mod hospital;
+mod process;
+mod sender;
+mod stack;
+mod wait;
+
+pub use books::{
+    Behind, Books, BooksError, Difference, Evidence, Figures, Landed, Ledger, ParkedAt, Read, Stated,
+    Unsettled, check, percentile,
+};
+pub use fleet::{Fleet, Role, SenderFile};
+pub use history::{History, Sent};
+pub use hospital::{Hospital, Kind, Outgoing, Plan, PlannedCharge, Visit, payers, products};
+pub use process::{Launch, NotReady, Process, Signal, page};
+pub use sender::{SendError, Sender, send_all};
+pub use stack::{OdooAt, Stack};
+pub use wait::until;

@@ -1,0 +1,81 @@
+//! Taking parts of the stack away, and bringing them back.
+
+use std::path::Path;
+use std::time::Duration;
+
+/// A part of the stack that can go away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The broker.
+    Kafka,
+    /// The database.
+    Postgres,
+    /// The schema registry.
+    Registry,
+}
+
+impl Part {
+    /// Its name in `scripts/stack`, and of the condition that services show for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "kafka",
+            Self::Postgres => "postgres",
+            Self::Registry => "registry",
+        }
+    }
+
+    /// kill -9.
+    pub async fn kill(self) {
+        self.run("kill").await;
+    }
+
+    /// Starts it if it is down, and waits until it answers.
+    pub async fn start(self) {
+        self.run("up").await;
+    }
+
+    /// SIGTERM, and a new start.
+    pub async fn restart(self) {
+        self.run("restart").await;
+    }
+
+    /// SIGSTOP: it neither answers nor closes connections.
+    pub async fn freeze(self) {
+        self.run("stop").await;
+    }
+
+    /// SIGCONT.
+    pub async fn thaw(self) {
+        self.run("cont").await;
+    }
+
+    async fn run(self, command: &str) {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/stack");
+        let instance = instance();
+        let running = tokio::process::Command::new(script)
+            .args([command, self.name(), "--instance", &instance])
+            .output();
+        let ran = tokio::time::timeout(Duration::from_secs(120), running).await;
+        let output = ran.expect("scripts/stack ends in time").expect("scripts/stack runs");
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "scripts/stack {command} {}: {told}", self.name());
+    }
+}
+
+/// The copy of the stack that the tests are on.
+///
+/// # Panics
+/// When the environment does not say.
+pub(crate) fn instance() -> String {
+    variable("VERTEBRA_STACK_INSTANCE").expect("VERTEBRA_STACK_INSTANCE names the stack's instance")
+}
+
+/// Whether the long form was asked for.
+pub fn is_long() -> bool {
+    variable("VERTEBRA_TEST_LONG").is_some_and(|value| value == "1")
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are told where the stack is by their environment")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}

@@ -1,0 +1,192 @@
+//! A world in which nothing has happened yet: empty topics, no ledgers, an Odoo of its own.
+
+use crate::nemesis::instance;
+use crate::victim::Victim;
+use crate::wait::{Deadline, until};
+use backbone::kafka::Admin;
+use canon::catalog::Catalog;
+use harness::{Fleet, Launch, OdooAt, Role, SenderFile, Stack};
+use odoo::fake::Server;
+use odoo::seed::{Plan, seed};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use tokio::sync::{Mutex, MutexGuard};
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+/// One world at a time: the topics' names are the catalog's, and parts of the stack go away.
+static ONE: Mutex<()> = Mutex::const_new(());
+
+/// Everything of one test.
+pub struct World {
+    /// The stack, with this world's database and Odoo.
+    pub stack: Stack,
+    /// The services' settings.
+    pub fleet: Fleet,
+    /// The Odoo they write to.
+    pub odoo: Server,
+    admin: Admin,
+    folder: PathBuf,
+    _one: MutexGuard<'static, ()>,
+}
+
+/// How a service is started, besides the usual.
+#[derive(Clone, Debug, Default)]
+pub struct Start<'a> {
+    /// The fault it is armed with.
+    pub fault: Option<&'a str>,
+    /// Its lease, when not the shortest one.
+    pub lease: Option<&'a str>,
+    /// Its instance, when the test wants to know it.
+    pub instance: Option<Uuid>,
+}
+
+impl World {
+    /// Empties topics and database, makes an Odoo; nothing when no stack is named.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub async fn fresh() -> Option<Self> {
+        let mut stack = Stack::from_env()?;
+        let one = ONE.lock().await;
+        assert_ne!(instance(), "demo", "the topics and ledgers of a demonstration are not for tests");
+        let folder = std::env::temp_dir().join(format!("vertebra-kills-{}", Uuid::new_v4().simple()));
+        std::fs::create_dir_all(&folder).expect("a folder");
+        let odoo = Server::start().await.expect("an odoo");
+        let plan = Plan {
+            currency: "USD".to_owned(),
+            self_pay: "Self-pay".to_owned(),
+            payers: harness::payers(),
+            items: harness::products(),
+        };
+        seed(&odoo.client().expect("a client"), &plan).await.expect("a seeded odoo");
+        let key_file = folder.join("odoo-key");
+        std::fs::write(&key_file, odoo::fake::KEY).expect("the key's file");
+        stack.odoo = OdooAt { url: odoo.url(), database: odoo::fake::DATABASE.to_owned(), key_file };
+        let sender = SenderFile { name: "hosp".to_owned(), port: Launch::free_port() };
+        let fleet = Fleet::new(&stack, &folder, sender).expect("the services' files").lease("2s");
+        let admin = Admin::new(&stack.kafka()).expect("a client");
+        let world = Self { stack, fleet, odoo, admin, folder, _one: one };
+        world.empty().await;
+        crate::say(format_args!("logs are in {}", world.folder.display()));
+        Some(world)
+    }
+
+    /// Where senders connect to.
+    pub fn mllp(&self) -> SocketAddr {
+        let (_, port) = self.fleet.mllp();
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    /// Starts a service.
+    pub fn start(&self, role: Role, start: &Start<'_>) -> Victim {
+        let mut launch = self.fleet.launch(role);
+        let mut set = |name: &str, value: String| launch.settings.insert(name.to_owned(), value);
+        if let Some(fault) = start.fault {
+            set("test-fault", fault.to_owned());
+        }
+        if let Some(lease) = start.lease {
+            set("lease", lease.to_owned());
+        }
+        if let Some(instance) = start.instance {
+            set("instance", instance.to_string());
+        }
+        Victim::start(&launch, &self.folder)
+    }
+
+    /// Starts a service and waits until it is ready.
+    pub async fn ready(&self, role: Role) -> Victim {
+        let mut victim = self.start(role, &Start::default());
+        victim.until_ready().await;
+        victim
+    }
+
+    /// Starts several services and waits until all are ready.
+    pub async fn all_ready(&self, roles: &[Role]) -> BTreeMap<Role, Victim> {
+        let mut all: BTreeMap<Role, Victim> =
+            roles.iter().map(|role| (*role, self.start(*role, &Start::default()))).collect();
+        for victim in all.values_mut() {
+            victim.until_ready().await;
+        }
+        all
+    }
+
+    /// A connection to this world's database.
+    ///
+    /// # Errors
+    /// When the server does not answer.
+    pub async fn connect(&self) -> Result<Client, tokio_postgres::Error> {
+        let (client, connection) = tokio_postgres::connect(&self.stack.postgres_url, NoTls).await?;
+        // Whoever uses the client is told of what goes wrong.
+        tokio::spawn(async move { drop(connection.await) });
+        Ok(client)
+    }
+
+    /// Deletes a topic, and makes it again with this number of partitions.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub async fn remake_topic(&self, topic: &str, partitions: u32) {
+        self.forget_topics(&[topic]).await;
+        let declared = Catalog::builtin().topic(topic).expect("a topic of the catalog");
+        let made = self.admin.create_topic(topic, partitions, 1, &declared.configs()).await;
+        assert!(made.expect("a topic"), "{topic} was there");
+        self.until_led(&[topic]).await;
+    }
+
+    /// Leaves nothing behind: empty topics, no ledgers, no logs. Called where a test went well; what one that failed
+    /// leaves is there to be looked at.
+    pub async fn end(self) {
+        self.empty().await;
+        std::fs::remove_dir_all(&self.folder).expect("the folder goes");
+    }
+
+    async fn empty(&self) {
+        let client = self.connect().await.expect("the database answers");
+        let dropped = client.batch_execute("DROP SCHEMA IF EXISTS ehr_adapter, billing_projector, odoo_writer CASCADE");
+        dropped.await.expect("the ledgers go");
+        let names: Vec<&str> = Catalog::builtin().topics().map(|topic| topic.name.as_str()).collect();
+        self.forget_topics(&names).await;
+        let launch = Launch {
+            name: "contract".to_owned(),
+            program: program("vertebra"),
+            args: ["contract", "apply", "--replication", "1"].map(str::to_owned).to_vec(),
+            settings: BTreeMap::from([
+                ("kafka-bootstrap".to_owned(), self.stack.kafka.clone()),
+                ("registry-url".to_owned(), self.stack.registry_url.clone()),
+            ]),
+            http_port: 0,
+        };
+        Victim::start(&launch, &self.folder).until_ended().await;
+        self.until_led(&names).await;
+    }
+
+    async fn forget_topics(&self, names: &[&str]) {
+        self.admin.delete_topics(names).await.expect("topics deleted");
+        until("the topics are gone", Deadline::secs(30), async || {
+            let there = self.admin.partitions().await.map_err(|error| error.to_string())?;
+            match names.iter().filter(|name| there.contains_key(**name)).count() {
+                0 => Ok(()),
+                left => Err(format!("{left} are left")),
+            }
+        })
+        .await;
+    }
+
+    async fn until_led(&self, names: &[&str]) {
+        until("the topics have leaders", Deadline::secs(30), async || {
+            for name in names {
+                self.admin.held(name).await.map_err(|error| error.to_string())?;
+            }
+            Ok::<(), String>(())
+        })
+        .await;
+    }
+}
+
+/// A program of this workspace: built by the same command as this test, beside it.
+fn program(name: &str) -> PathBuf {
+    let test = std::env::current_exe().expect("this test's own path");
+    test.ancestors().nth(2).unwrap_or(Path::new(".")).join(name)
+}

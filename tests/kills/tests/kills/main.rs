@@ -1,0 +1,36 @@
+//! What must hold when processes are killed or stopped at the worst moments, and when parts of the stack go away: on
+//! the real services, Kafka, registry and PostgreSQL. Odoo is the fake that speaks its HTTP, for speed.
+//!
+//! Without VERTEBRA_TEST_LONG=1 a handful of cases runs; with it, all of them.
+
+mod between;
+mod handover;
+mod outages;
+mod refusal;
+mod storm;
+mod zombies;
+
+use harness::Role;
+use kills::{Victim, World};
+use std::collections::BTreeMap;
+
+/// The services of a test that run undisturbed at the moment.
+type Running = BTreeMap<Role, Victim>;
+
+/// A name for people.
+fn name(role: Role) -> &'static str {
+    match role {
+        Role::Land => "ehr-adapter land",
+        Role::Translate => "ehr-adapter translate",
+        Role::Bill => "billing-projector",
+        Role::Write => "odoo-writer",
+    }
+}
+
+/// Ends a test that went well: services drain, and the world goes.
+async fn end(world: World, running: Running) {
+    for victim in running.into_values() {
+        victim.drain().await;
+    }
+    world.end().await;
+}
