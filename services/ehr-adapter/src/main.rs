@@ -49,7 +49,7 @@ fn senders(folder: &Path) -> Result<Vec<Sender>, Vec<Mistake>> {
     sender::load(folder).map_err(|mistakes| {
         let told = |mistake: &sender::Mistake| Mistake {
             name: "senders".to_owned(),
-            problem: Problem::Flag { said: format!("senders: {mistake}") },
+            problem: Problem::Inside { said: mistake.to_string() },
         };
         mistakes.iter().map(told).collect()
     })

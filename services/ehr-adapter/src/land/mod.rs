@@ -91,8 +91,9 @@ pub(crate) async fn run(lander: Lander<RawHl7v2>, senders: Vec<Sender>, tokenize
         metrics: lander.metrics().clone(),
         stop: lander.stop().clone(),
     };
+    let counts = Counts::of(&around.metrics)?;
     let bound = bind(senders).await?;
-    serve(lander, around, bound, tokenizer, Counts::new()?).await;
+    serve(lander, around, bound, tokenizer, counts).await;
     Ok(())
 }
 

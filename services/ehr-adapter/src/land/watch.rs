@@ -53,10 +53,10 @@ pub(crate) enum Refused {
 }
 
 impl Counts {
-    /// Labels are the sender and a word from a fixed list.
-    pub(crate) fn new() -> Result<Self, prometheus::Error> {
+    /// Counts that are served with the service's metrics. Labels are the sender and a word from a fixed list.
+    pub(crate) fn of(metrics: &Metrics) -> Result<Self, prometheus::Error> {
         let options = |name: &str, help: &str| Opts::new(format!("vertebra_landing_{name}"), help);
-        Ok(Self {
+        let counts = Self {
             connections: IntGaugeVec::new(options("connections", "Open connections"), &["sender"])?,
             faults: IntCounterVec::new(
                 options("stream_faults_total", "What was wrong with streams of bytes, by kind"),
@@ -66,17 +66,11 @@ impl Counts {
                 options("connections_refused_total", "Connections closed at once, by reason"),
                 &["sender", "reason"],
             )?,
-        })
-    }
-
-    /// What was counted, in Prometheus' text form.
-    #[cfg(test)]
-    pub(crate) fn render(&self) -> String {
-        let registry = prometheus::Registry::new();
-        registry.register(Box::new(self.connections.clone())).expect("a name of its own");
-        registry.register(Box::new(self.faults.clone())).expect("a name of its own");
-        registry.register(Box::new(self.refused.clone())).expect("a name of its own");
-        prometheus::TextEncoder::new().encode_to_string(&registry.gather()).expect("text")
+        };
+        metrics.register(counts.connections.clone())?;
+        metrics.register(counts.faults.clone())?;
+        metrics.register(counts.refused.clone())?;
+        Ok(counts)
     }
 }
 

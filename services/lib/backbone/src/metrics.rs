@@ -4,10 +4,10 @@
 //! sender and classes of reasons; never a key, an id or anything of a payload. A lane's series leave with the lane,
 //! so that over all instances each lane is told by its owner alone.
 
-use prometheus::core::Collector;
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use prometheus::core::Collector;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -159,6 +159,14 @@ impl Metrics {
             registry,
         };
         Ok(Self { all: Arc::new(all) })
+    }
+
+    /// Adds a service's own metrics to what is served; their names begin with `vertebra_`.
+    ///
+    /// # Errors
+    /// When a metric of that name is served already.
+    pub fn register(&self, collector: impl Collector + 'static) -> Result<(), prometheus::Error> {
+        self.all.registry.register(Box::new(collector))
     }
 
     /// Everything, in Prometheus' text form.

@@ -74,7 +74,11 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
         while !stop.is_cancelled() {
             self.watch.beat(Loop::Relay(self.shard));
             let pause = match self.hold(&stop, &mut backoff).await {
-                Ok(()) => self.limits.lease / 3,
+                Ok(()) => {
+                    // Another one publishes: what went wrong here while the shard was ours is over.
+                    self.watch.healed("relay");
+                    self.limits.lease / 3
+                }
                 Err(Trouble::Store(StoreError::Fenced)) => self.limits.idle,
                 Err(trouble) => {
                     match &trouble {

@@ -41,7 +41,7 @@ async fn case_2_a_frame_ends_by_fs_cr_lf_by_fs_alone_and_by_a_cr_that_comes_late
     peer.is_answered(AA, "2").await;
     peer.says(&frame("3")).await;
     peer.is_answered(AA, "3").await;
-    assert!(!stand.counts.render().contains(FAULT), "{}", stand.counts.render());
+    assert!(!stand.around.metrics.render().contains(FAULT), "{}", stand.around.metrics.render());
     assert_eq!(stand.shelf.landed()[1].message.payload.reveal(), &message("2"));
 }
 
@@ -113,7 +113,7 @@ async fn case_5_a_sender_that_dribbles_is_cut_off_and_one_that_is_silent_is_let_
     .await;
     let mut silent = stand.peer().await;
     silent.is_closed().await;
-    assert!(!stand.counts.render().contains(FAULT));
+    assert!(!stand.around.metrics.render().contains(FAULT));
     let (mut reading, mut writing) = stand.peer().await.stream.into_split();
     let dribbling = tokio::spawn(async move {
         // Never silent, never done.
@@ -150,7 +150,7 @@ async fn case_6_a_probe_makes_no_noise() {
     drop(peer);
     stand.is_quiet().await;
     assert_eq!(logs.warnings(), 0, "{}", logs.text());
-    assert!(!stand.counts.render().contains(FAULT));
+    assert!(!stand.around.metrics.render().contains(FAULT));
 }
 
 #[tokio::test]

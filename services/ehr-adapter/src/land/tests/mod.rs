@@ -117,7 +117,6 @@ struct Stand {
     address: SocketAddr,
     shelf: Shelf,
     around: Around,
-    counts: Counts,
     serving: JoinHandle<()>,
 }
 
@@ -134,10 +133,10 @@ impl Stand {
         let shelf = Shelf { mode: Arc::new(Mutex::new(mode)), landed: Arc::default(), held: Arc::default() };
         let (metrics, stop) = (Metrics::new("ehr-adapter").expect("metrics"), CancellationToken::new());
         let around = Around { health: Health::new(), metrics, stop };
-        let counts = Counts::new().expect("metrics");
-        let serving = serve(shelf.clone(), around.clone(), bound, tokens(), counts.clone());
+        let counts = Counts::of(&around.metrics).expect("metrics");
+        let serving = serve(shelf.clone(), around.clone(), bound, tokens(), counts);
         let serving = tokio::spawn(serving);
-        Self { address, shelf, around, counts, serving }
+        Self { address, shelf, around, serving }
     }
 
     async fn peer(&self) -> Peer {
@@ -148,7 +147,7 @@ impl Stand {
 
     /// Whether the metrics have this line.
     fn tells(&self, line: &str) -> bool {
-        let text = format!("{}{}", self.around.metrics.render(), self.counts.render());
+        let text = self.around.metrics.render();
         text.lines().any(|told| told.replace(",service=\"ehr-adapter\"", "") == line)
     }
 

@@ -52,7 +52,6 @@ async fn planted_patient_data_occur_nowhere_but_in_payloads() {
         check_absent("answers", &String::from_utf8_lossy(&answers));
         stand.is_quiet().await;
         check_absent("metrics", &stand.around.metrics.render());
-        check_absent("metrics", &stand.counts.render());
         check_absent("health", &format!("{:?}", stand.around.health));
         let landed = stand.shelf.landed();
         assert_eq!(landed.len(), if mode == Mode::TooLarge { 0 } else { 6 });

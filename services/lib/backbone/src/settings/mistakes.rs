@@ -89,6 +89,11 @@ pub enum Problem {
         /// What clap says of it.
         said: String,
     },
+    /// Something is wrong in a file that the setting names.
+    Inside {
+        /// Where and what.
+        said: String,
+    },
     /// Nothing gives it.
     Missing,
     /// Nothing gives this secret.
@@ -143,6 +148,7 @@ impl fmt::Display for Mistake {
         match &self.problem {
             Problem::DeclaredTwice => write!(f, "{name}: declared twice; this is a mistake of the program"),
             Problem::Flag { said } => f.write_str(said),
+            Problem::Inside { said } => write!(f, "{name}: {said}"),
             Problem::Missing => {
                 write!(
                     f,
