@@ -149,9 +149,7 @@ impl Catalog {
 
     /// Key types and their partition counts, by name.
     pub fn key_types(&self) -> impl Iterator<Item = (&str, u32)> {
-        self.key_types
-            .iter()
-            .map(|(name, partitions)| (name.as_str(), *partitions))
+        self.key_types.iter().map(|(name, partitions)| (name.as_str(), *partitions))
     }
 }
 
@@ -190,10 +188,7 @@ impl Topic {
         let mut put = |name: &str, value: String| configs.insert(name.to_owned(), value);
         put("cleanup.policy", self.cleanup.to_string());
         put("compression.type", "producer".to_owned());
-        put(
-            "max.message.bytes",
-            (self.value_bytes_max + ENVELOPE_BYTES_MAX).to_string(),
-        );
+        put("max.message.bytes", (self.value_bytes_max + ENVELOPE_BYTES_MAX).to_string());
         put("message.timestamp.type", "CreateTime".to_owned());
         put("retention.bytes", "-1".to_owned());
         put("retention.ms", self.retention_ms.unwrap_or(-1).to_string());

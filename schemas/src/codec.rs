@@ -126,17 +126,12 @@ pub fn decode<E: Event>(writer: &WriterSchema, body: &[u8]) -> Result<E, DecodeE
     // Every item of a list takes a byte or more; a list of nothings would be the only longer one.
     config.max_seq_size = body.len();
     let mut state = DeserializerState::with_config(SliceRead::new(body), config);
-    let event = E::deserialize(state.deserializer()).map_err(|error| DecodeError::Value {
-        topic: E::TOPIC,
-        cause: Cause::of(&error),
-    })?;
+    let event = E::deserialize(state.deserializer())
+        .map_err(|error| DecodeError::Value { topic: E::TOPIC, cause: Cause::of(&error) })?;
     let bytes = std::io::copy(&mut state.into_reader().by_ref(), &mut std::io::sink()).unwrap_or(0);
     match usize::try_from(bytes) {
         Ok(0) => Ok(event),
-        bytes => Err(DecodeError::Trailing {
-            topic: E::TOPIC,
-            bytes: bytes.unwrap_or(usize::MAX),
-        }),
+        bytes => Err(DecodeError::Trailing { topic: E::TOPIC, bytes: bytes.unwrap_or(usize::MAX) }),
     }
 }
 
@@ -150,11 +145,7 @@ impl WriterSchema {
         let schema = json
             .parse()
             .map_err(|error: serde_avro_fast::schema::SchemaError| SchemaError(error.to_string()))?;
-        Ok(Self {
-            schema,
-            json: json.to_owned(),
-            fits: RwLock::default(),
-        })
+        Ok(Self { schema, json: json.to_owned(), fits: RwLock::default() })
     }
 
     /// The schema's text, as it was parsed.
@@ -169,10 +160,7 @@ impl WriterSchema {
         }
         let problems = compat::reads(E::SCHEMA, &self.json);
         if !problems.is_empty() {
-            return Err(DecodeError::Schema {
-                topic: E::TOPIC,
-                problems,
-            });
+            return Err(DecodeError::Schema { topic: E::TOPIC, problems });
         }
         let mut fits = self.fits.write().unwrap_or_else(PoisonError::into_inner);
         if !known(&fits) {
@@ -184,9 +172,7 @@ impl WriterSchema {
 
 impl fmt::Debug for WriterSchema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WriterSchema")
-            .field("json", &self.json)
-            .finish_non_exhaustive()
+        f.debug_struct("WriterSchema").field("json", &self.json).finish_non_exhaustive()
     }
 }
 
@@ -196,17 +182,10 @@ impl<E: Event> Writer<E> {
     /// # Errors
     /// When it cannot be parsed.
     pub fn new() -> Result<Self, EncodeError> {
-        let schema =
-            E::SCHEMA.parse().map_err(
-                |error: serde_avro_fast::schema::SchemaError| EncodeError::Schema {
-                    topic: E::TOPIC,
-                    source: SchemaError(error.to_string()),
-                },
-            )?;
-        Ok(Self {
-            schema: Arc::new(schema),
-            event: PhantomData,
-        })
+        let schema = E::SCHEMA.parse().map_err(|error: serde_avro_fast::schema::SchemaError| {
+            EncodeError::Schema { topic: E::TOPIC, source: SchemaError(error.to_string()) }
+        })?;
+        Ok(Self { schema: Arc::new(schema), event: PhantomData })
     }
 
     /// Writes an event, framed under the id which the schema is registered with.
@@ -217,28 +196,17 @@ impl<E: Event> Writer<E> {
         let mut frame = Vec::with_capacity(PREFIX_BYTES + 512);
         frame.push(MAGIC);
         frame.extend_from_slice(&schema_id.to_be_bytes());
-        serde_avro_fast::to_datum(event, frame, &mut SerializerConfig::new(&self.schema)).map_err(|error| {
-            EncodeError::Value {
-                topic: E::TOPIC,
-                cause: Cause::of(&error),
-            }
-        })
+        serde_avro_fast::to_datum(event, frame, &mut SerializerConfig::new(&self.schema))
+            .map_err(|error| EncodeError::Value { topic: E::TOPIC, cause: Cause::of(&error) })
     }
 
     /// The writer of a type, parsed at its first use.
     fn shared() -> Result<Self, EncodeError> {
         static SCHEMAS: OnceLock<RwLock<HashMap<TypeId, Arc<serde_avro_fast::Schema>>>> = OnceLock::new();
         let schemas = SCHEMAS.get_or_init(RwLock::default);
-        let known = schemas
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&TypeId::of::<E>())
-            .cloned();
+        let known = schemas.read().unwrap_or_else(PoisonError::into_inner).get(&TypeId::of::<E>()).cloned();
         if let Some(schema) = known {
-            return Ok(Self {
-                schema,
-                event: PhantomData,
-            });
+            return Ok(Self { schema, event: PhantomData });
         }
         let writer = Self::new()?;
         let mut schemas = schemas.write().unwrap_or_else(PoisonError::into_inner);
@@ -249,10 +217,7 @@ impl<E: Event> Writer<E> {
 
 impl<E> Clone for Writer<E> {
     fn clone(&self) -> Self {
-        Self {
-            schema: self.schema.clone(),
-            event: PhantomData,
-        }
+        Self { schema: self.schema.clone(), event: PhantomData }
     }
 }
 
@@ -262,11 +227,7 @@ impl Cause {
     fn of(error: &impl fmt::Display) -> Self {
         let text = error.to_string();
         let named = text.starts_with("missing field `") || text.starts_with("duplicate field `");
-        let end = if named {
-            text.len()
-        } else {
-            text.find(['"', '\'', '`']).unwrap_or(text.len())
-        };
+        let end = if named { text.len() } else { text.find(['"', '\'', '`']).unwrap_or(text.len()) };
         let cut = if end < text.len() { "…" } else { "" };
         Self(format!("{}{cut}", &text[..end]))
     }

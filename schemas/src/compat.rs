@@ -86,14 +86,8 @@ pub fn check_releases() -> Vec<Break> {
     let mut breaks = Vec::new();
     for (topic, version, released) in crate::events::HISTORY {
         let current = crate::events::SCHEMAS.iter().find(|(name, _)| name == topic);
-        let problems = current
-            .map(|(_, current)| full(current, released))
-            .unwrap_or_default();
-        breaks.extend(problems.into_iter().map(|problem| Break {
-            topic,
-            version: *version,
-            problem,
-        }));
+        let problems = current.map(|(_, current)| full(current, released)).unwrap_or_default();
+        breaks.extend(problems.into_iter().map(|problem| Break { topic, version: *version, problem }));
     }
     breaks
 }
@@ -115,10 +109,7 @@ pub fn full(current: &str, released: &str) -> Vec<Incompatibility> {
                 Ok(Compatibility::Partial) => "not all of them".to_owned(),
                 Err(error) => error.to_string(),
             };
-            found.push(Incompatibility {
-                at: root.clone(),
-                what: Misfit::Avro { writer, why },
-            });
+            found.push(Incompatibility { at: root.clone(), what: Misfit::Avro { writer, why } });
         }
     }
     found
@@ -135,13 +126,7 @@ pub fn reads(reader: &str, writer: &str) -> Vec<Incompatibility> {
                 SchemaCompatibility::can_read(&Schema::Record(writers), &Schema::Record(readers))
             {
                 let why = error.to_string();
-                found.push(Incompatibility {
-                    at: root,
-                    what: Misfit::Avro {
-                        writer: "writer's",
-                        why,
-                    },
-                });
+                found.push(Incompatibility { at: root, what: Misfit::Avro { writer: "writer's", why } });
             }
         }
         (readers, writers) => found.extend([readers.err(), writers.err()].into_iter().flatten()),
@@ -152,21 +137,14 @@ pub fn reads(reader: &str, writer: &str) -> Vec<Incompatibility> {
 /// Whether a schema has a field marked `phi`.
 pub fn has_phi(schema: &str) -> bool {
     fn marked(record: &RecordSchema) -> bool {
-        record
-            .fields
-            .iter()
-            .any(|field| is_phi(field) || inner_record(&field.schema).is_some_and(marked))
+        record.fields.iter().any(|field| is_phi(field) || inner_record(&field.schema).is_some_and(marked))
     }
     record(schema).is_ok_and(|record| marked(&record))
 }
 
 /// Several misfits in one line.
 pub(crate) fn list(problems: &[Incompatibility]) -> String {
-    problems
-        .iter()
-        .map(Incompatibility::to_string)
-        .collect::<Vec<_>>()
-        .join("; ")
+    problems.iter().map(Incompatibility::to_string).collect::<Vec<_>>().join("; ")
 }
 
 /// Parses a schema of a record.
@@ -176,10 +154,7 @@ pub(crate) fn record(json: &str) -> Result<RecordSchema, Incompatibility> {
         Ok(_) => "not a record".to_owned(),
         Err(error) => error.to_string(),
     };
-    Err(Incompatibility {
-        at: "schema".to_owned(),
-        what: Misfit::Unreadable(why),
-    })
+    Err(Incompatibility { at: "schema".to_owned(), what: Misfit::Unreadable(why) })
 }
 
 impl fmt::Display for Incompatibility {
@@ -190,31 +165,16 @@ impl fmt::Display for Incompatibility {
 
 impl fmt::Display for Break {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} against its released version {}: {}",
-            self.topic, self.version, self.problem
-        )
+        write!(f, "{} against its released version {}: {}", self.topic, self.version, self.problem)
     }
 }
 
 /// What two versions of a record must have in common beyond Avro's rules.
 fn losses(at: &str, now: &RecordSchema, before: &RecordSchema, found: &mut Vec<Incompatibility>) {
-    let mut tell = |at: &str, what| {
-        found.push(Incompatibility {
-            at: at.to_owned(),
-            what,
-        })
-    };
+    let mut tell = |at: &str, what| found.push(Incompatibility { at: at.to_owned(), what });
     if now.name != before.name {
         let (now, before) = (now.name.to_string(), before.name.to_string());
-        tell(
-            at,
-            Misfit::Name {
-                found: now,
-                released: before,
-            },
-        );
+        tell(at, Misfit::Name { found: now, released: before });
     }
     if now.doc.is_none() && before.doc.is_some() {
         tell(at, Misfit::Doc);
@@ -230,11 +190,7 @@ fn losses(at: &str, now: &RecordSchema, before: &RecordSchema, found: &mut Vec<I
         if before.lookup.contains_key(&field.name) {
             continue;
         }
-        if let Some(old) = field
-            .aliases
-            .iter()
-            .find(|alias| before.lookup.contains_key(*alias))
-        {
+        if let Some(old) = field.aliases.iter().find(|alias| before.lookup.contains_key(*alias)) {
             tell(&path, Misfit::Renamed(old.clone()));
         } else if field.default.is_none() {
             tell(&path, Misfit::Missing("the current schema"));
@@ -246,10 +202,7 @@ fn losses(at: &str, now: &RecordSchema, before: &RecordSchema, found: &mut Vec<I
             Some(field) => field_losses(&path, field, old, found),
             None if now.fields.iter().any(|field| field.aliases.contains(&old.name)) => {}
             None if old.default.is_none() => {
-                found.push(Incompatibility {
-                    at: path,
-                    what: Misfit::Missing("the released schema"),
-                });
+                found.push(Incompatibility { at: path, what: Misfit::Missing("the released schema") });
             }
             None => {}
         }
@@ -257,12 +210,7 @@ fn losses(at: &str, now: &RecordSchema, before: &RecordSchema, found: &mut Vec<I
 }
 
 fn field_losses(at: &str, now: &RecordField, before: &RecordField, found: &mut Vec<Incompatibility>) {
-    let mut tell = |what| {
-        found.push(Incompatibility {
-            at: at.to_owned(),
-            what,
-        })
-    };
+    let mut tell = |what| found.push(Incompatibility { at: at.to_owned(), what });
     if is_phi(before) && !is_phi(now) {
         tell(Misfit::Phi);
     }
@@ -288,13 +236,7 @@ fn field_losses(at: &str, now: &RecordField, before: &RecordField, found: &mut V
 fn meanings(at: &str, reader: &RecordSchema, writer: &RecordSchema, found: &mut Vec<Incompatibility>) {
     if reader.name != writer.name {
         let (found_name, released) = (writer.name.to_string(), reader.name.to_string());
-        found.push(Incompatibility {
-            at: at.to_owned(),
-            what: Misfit::Name {
-                found: found_name,
-                released,
-            },
-        });
+        found.push(Incompatibility { at: at.to_owned(), what: Misfit::Name { found: found_name, released } });
     }
     for field in &reader.fields {
         let path = format!("{at}.{}", field.name);
@@ -304,10 +246,7 @@ fn meanings(at: &str, reader: &RecordSchema, writer: &RecordSchema, found: &mut 
         };
         let written = &writer.fields[*place];
         if let Some(what) = other_meaning(&written.schema, &field.schema) {
-            found.push(Incompatibility {
-                at: path.clone(),
-                what,
-            });
+            found.push(Incompatibility { at: path.clone(), what });
         }
         if let (Some(readers), Some(writers)) = (inner_record(&field.schema), inner_record(&written.schema)) {
             meanings(&path, readers, writers, found);
@@ -361,9 +300,5 @@ fn inner_record(schema: &Schema) -> Option<&RecordSchema> {
 }
 
 fn is_phi(field: &RecordField) -> bool {
-    field
-        .custom_attributes
-        .get("phi")
-        .and_then(serde_json::Value::as_bool)
-        == Some(true)
+    field.custom_attributes.get("phi").and_then(serde_json::Value::as_bool) == Some(true)
 }

@@ -103,9 +103,7 @@ impl<const P: u32, const S: u32> Fixed<P, S> {
     /// The absolute value.
     #[must_use]
     pub fn abs(self) -> Self {
-        Self {
-            unscaled: self.unscaled.abs(),
-        }
+        Self { unscaled: self.unscaled.abs() }
     }
 
     /// Digits behind the point, without trailing zeros: 2 of `12.34`. Compare with a currency's decimals.
@@ -140,9 +138,7 @@ impl<const P: u32, const S: u32> Fixed<P, S> {
 impl<const P: u32, const S: u32> std::ops::Neg for Fixed<P, S> {
     type Output = Self;
     fn neg(self) -> Self {
-        Self {
-            unscaled: -self.unscaled,
-        }
+        Self { unscaled: -self.unscaled }
     }
 }
 
@@ -191,11 +187,7 @@ impl<const P: u32, const S: u32> fmt::Display for Fixed<P, S> {
     /// Without trailing zeros; a precision (`{:.2}`) pads with zeros and never rounds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = Text::default();
-        let padded = f
-            .precision()
-            .and_then(|wanted| u32::try_from(wanted).ok())
-            .unwrap_or(0)
-            .min(S);
+        let padded = f.precision().and_then(|wanted| u32::try_from(wanted).ok()).unwrap_or(0).min(S);
         f.write_str(self.text(padded, &mut text))
     }
 }

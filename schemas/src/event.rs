@@ -286,11 +286,7 @@ impl FromStr for Name {
     type Err = NameError;
     fn from_str(text: &str) -> Result<Self, NameError> {
         let kind = text.split('/').next().unwrap_or_default();
-        if kind.is_empty() {
-            Err(NameError)
-        } else {
-            Ok(Self(text.to_owned()))
-        }
+        if kind.is_empty() { Err(NameError) } else { Ok(Self(text.to_owned())) }
     }
 }
 

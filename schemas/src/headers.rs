@@ -157,11 +157,7 @@ impl TraceParent {
 
 impl fmt::Display for TraceParent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "00-{:032x}-{:016x}-{:02x}",
-            self.trace_id, self.span_id, self.flags
-        )
+        write!(f, "00-{:032x}-{:016x}-{:02x}", self.trace_id, self.span_id, self.flags)
     }
 }
 
@@ -172,13 +168,8 @@ impl FromStr for TraceParent {
     fn from_str(text: &str) -> Result<Self, TraceParentError> {
         let mut parts = text.split('-');
         let mut part = |digits: usize| {
-            let part = parts
-                .next()
-                .filter(|part| part.len() == digits)
-                .ok_or(TraceParentError)?;
-            let lower = part
-                .bytes()
-                .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+            let part = parts.next().filter(|part| part.len() == digits).ok_or(TraceParentError)?;
+            let lower = part.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
             if lower {
                 u128::from_str_radix(part, 16).map_err(|_| TraceParentError)
             } else {
@@ -190,11 +181,7 @@ impl FromStr for TraceParent {
         if version == 0xff || (version == 0 && more) || trace_id == 0 || span_id == 0 {
             return Err(TraceParentError);
         }
-        Ok(Self {
-            trace_id,
-            span_id: span_id as u64,
-            flags: flags as u8,
-        })
+        Ok(Self { trace_id, span_id: span_id as u64, flags: flags as u8 })
     }
 }
 
@@ -221,23 +208,19 @@ impl<'a> Found<'a> {
 
     fn optional_text(&self, name: &'static str) -> Result<Option<&'a str>, HeaderError> {
         match self.0.iter().find(|(header, _)| *header == name) {
-            Some((_, value)) => std::str::from_utf8(value)
-                .map(Some)
-                .map_err(|_| HeaderError::Unreadable(name)),
+            Some((_, value)) => {
+                std::str::from_utf8(value).map(Some).map_err(|_| HeaderError::Unreadable(name))
+            }
             None => Ok(None),
         }
     }
 
     fn value<T: FromStr>(&self, name: &'static str) -> Result<T, HeaderError> {
-        self.text(name)?
-            .parse()
-            .map_err(|_| HeaderError::Unreadable(name))
+        self.text(name)?.parse().map_err(|_| HeaderError::Unreadable(name))
     }
 
     fn optional<T: FromStr>(&self, name: &'static str) -> Result<Option<T>, HeaderError> {
         let text = self.optional_text(name)?;
-        text.map(str::parse)
-            .transpose()
-            .map_err(|_| HeaderError::Unreadable(name))
+        text.map(str::parse).transpose().map_err(|_| HeaderError::Unreadable(name))
     }
 }

@@ -197,18 +197,12 @@ pub(crate) fn is_name(text: &str) -> bool {
 }
 
 fn parse_name(text: &str) -> Result<String, KeyError> {
-    if is_name(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(KeyError::Name)
-    }
+    if is_name(text) { Ok(text.to_owned()) } else { Err(KeyError::Name) }
 }
 
 fn parse_hex(text: &str) -> Result<[u8; 32], KeyError> {
     let digits: [u8; 32] = text.as_bytes().try_into().map_err(|_| KeyError::Token)?;
-    let lower = digits
-        .iter()
-        .all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
+    let lower = digits.iter().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     if lower { Ok(digits) } else { Err(KeyError::Token) }
 }
 
@@ -231,11 +225,7 @@ mod tests {
     #[track_caller]
     fn check<K: Key>(text: &str, expected: Result<(), KeyError>) {
         let parsed = text.parse::<K>();
-        assert_eq!(
-            parsed.map(|key| key.to_string()),
-            expected.map(|()| text.to_owned()),
-            "{text}"
-        );
+        assert_eq!(parsed.map(|key| key.to_string()), expected.map(|()| text.to_owned()), "{text}");
     }
 
     #[test]

@@ -37,11 +37,7 @@ mod tests {
     #[track_caller]
     fn check(key: &str, hash: i32) {
         assert_eq!(murmur2(key.as_bytes()).cast_signed(), hash, "{key}");
-        assert_eq!(
-            partition(key.as_bytes(), 6),
-            (hash.cast_unsigned() & 0x7fff_ffff) % 6,
-            "{key}"
-        );
+        assert_eq!(partition(key.as_bytes(), 6), (hash.cast_unsigned() & 0x7fff_ffff) % 6, "{key}");
     }
 
     #[test]

@@ -152,11 +152,7 @@ impl FromStr for Date {
     fn from_str(text: &str) -> Result<Self, TimeError> {
         let plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
         let day: jiff::civil::Date = text.parse().map_err(|_| TimeError::Date)?;
-        if plain {
-            Self::from_civil(day).ok_or(TimeError::Date)
-        } else {
-            Err(TimeError::Date)
-        }
+        if plain { Self::from_civil(day).ok_or(TimeError::Date) } else { Err(TimeError::Date) }
     }
 }
 

@@ -13,10 +13,7 @@ pub struct Tokenizer {
 
 /// The secret is too short to keep tokens from being guessed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the token secret has {length_bytes} bytes; it needs at least {}",
-    Tokenizer::SECRET_BYTES_MIN
-)]
+#[error("the token secret has {length_bytes} bytes; it needs at least {}", Tokenizer::SECRET_BYTES_MIN)]
 pub struct SecretTooShort {
     /// Its length.
     pub length_bytes: usize,
@@ -31,9 +28,7 @@ impl Tokenizer {
     /// # Errors
     /// When it has fewer than [`Self::SECRET_BYTES_MIN`] bytes.
     pub fn new(secret: &[u8]) -> Result<Self, SecretTooShort> {
-        let too_short = SecretTooShort {
-            length_bytes: secret.len(),
-        };
+        let too_short = SecretTooShort { length_bytes: secret.len() };
         if secret.len() < Self::SECRET_BYTES_MIN {
             return Err(too_short);
         }
@@ -88,18 +83,9 @@ mod tests {
 
     #[test]
     fn tokens_are_stable_for_life() {
-        assert_eq!(
-            tokenizer().patient("LAKESIDE", "4711").as_str(),
-            "1bbb3b84e6151ed333f8d371aa974caa"
-        );
-        assert_eq!(
-            tokenizer().encounter("LAKESIDE", "4711").as_str(),
-            "64a9db27448abf25a18c64da4f7ff031"
-        );
-        assert_eq!(
-            tokenizer().account("LAKESIDE", "4711").as_str(),
-            "5cfb842367672763dd228a9912625599"
-        );
+        assert_eq!(tokenizer().patient("LAKESIDE", "4711").as_str(), "1bbb3b84e6151ed333f8d371aa974caa");
+        assert_eq!(tokenizer().encounter("LAKESIDE", "4711").as_str(), "64a9db27448abf25a18c64da4f7ff031");
+        assert_eq!(tokenizer().account("LAKESIDE", "4711").as_str(), "5cfb842367672763dd228a9912625599");
     }
 
     #[test]
@@ -116,10 +102,7 @@ mod tests {
     #[test]
     fn a_short_secret_is_refused_and_no_secret_is_printed() {
         let error = Tokenizer::new(b"short").unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the token secret has 5 bytes; it needs at least 32"
-        );
+        assert_eq!(error.to_string(), "the token secret has 5 bytes; it needs at least 32");
         assert_eq!(format!("{:?}", tokenizer()), "Tokenizer([redacted])");
     }
 }

@@ -15,29 +15,16 @@ fn the_catalog_says_who_writes_and_reads_what() {
     assert!(requests.is_command() && !requests.is_compacted());
     assert!(requests.is_written_by("billing-projector") && !requests.is_written_by("odoo-writer"));
     assert!(requests.is_read_by("odoo-writer"));
-    assert_eq!(
-        catalog.topic("ops.audit.v1").unwrap().producer,
-        Producer::EveryService
-    );
+    assert_eq!(catalog.topic("ops.audit.v1").unwrap().producer, Producer::EveryService);
     assert_eq!(catalog.topic("billing.case.v2"), None);
     let partitions: Vec<_> = catalog.key_types().collect();
-    assert_eq!(
-        partitions,
-        [
-            (EncounterToken::TYPE, 6),
-            (RawKey::TYPE, 6),
-            (ServiceName::TYPE, 1)
-        ]
-    );
+    assert_eq!(partitions, [(EncounterToken::TYPE, 6), (RawKey::TYPE, 6), (ServiceName::TYPE, 1)]);
 }
 
 #[track_caller]
 fn check_configs(topic: &str, expected: &[(&str, &str)]) {
     let configs = Catalog::builtin().topic(topic).unwrap().configs();
-    let found: Vec<_> = configs
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let found: Vec<_> = configs.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(found, expected, "{topic}");
 }
 
@@ -81,10 +68,7 @@ fn check(changes: &[(&str, &str)], told: &[&str]) {
     let errors = Catalog::parse(&text).unwrap_err();
     assert_eq!(errors.0.len(), told.len(), "{errors}");
     for (mistake, told) in errors.0.iter().zip(told) {
-        assert!(
-            mistake.to_string().contains(told),
-            "{mistake}\nshould tell {told}"
-        );
+        assert!(mistake.to_string().contains(told), "{mistake}\nshould tell {told}");
     }
 }
 
@@ -102,10 +86,7 @@ fn every_mistake_is_told_with_its_line() {
             ("latency_objective_ms: 250", "latency_objective_ms: soon"),
             ("    owner: clinical-integration\n", ""),
             ("retention: 90d", "retention: 90 days"),
-            (
-                "consumers: [ehr-adapter]",
-                "consumers: [ehr-adapter]\n    colour: red",
-            ),
+            ("consumers: [ehr-adapter]", "consumers: [ehr-adapter]\n    colour: red"),
         ],
         &[
             &format!(
@@ -123,10 +104,7 @@ fn every_mistake_is_told_with_its_line() {
 #[test]
 fn topics_of_one_key_type_have_one_partition_count() {
     check(
-        &[(
-            "key_type: encounter\n    partitions: 6",
-            "key_type: encounter\n    partitions: 7",
-        )],
+        &[("key_type: encounter\n    partitions: 6", "key_type: encounter\n    partitions: 7")],
         &["topics.billing.case.v1: has 7 partitions, but the topics of key type encounter have 6"],
     );
     check(
@@ -140,16 +118,10 @@ fn topics_of_one_key_type_have_one_partition_count() {
         ],
     );
     check(
-        &[(
-            "  service: {partitions: 1}",
-            "  service: {partitions: 1}\n  bed: {partitions: 1}",
-        )],
+        &[("  service: {partitions: 1}", "  service: {partitions: 1}\n  bed: {partitions: 1}")],
         &["key_types.bed: is not a key type: bed"],
     );
-    check(
-        &[("key_type: raw", "key_type: bed")],
-        &["topics.raw.hl7v2.v1: is not a key type: bed"],
-    );
+    check(&[("key_type: raw", "key_type: bed")], &["topics.raw.hl7v2.v1: is not a key type: bed"]);
 }
 
 #[test]
@@ -159,25 +131,13 @@ fn a_topic_has_exactly_one_producer() {
         &[(ONE, "producer: [billing-projector, odoo-writer]")],
         &["billing.case.v1: producer: has exactly one"],
     );
+    check(&[(ONE, "producer: \"*\"")], &["billing.case.v1: producer: has exactly one"]);
+    check(&[(ONE, "producer: billing projector")], &["billing.case.v1: producer: has exactly one"]);
     check(
-        &[(ONE, "producer: \"*\"")],
-        &["billing.case.v1: producer: has exactly one"],
-    );
-    check(
-        &[(ONE, "producer: billing projector")],
-        &["billing.case.v1: producer: has exactly one"],
-    );
-    check(
-        &[
-            ("key_type: service", "key_type: raw"),
-            ("partitions: 1\n", "partitions: 6\n"),
-        ],
+        &[("key_type: service", "key_type: raw"), ("partitions: 1\n", "partitions: 6\n")],
         &["topics.ops.audit.v1: has exactly one"],
     );
-    check(
-        &[("[odoo-writer]", "[odoo-writer, odoo-writer]")],
-        &["odoo-writer is named twice"],
-    );
+    check(&[("[odoo-writer]", "[odoo-writer, odoo-writer]")], &["odoo-writer is named twice"]);
 }
 
 #[test]
@@ -190,28 +150,18 @@ fn topics_and_schemas_belong_together() {
             "topics.billing.Case.v1: has no billing.Case.v1.avsc",
         ],
     );
-    for name in [
-        "billing.case",
-        "billing.case.v0",
-        "billing..v1",
-        "billing.case.v",
-        "billing.-case.v1",
-        "b c.v1",
-    ] {
+    for name in
+        ["billing.case", "billing.case.v0", "billing..v1", "billing.case.v", "billing.-case.v1", "b c.v1"]
+    {
         let (from, to) = ("  billing.case.v1:", format!("  {name}:"));
-        let errors = Catalog::parse(&TEXT.replacen(from, &to, 1))
-            .unwrap_err()
-            .to_string();
+        let errors = Catalog::parse(&TEXT.replacen(from, &to, 1)).unwrap_err().to_string();
         assert!(errors.contains("is not a topic's name"), "{name}: {errors}");
     }
 }
 
 #[test]
 fn retention_and_data_class_fit_the_topic() {
-    check(
-        &[("retention: forever", "retention: 30d")],
-        &["billing.case.v1: a compacted topic has"],
-    );
+    check(&[("retention: forever", "retention: 30d")], &["billing.case.v1: a compacted topic has"]);
     check(
         &[("data_class: phi", "data_class: operational")],
         &["billing.charge.v1: carries fields marked phi"],
@@ -220,15 +170,9 @@ fn retention_and_data_class_fit_the_topic() {
 
 #[test]
 fn what_is_no_catalog_is_told_with_its_line() {
-    for (text, told) in [
-        ("topics: [", "catalog: cannot be read"),
-        ("", "catalog: cannot be read"),
-    ] {
+    for (text, told) in [("topics: [", "catalog: cannot be read"), ("", "catalog: cannot be read")] {
         let errors = Catalog::parse(text).unwrap_err().to_string();
-        assert!(
-            errors.starts_with("1 mistake\n") && errors.contains(told),
-            "{errors}"
-        );
+        assert!(errors.starts_with("1 mistake\n") && errors.contains(told), "{errors}");
     }
     let twice = format!("{TEXT}  billing.case.v1: {{}}\n");
     assert!(Catalog::parse(&twice).is_err(), "a topic that stands there twice");

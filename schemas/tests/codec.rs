@@ -25,14 +25,10 @@ fn body<E: Event>(event: &E) -> Vec<u8> {
 fn by_apache<E: Event>(body: &[u8]) -> (Value, Vec<u8>) {
     let schema = apache_avro::Schema::parse_str(E::SCHEMA).unwrap();
     let mut rest = body;
-    let reader = apache_avro::reader::datum::GenericDatumReader::builder(&schema)
-        .build()
-        .unwrap();
+    let reader = apache_avro::reader::datum::GenericDatumReader::builder(&schema).build().unwrap();
     let value = reader.read_value(&mut rest).unwrap();
     assert!(rest.is_empty(), "{}", E::TOPIC);
-    let writer = apache_avro::writer::datum::GenericDatumWriter::builder(&schema)
-        .build()
-        .unwrap();
+    let writer = apache_avro::writer::datum::GenericDatumWriter::builder(&schema).build().unwrap();
     let mut written = Vec::new();
     writer.write_value(&mut written, value.clone()).unwrap();
     (value, written)
@@ -53,10 +49,7 @@ fn check<E: Event>(event: &E) {
 fn check_refusals<E: Event>(bytes: &[u8]) {
     let writer = writer::<E>();
     for length in 0..bytes.len() {
-        assert!(
-            codec::decode::<E>(&writer, &bytes[..length]).is_err(),
-            "cut off at {length}"
-        );
+        assert!(codec::decode::<E>(&writer, &bytes[..length]).is_err(), "cut off at {length}");
     }
     let longer = [bytes, &[0, 0]].concat();
     let error = codec::decode::<E>(&writer, &longer).unwrap_err();
@@ -83,31 +76,16 @@ fn apache_avro_reads_the_very_amount() {
         panic!("a decimal")
     };
     let bytes: Vec<u8> = amount.try_into().unwrap();
-    assert_eq!(
-        bytes,
-        (-12_345_650_i32).to_be_bytes(),
-        "two's complement, no byte more than needed"
-    );
+    assert_eq!(bytes, (-12_345_650_i32).to_be_bytes(), "two's complement, no byte more than needed");
 }
 
 #[test]
 fn amounts_take_as_few_bytes_as_java_gives_them() {
-    for (text, length) in [
-        ("0", 1),
-        ("0.0127", 1),
-        ("0.0128", 2),
-        ("-0.0128", 1),
-        ("-0.0129", 2),
-        ("99999999999999.9999", 8),
-    ] {
-        let charge = Charge {
-            amount: text.parse().unwrap(),
-            ..support::charge()
-        };
-        let zero = Charge {
-            amount: "0".parse().unwrap(),
-            ..support::charge()
-        };
+    for (text, length) in
+        [("0", 1), ("0.0127", 1), ("0.0128", 2), ("-0.0128", 1), ("-0.0129", 2), ("99999999999999.9999", 8)]
+    {
+        let charge = Charge { amount: text.parse().unwrap(), ..support::charge() };
+        let zero = Charge { amount: "0".parse().unwrap(), ..support::charge() };
         assert_eq!(body(&charge).len() - body(&zero).len(), length - 1, "{text}");
         check(&charge);
     }
@@ -163,11 +141,7 @@ fn check_mutations<E: Event>(event: &E, seed: u64) {
             }
         }
         if let Ok(read) = codec::decode::<E>(&writer, &mutated) {
-            assert_eq!(
-                codec::decode::<E>(&writer, &body(&read)).as_ref(),
-                Ok(&read),
-                "seed {seed}"
-            );
+            assert_eq!(codec::decode::<E>(&writer, &body(&read)).as_ref(), Ok(&read), "seed {seed}");
         }
     }
 }
@@ -186,10 +160,7 @@ fn no_bytes_make_the_decoder_panic() {
 #[test]
 fn errors_and_debug_texts_tell_no_values() {
     const CANARY: &str = "ZZCANARYZZ";
-    let charge = Charge {
-        description: Some(canon::Phi(CANARY.to_owned())),
-        ..support::charge()
-    };
+    let charge = Charge { description: Some(canon::Phi(CANARY.to_owned())), ..support::charge() };
     assert!(!format!("{charge:?}").contains(CANARY));
     let bytes = body(&charge);
     for at in 0..bytes.len() {
@@ -209,10 +180,7 @@ fn a_refused_value_is_not_repeated() {
     let swapped = swapped.replace("\"name\": \"encounter\"", "\"name\": \"charge\"");
     let swapped =
         WriterSchema::parse(&swapped.replace("\"name\": \"x\"", "\"name\": \"encounter\"")).unwrap();
-    let bytes = body(&Charge {
-        charge: CANARY.to_owned(),
-        ..support::charge()
-    });
+    let bytes = body(&Charge { charge: CANARY.to_owned(), ..support::charge() });
     let error = codec::decode::<Charge>(&swapped, &bytes).unwrap_err();
     assert!(error.to_string().contains("not a token"), "{error}");
     assert!(!format!("{error} {error:?}").contains(CANARY), "{error}");

@@ -39,9 +39,7 @@ fn value(name: &str, schema: &Schema) -> Value {
         Schema::Record(record) => {
             let fields = record.fields.iter();
             Value::Record(
-                fields
-                    .map(|field| (field.name.clone(), value(&field.name, &field.schema)))
-                    .collect(),
+                fields.map(|field| (field.name.clone(), value(&field.name, &field.schema))).collect(),
             )
         }
         other => panic!("{name}: no value of {other:?}"),
@@ -58,9 +56,7 @@ fn text(name: &str) -> String {
 
 fn written(schema: &str, change: impl FnOnce(&mut Vec<(String, Value)>)) -> Vec<u8> {
     let schema = Schema::parse_str(schema).unwrap();
-    let Value::Record(mut fields) = value("", &schema) else {
-        panic!("a record")
-    };
+    let Value::Record(mut fields) = value("", &schema) else { panic!("a record") };
     change(&mut fields);
     let writer = GenericDatumWriter::builder(&schema).build().unwrap();
     writer.write_value_to_vec(Value::Record(fields)).unwrap()
@@ -69,22 +65,15 @@ fn written(schema: &str, change: impl FnOnce(&mut Vec<(String, Value)>)) -> Vec<
 #[track_caller]
 fn check_history<E: Event>() {
     let mut releases = 0;
-    for (_, number, schema) in canon::events::HISTORY
-        .iter()
-        .filter(|(topic, _, _)| *topic == E::TOPIC)
-    {
+    for (_, number, schema) in canon::events::HISTORY.iter().filter(|(topic, _, _)| *topic == E::TOPIC) {
         let writer = WriterSchema::parse(schema).unwrap();
         let event: E = codec::decode(&writer, &written(schema, |_| {}))
             .unwrap_or_else(|error| panic!("release {number}: {error}"));
         // What we write of it again has, field by field, what the old writer gave.
         let again = codec::encode(1, &event).unwrap();
         let current = Schema::parse_str(E::SCHEMA).unwrap();
-        let reader = apache_avro::reader::datum::GenericDatumReader::builder(&current)
-            .build()
-            .unwrap();
-        let Value::Record(now) = reader.read_value(&mut &again[5..]).unwrap() else {
-            panic!("a record")
-        };
+        let reader = apache_avro::reader::datum::GenericDatumReader::builder(&current).build().unwrap();
+        let Value::Record(now) = reader.read_value(&mut &again[5..]).unwrap() else { panic!("a record") };
         let Value::Record(before) = value("", &Schema::parse_str(schema).unwrap()) else {
             panic!("a record")
         };
@@ -111,10 +100,7 @@ fn an_event_of_every_release_is_read() {
 
 fn expected() -> Sample {
     let token = "5a".repeat(16);
-    let item = Item {
-        amount: "12.34".parse().unwrap(),
-        note: Some(Phi("a note".to_owned())),
-    };
+    let item = Item { amount: "12.34".parse().unwrap(), note: Some(Phi("a note".to_owned())) };
     Sample {
         change: Change::Recorded,
         encounter: token.parse().unwrap(),
@@ -158,20 +144,12 @@ fn fields_the_writer_did_not_know_have_their_defaults() {
         items: Vec::new(),
         ..expected()
     };
-    check(
-        include_str!("evolution/older-fewer-fields.avsc"),
-        |_| {},
-        expected,
-    );
+    check(include_str!("evolution/older-fewer-fields.avsc"), |_| {}, expected);
 }
 
 #[test]
 fn fields_we_do_not_know_are_passed_over() {
-    check(
-        include_str!("evolution/older-more-fields.avsc"),
-        |_| {},
-        expected(),
-    );
+    check(include_str!("evolution/older-more-fields.avsc"), |_| {}, expected());
     check(include_str!("evolution/newer-items.avsc"), |_| {}, expected());
 }
 
@@ -186,22 +164,12 @@ fn a_symbol_we_do_not_know_is_the_default() {
         let kind = fields.iter_mut().find(|(name, _)| name == "kind").unwrap();
         kind.1 = Value::Enum(3, "huge".to_owned());
     };
-    check(
-        include_str!("evolution/newer-symbol.avsc"),
-        huge,
-        Sample {
-            kind: Kind::Other,
-            ..expected()
-        },
-    );
+    check(include_str!("evolution/newer-symbol.avsc"), huge, Sample { kind: Kind::Other, ..expected() });
 }
 
 #[test]
 fn a_former_name_is_read() {
-    let expected = Sample {
-        title: "a name".to_owned(),
-        ..expected()
-    };
+    let expected = Sample { title: "a name".to_owned(), ..expected() };
     check(include_str!("evolution/older-name.avsc"), |_| {}, expected);
 }
 
@@ -226,31 +194,19 @@ fn decimals_are_read_however_many_bytes_they_have() {
         (&[0xff, 0x7f], "-0.0129"),
         (&[0xff, 0xff, 0xff, 0xff], "-0.0001"),
         (&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0x01, 0xe2, 0x08], "12.34"),
-        (
-            &[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x63, 0xff, 0xff],
-            "99999999999999.9999",
-        ),
-        (
-            &[0xf2, 0x1f, 0x49, 0x4c, 0x58, 0x9c, 0x00, 0x01],
-            "-99999999999999.9999",
-        ),
+        (&[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x63, 0xff, 0xff], "99999999999999.9999"),
+        (&[0xf2, 0x1f, 0x49, 0x4c, 0x58, 0x9c, 0x00, 0x01], "-99999999999999.9999"),
     ] {
         let schema = Sample::SCHEMA;
         let writer = WriterSchema::parse(schema).unwrap();
         let read: Sample = codec::decode(&writer, &with_amount(bytes)).unwrap();
         assert_eq!(read.amount.to_string(), text, "{bytes:x?}");
     }
-    for beyond in [
-        &[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0][..],
-        &[0x7f; 12],
-        &[0x7f; 16],
-        &[0x01; 17],
-        &[0x80; 12],
-    ] {
-        let read = codec::decode::<Sample>(
-            &WriterSchema::parse(Sample::SCHEMA).unwrap(),
-            &with_amount(beyond),
-        );
+    for beyond in
+        [&[0x0d, 0xe0, 0xb6, 0xb3, 0xa7, 0x64, 0, 0][..], &[0x7f; 12], &[0x7f; 16], &[0x01; 17], &[0x80; 12]]
+    {
+        let read =
+            codec::decode::<Sample>(&WriterSchema::parse(Sample::SCHEMA).unwrap(), &with_amount(beyond));
         assert!(read.is_err(), "{beyond:x?} has more digits than the precision");
     }
 }
@@ -262,32 +218,15 @@ fn with_amount(bytes: &[u8]) -> Vec<u8> {
         let amount = fields.iter_mut().find(|(name, _)| name == "amount").unwrap();
         amount.1 = Value::Decimal(MARK.to_vec().into());
     });
-    let at = body
-        .windows(4)
-        .position(|part| part == [6, 0x11, 0x22, 0x33])
-        .unwrap();
-    [
-        &body[..at],
-        &[u8::try_from(bytes.len() * 2).unwrap()],
-        bytes,
-        &body[at + 4..],
-    ]
-    .concat()
+    let at = body.windows(4).position(|part| part == [6, 0x11, 0x22, 0x33]).unwrap();
+    [&body[..at], &[u8::try_from(bytes.len() * 2).unwrap()], bytes, &body[at + 4..]].concat()
 }
 
 #[test]
 fn what_is_written_with_another_meaning_is_refused() {
     for (from, to, told) in [
-        (
-            "timestamp-micros",
-            "timestamp-millis",
-            "Sample.at: the logical type is timestamp-millis",
-        ),
-        (
-            "\"scale\": 4",
-            "\"scale\": 2",
-            "Sample.amount: the logical type is decimal(18, 2)",
-        ),
+        ("timestamp-micros", "timestamp-millis", "Sample.at: the logical type is timestamp-millis"),
+        ("\"scale\": 4", "\"scale\": 2", "Sample.amount: the logical type is decimal(18, 2)"),
         ("\"name\": \"Sample\"", "\"name\": \"Example\"", "is named"),
     ] {
         let writer = WriterSchema::parse(&Sample::SCHEMA.replace(from, to)).unwrap();
@@ -304,14 +243,8 @@ fn the_content_leaves_out_what_equals_the_default_and_the_change() {
     corrected.mark(Change::Corrected);
     assert_eq!(corrected.change(), Change::Corrected);
     assert_eq!(ContentHash::of(&read), ContentHash::of(&corrected));
-    let spoken = Sample {
-        remark: Phi("x".to_owned()),
-        ..read.clone()
-    };
+    let spoken = Sample { remark: Phi("x".to_owned()), ..read.clone() };
     assert_ne!(ContentHash::of(&read), ContentHash::of(&spoken));
-    let later = Sample {
-        at: read.at + std::time::Duration::from_micros(1),
-        ..read.clone()
-    };
+    let later = Sample { at: read.at + std::time::Duration::from_micros(1), ..read.clone() };
     assert_ne!(ContentHash::of(&read), ContentHash::of(&later));
 }

@@ -13,15 +13,11 @@ use std::path::{Path, PathBuf};
 /// The `.avsc` files of the folder, as (topic, text), by topic.
 fn schemas() -> Vec<(String, String)> {
     let folder = fs::read_dir(env!("CARGO_MANIFEST_DIR")).unwrap();
-    let files = folder
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension() == Some("avsc".as_ref()));
+    let files =
+        folder.map(|entry| entry.unwrap().path()).filter(|path| path.extension() == Some("avsc".as_ref()));
     let mut found: Vec<_> = files
         .map(|path| {
-            (
-                path.file_stem().unwrap().to_str().unwrap().to_owned(),
-                fs::read_to_string(&path).unwrap(),
-            )
+            (path.file_stem().unwrap().to_str().unwrap().to_owned(), fs::read_to_string(&path).unwrap())
         })
         .collect();
     found.sort();
@@ -36,16 +32,8 @@ fn history() -> Vec<(String, u32)> {
         else {
             continue;
         };
-        let stems = folder.map(|entry| {
-            entry
-                .unwrap()
-                .path()
-                .file_stem()
-                .unwrap()
-                .to_str()
-                .unwrap()
-                .to_owned()
-        });
+        let stems =
+            folder.map(|entry| entry.unwrap().path().file_stem().unwrap().to_str().unwrap().to_owned());
         found.extend(stems.map(|stem| (topic.clone(), stem.parse().unwrap())));
     }
     found.sort();
@@ -60,27 +48,19 @@ fn check(path: &Path, expected: &str) {
     if found == expected {
         return;
     }
-    assert!(
-        update,
-        "{} is stale: run `UPDATE_GENERATED=1 cargo test -p canon`",
-        path.display()
-    );
+    assert!(update, "{} is stale: run `UPDATE_GENERATED=1 cargo test -p canon`", path.display());
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, expected).unwrap();
 }
 
 fn events(file: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("src/events")
-        .join(file)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src/events").join(file)
 }
 
 #[test]
 fn the_event_types_are_those_of_the_schemas() {
-    let topics: Vec<(String, Record)> = schemas()
-        .into_iter()
-        .map(|(topic, text)| (topic, Record::parse(&text)))
-        .collect();
+    let topics: Vec<(String, Record)> =
+        schemas().into_iter().map(|(topic, text)| (topic, Record::parse(&text))).collect();
     for (topic, record) in &topics {
         let file = format!("{}.rs", codegen::rust::module(topic));
         check(&events(&file), &codegen::rust::event(topic, record));
@@ -98,13 +78,8 @@ fn the_test_record_is_that_of_its_schema() {
 
 #[test]
 fn the_page_of_events_is_that_of_the_catalog() {
-    let records: Vec<(String, Record)> = schemas()
-        .into_iter()
-        .map(|(topic, text)| (topic, Record::parse(&text)))
-        .collect();
+    let records: Vec<(String, Record)> =
+        schemas().into_iter().map(|(topic, text)| (topic, Record::parse(&text))).collect();
     let page = codegen::docs::page(canon::Catalog::builtin(), &records);
-    check(
-        &Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/events.md"),
-        &page,
-    );
+    check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/events.md"), &page);
 }

@@ -10,19 +10,12 @@ use uuid::Uuid;
 #[track_caller]
 fn check_money(text: &str, expected: Result<&str, DecimalError>) {
     let read = text.parse::<Money>();
-    assert_eq!(
-        read.map(|money| money.to_string()),
-        expected.map(str::to_owned),
-        "{text}"
-    );
+    assert_eq!(read.map(|money| money.to_string()), expected.map(str::to_owned), "{text}");
 }
 
 #[test]
 fn money_is_read_exactly_or_not_at_all() {
-    let (scale, precision) = (
-        DecimalError::Scale { scale: 4 },
-        DecimalError::Precision { precision: 18 },
-    );
+    let (scale, precision) = (DecimalError::Scale { scale: 4 }, DecimalError::Precision { precision: 18 });
     check_money("12.34", Ok("12.34"));
     check_money("12.3400000000", Ok("12.34"));
     check_money("-0.0001", Ok("-0.0001"));
@@ -55,35 +48,16 @@ fn money_is_reckoned_exactly_or_not_at_all() {
     assert_eq!(Money::sum([most, most]), None);
     assert_eq!(Money::sum([]), Some(Money::ZERO));
     assert_eq!(money("12.5").checked_mul(money("3")), Ok(money("37.5")));
-    assert_eq!(
-        money("0.01").checked_mul(money("0.001")),
-        Err(DecimalError::Scale { scale: 4 })
-    );
-    assert_eq!(
-        most.checked_mul(money("2")),
-        Err(DecimalError::Precision { precision: 18 })
-    );
+    assert_eq!(money("0.01").checked_mul(money("0.001")), Err(DecimalError::Scale { scale: 4 }));
+    assert_eq!(most.checked_mul(money("2")), Err(DecimalError::Precision { precision: 18 }));
     assert_eq!(Money::from_whole(-3).unwrap().to_string(), "-3");
     assert_eq!(Money::from_unscaled(123_400).unwrap(), money("12.34"));
     assert!(Money::from_unscaled(i64::MIN).is_err());
-    assert_eq!(
-        (
-            money("12.3400").decimals(),
-            money("12").decimals(),
-            money("0.0001").decimals()
-        ),
-        (2, 0, 4)
-    );
-    assert_eq!(
-        format!("{:.2} {:.2} {:.9}", money("12"), money("-0.125"), money("1")),
-        "12.00 -0.125 1.0000"
-    );
+    assert_eq!((money("12.3400").decimals(), money("12").decimals(), money("0.0001").decimals()), (2, 0, 4));
+    assert_eq!(format!("{:.2} {:.2} {:.9}", money("12"), money("-0.125"), money("1")), "12.00 -0.125 1.0000");
     assert_eq!("7".parse::<Fixed<1, 0>>().unwrap().to_string(), "7");
     assert_eq!(serde_json::to_string(&money("12.3400")).unwrap(), "\"12.34\"");
-    assert!(
-        serde_json::from_str::<Money>("12.34").is_err(),
-        "a float is no money"
-    );
+    assert!(serde_json::from_str::<Money>("12.34").is_err(), "a float is no money");
 }
 
 #[test]
@@ -91,25 +65,16 @@ fn times_and_days_are_written_as_the_world_writes_them() {
     let time: Timestamp = "2026-11-20T01:02:03.000004+01:00".parse().unwrap();
     assert_eq!(time.to_string(), "2026-11-20T00:02:03.000004Z");
     assert_eq!(Timestamp::from_millis(-1).to_string(), "1969-12-31T23:59:59.999Z");
-    assert_eq!(
-        (Timestamp(-1).as_millis(), Timestamp(-1).date().to_string()),
-        (-1, "1969-12-31".to_owned())
-    );
+    assert_eq!((Timestamp(-1).as_millis(), Timestamp(-1).date().to_string()), (-1, "1969-12-31".to_owned()));
     assert_eq!(Timestamp::MAX + std::time::Duration::from_secs(1), Timestamp::MAX);
     assert!(!Timestamp::MAX.to_string().is_empty() && !Date(i32::MIN).to_string().is_empty());
     assert_eq!(time.date().to_string(), "2026-11-20");
     assert_eq!("2024-02-29".parse(), Ok(Date::from_ymd(2024, 2, 29).unwrap()));
-    assert_eq!(
-        Date::from_ymd(2024, 2, 29).unwrap().midnight().to_string(),
-        "2024-02-29T00:00:00Z"
-    );
+    assert_eq!(Date::from_ymd(2024, 2, 29).unwrap().midnight().to_string(), "2024-02-29T00:00:00Z");
     for wrong in ["2023-02-29", "20240229", "2024-2-9", "2024-02-29T00:00", ""] {
         assert!(wrong.parse::<Date>().is_err(), "{wrong}");
     }
-    assert_eq!(
-        time.since(Timestamp::EPOCH).as_micros(),
-        time.0.unsigned_abs().into()
-    );
+    assert_eq!(time.since(Timestamp::EPOCH).as_micros(), time.0.unsigned_abs().into());
     assert!(Timestamp::EPOCH.since(time).is_zero());
 }
 
@@ -122,18 +87,9 @@ fn names_and_ids_are_the_same_for_ever() {
     assert!("".parse::<Name>().is_err() && "/a".parse::<Name>().is_err());
     let fact = Name::new("charge", &["lakeside", "T1"]).fact_id("billing.charge.v1");
     assert_eq!(fact.to_string(), "ec00c0ec-d1b7-5b44-919b-2a2b42e18003");
-    assert_eq!(
-        event_id(fact, 1).to_string(),
-        "662f7f82-3044-5211-be23-c7001159f6e7"
-    );
-    assert_eq!(
-        event_id(fact, 2).to_string(),
-        "772e70b5-855b-5379-b273-db7e09fef1e3"
-    );
-    assert_ne!(
-        fact,
-        Name::new("charge", &["lakeside", "T1"]).fact_id("billing.charge.v2")
-    );
+    assert_eq!(event_id(fact, 1).to_string(), "662f7f82-3044-5211-be23-c7001159f6e7");
+    assert_eq!(event_id(fact, 2).to_string(), "772e70b5-855b-5379-b273-db7e09fef1e3");
+    assert_ne!(fact, Name::new("charge", &["lakeside", "T1"]).fact_id("billing.charge.v2"));
 }
 
 fn headers() -> Headers {
@@ -150,18 +106,12 @@ fn headers() -> Headers {
         causationid: None,
         facility: None,
         sourceref: Some("billing.charge.v1/3/42".to_owned()),
-        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-            .parse()
-            .ok(),
+        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().ok(),
     }
 }
 
 fn read(pairs: &[(String, Vec<u8>)]) -> Result<Headers, HeaderError> {
-    Headers::from_pairs(
-        pairs
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_slice())),
-    )
+    Headers::from_pairs(pairs.iter().map(|(name, value)| (name.as_str(), value.as_slice())))
 }
 
 #[test]
@@ -172,56 +122,28 @@ fn headers_read_back_what_they_write() {
     assert!(pairs.contains(&("ce_specversion".to_owned(), b"1.0".to_vec())));
     assert!(pairs.contains(&("ce_time".to_owned(), b"2026-09-21T14:13:20.123456Z".to_vec())));
     assert!(!pairs.iter().any(|(name, _)| name == "ce_facility"));
-    let bare = Headers {
-        version: None,
-        revision: None,
-        traceparent: None,
-        ..headers()
-    };
+    let bare = Headers { version: None, revision: None, traceparent: None, ..headers() };
     assert_eq!(read(&bare.to_pairs()), Ok(bare));
 }
 
 #[test]
 fn headers_not_of_this_contract_are_refused() {
     let without = |name: &str| {
-        let pairs: Vec<_> = headers()
-            .to_pairs()
-            .into_iter()
-            .filter(|(header, _)| header != name)
-            .collect();
+        let pairs: Vec<_> = headers().to_pairs().into_iter().filter(|(header, _)| header != name).collect();
         read(&pairs)
     };
     let with = |name: &str, value: &[u8]| {
         let mut pairs = headers().to_pairs();
-        pairs
-            .iter_mut()
-            .filter(|(header, _)| header == name)
-            .for_each(|pair| pair.1 = value.to_vec());
+        pairs.iter_mut().filter(|(header, _)| header == name).for_each(|pair| pair.1 = value.to_vec());
         read(&pairs)
     };
     assert_eq!(without("ce_id"), Err(HeaderError::Missing("ce_id")));
     assert_eq!(without("ce_factname"), Err(HeaderError::Missing("ce_factname")));
-    assert_eq!(
-        with("ce_specversion", b"0.3"),
-        Err(HeaderError::Unreadable("ce_specversion"))
-    );
-    assert_eq!(
-        with("ce_version", b"seven"),
-        Err(HeaderError::Unreadable("ce_version"))
-    );
-    assert_eq!(
-        with("ce_subject", b"\xff"),
-        Err(HeaderError::Unreadable("ce_subject"))
-    );
-    let untraced = Headers {
-        traceparent: None,
-        ..headers()
-    };
-    assert_eq!(
-        with("traceparent", b"garbage"),
-        Ok(untraced),
-        "tracing does not stop a record"
-    );
+    assert_eq!(with("ce_specversion", b"0.3"), Err(HeaderError::Unreadable("ce_specversion")));
+    assert_eq!(with("ce_version", b"seven"), Err(HeaderError::Unreadable("ce_version")));
+    assert_eq!(with("ce_subject", b"\xff"), Err(HeaderError::Unreadable("ce_subject")));
+    let untraced = Headers { traceparent: None, ..headers() };
+    assert_eq!(with("traceparent", b"garbage"), Ok(untraced), "tracing does not stop a record");
 }
 
 #[test]
@@ -230,10 +152,7 @@ fn a_traceparent_is_read_as_the_standard_says() {
     let parsed: TraceParent = GOOD.parse().unwrap();
     assert!(parsed.is_sampled());
     assert_eq!(parsed.to_string(), GOOD);
-    assert!(
-        format!("01{}-more", &GOOD[2..]).parse::<TraceParent>().is_ok(),
-        "a later version may say more"
-    );
+    assert!(format!("01{}-more", &GOOD[2..]).parse::<TraceParent>().is_ok(), "a later version may say more");
     for wrong in [
         "",
         "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
@@ -251,22 +170,13 @@ fn a_traceparent_is_read_as_the_standard_says() {
 #[test]
 fn phi_is_carried_and_never_printed() {
     let name = Phi("Zz Canary".to_owned());
-    assert_eq!(
-        format!("{name} {name:?} {:?}", Some(&name)),
-        "[redacted] [redacted] Some([redacted])"
-    );
+    assert_eq!(format!("{name} {name:?} {:?}", Some(&name)), "[redacted] [redacted] Some([redacted])");
     assert_eq!(serde_json::to_string(&name).unwrap(), "\"Zz Canary\"");
     assert_eq!(name.reveal(), "Zz Canary");
 }
 
 #[test]
 fn a_change_of_a_newer_writer_is_unknown() {
-    assert_eq!(
-        serde_json::from_str::<Change>("\"merged\"").unwrap(),
-        Change::Unknown
-    );
-    assert_eq!(
-        serde_json::to_string(&Change::Withdrawn).unwrap(),
-        "\"withdrawn\""
-    );
+    assert_eq!(serde_json::from_str::<Change>("\"merged\"").unwrap(), Change::Unknown);
+    assert_eq!(serde_json::to_string(&Change::Withdrawn).unwrap(), "\"withdrawn\"");
 }

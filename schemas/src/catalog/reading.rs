@@ -102,11 +102,7 @@ pub(super) struct Found {
 
 impl Found {
     pub(super) fn mistake(&mut self, line: u64, at: impl Into<String>, problem: Problem) {
-        self.mistakes.push(Mistake {
-            line,
-            at: at.into(),
-            problem,
-        });
+        self.mistakes.push(Mistake { line, at: at.into(), problem });
     }
 
     pub(super) fn into_result(mut self) -> Result<Catalog, CatalogErrors> {
@@ -114,18 +110,9 @@ impl Found {
             self.mistakes.sort_by_key(|mistake| mistake.line);
             return Err(CatalogErrors(self.mistakes));
         }
-        let key_types = self
-            .key_types
-            .into_iter()
-            .map(|(name, (_, partitions))| (name, partitions));
-        let topics = self
-            .topics
-            .into_iter()
-            .map(|(_, topic)| (topic.name.clone(), topic));
-        Ok(Catalog {
-            key_types: key_types.collect(),
-            topics: topics.collect(),
-        })
+        let key_types = self.key_types.into_iter().map(|(name, (_, partitions))| (name, partitions));
+        let topics = self.topics.into_iter().map(|(_, topic)| (topic.name.clone(), topic));
+        Ok(Catalog { key_types: key_types.collect(), topics: topics.collect() })
     }
 }
 
@@ -144,11 +131,7 @@ pub(super) fn read(text: &str) -> Result<Found, CatalogErrors> {
     let file: File = serde_saphyr::from_str(text).map_err(|error| {
         let line = error.location().map_or(0, |location| location.line());
         let problem = Problem::Form(error.without_snippet().to_string());
-        CatalogErrors(vec![Mistake {
-            line,
-            at: "catalog".to_owned(),
-            problem,
-        }])
+        CatalogErrors(vec![Mistake { line, at: "catalog".to_owned(), problem }])
     })?;
     let mut found = Found {
         key_types: BTreeMap::new(),
@@ -158,12 +141,8 @@ pub(super) fn read(text: &str) -> Result<Found, CatalogErrors> {
     };
     for (name, fields) in file.key_types {
         let line = fields.referenced.line();
-        let mut reader = Reader {
-            at: format!("key_types.{name}"),
-            line,
-            fields: fields.value,
-            found: &mut found,
-        };
+        let mut reader =
+            Reader { at: format!("key_types.{name}"), line, fields: fields.value, found: &mut found };
         let partitions = reader.partitions();
         reader.finish();
         if let Some(partitions) = partitions {
@@ -173,12 +152,8 @@ pub(super) fn read(text: &str) -> Result<Found, CatalogErrors> {
     for (name, fields) in file.topics {
         let line = fields.referenced.line();
         found.names.insert(name.clone(), line);
-        let mut reader = Reader {
-            at: format!("topics.{name}"),
-            line,
-            fields: fields.value,
-            found: &mut found,
-        };
+        let mut reader =
+            Reader { at: format!("topics.{name}"), line, fields: fields.value, found: &mut found };
         let topic = reader.topic(name);
         reader.finish();
         found.topics.extend(topic.map(|topic| (line, topic)));
@@ -210,11 +185,7 @@ impl Reader<'_> {
             ],
         );
         let kind = if self.fields.contains_key("kind") {
-            self.one_of(
-                "kind",
-                "one of fact, command",
-                &[("fact", Kind::Fact), ("command", Kind::Command)],
-            )
+            self.one_of("kind", "one of fact, command", &[("fact", Kind::Fact), ("command", Kind::Command)])
         } else {
             Some(Kind::Fact)
         };
@@ -227,11 +198,7 @@ impl Reader<'_> {
         );
         let retention_ms = self.retention();
         let value_bytes_max = if self.fields.contains_key("value_bytes_max") {
-            self.number(
-                "value_bytes_max",
-                "a size in bytes from 1024 to 16777216",
-                1_024..=16_777_216,
-            )
+            self.number("value_bytes_max", "a size in bytes from 1024 to 16777216", 1_024..=16_777_216)
         } else {
             Some(1_048_576)
         };
@@ -307,9 +274,7 @@ impl Reader<'_> {
         let text = value.as_str().unwrap_or_default();
         let hours = |number: &str, hours: i64| {
             let number: i64 = number.parse().ok()?;
-            (1..=DAYS_MAX * 24 / hours)
-                .contains(&number)
-                .then_some(Some(number * hours * 3_600_000))
+            (1..=DAYS_MAX * 24 / hours).contains(&number).then_some(Some(number * hours * 3_600_000))
         };
         let read = match (text, text.strip_suffix('d'), text.strip_suffix('h')) {
             ("forever", _, _) => Some(None),
@@ -318,11 +283,7 @@ impl Reader<'_> {
             _ => None,
         };
         read.or_else(|| {
-            self.wrong(
-                line,
-                "retention",
-                Problem::NotA("forever, or days or hours like 90d or 12h"),
-            )
+            self.wrong(line, "retention", Problem::NotA("forever, or days or hours like 90d or 12h"))
         })
     }
 
@@ -339,19 +300,13 @@ impl Reader<'_> {
     fn consumers(&mut self) -> Option<Vec<ServiceName>> {
         let (line, value) = self.take("consumers")?;
         let names = value.as_array().and_then(|names| {
-            let names = names
-                .iter()
-                .map(|name| name.as_str()?.parse::<ServiceName>().ok());
+            let names = names.iter().map(|name| name.as_str()?.parse::<ServiceName>().ok());
             names.collect::<Option<Vec<_>>>()
         });
         let Some(names) = names else {
             return self.wrong(line, "consumers", Problem::NotA("a list of services' names"));
         };
-        match names
-            .iter()
-            .enumerate()
-            .find(|(at, name)| names[..*at].contains(name))
-        {
+        match names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
             Some((_, twice)) => self.wrong(line, "consumers", Problem::Twice(twice.to_string())),
             None => Some(names),
         }
@@ -372,8 +327,7 @@ impl Reader<'_> {
     fn finish(self) {
         for (name, field) in self.fields {
             let at = format!("{}: {name}", self.at);
-            self.found
-                .mistake(field.referenced.line(), at, Problem::UnknownField);
+            self.found.mistake(field.referenced.line(), at, Problem::UnknownField);
         }
     }
 }

@@ -5,24 +5,13 @@ use super::{Producer, Topic};
 use crate::key::{AccountToken, EncounterToken, Key, PatientToken, RawKey, ServiceName};
 
 /// The key types that there are Rust types for.
-const KEY_TYPES: [&str; 5] = [
-    AccountToken::TYPE,
-    EncounterToken::TYPE,
-    PatientToken::TYPE,
-    RawKey::TYPE,
-    ServiceName::TYPE,
-];
+const KEY_TYPES: [&str; 5] =
+    [AccountToken::TYPE, EncounterToken::TYPE, PatientToken::TYPE, RawKey::TYPE, ServiceName::TYPE];
 
 pub(super) fn validate(found: &mut Found, schemas: &[(&str, &str)]) {
-    let unknown: Vec<_> = found
-        .key_types
-        .iter()
-        .filter(|(name, _)| !KEY_TYPES.contains(&name.as_str()))
-        .collect();
-    let unknown: Vec<_> = unknown
-        .into_iter()
-        .map(|(name, (line, _))| (name.clone(), *line))
-        .collect();
+    let unknown: Vec<_> =
+        found.key_types.iter().filter(|(name, _)| !KEY_TYPES.contains(&name.as_str())).collect();
+    let unknown: Vec<_> = unknown.into_iter().map(|(name, (line, _))| (name.clone(), *line)).collect();
     for (name, line) in unknown {
         found.mistake(line, format!("key_types.{name}"), Problem::UnknownKeyType(name));
     }
@@ -41,10 +30,7 @@ pub(super) fn validate(found: &mut Found, schemas: &[(&str, &str)]) {
         }
     }
     for (line, topic) in found.topics.clone() {
-        let schema = schemas
-            .iter()
-            .find(|(name, _)| *name == topic.name)
-            .map(|(_, schema)| *schema);
+        let schema = schemas.iter().find(|(name, _)| *name == topic.name).map(|(_, schema)| *schema);
         for problem in problems(found, &topic, schema) {
             found.mistake(line, format!("topics.{}", topic.name), problem);
         }

@@ -49,11 +49,8 @@ fn section(topic: &Topic, record: &Record) -> String {
         topic.value_bytes_max,
     );
     out += &fields(record);
-    let configs: Vec<String> = topic
-        .configs()
-        .iter()
-        .map(|(name, value)| format!("`{name}={value}`"))
-        .collect();
+    let configs: Vec<String> =
+        topic.configs().iter().map(|(name, value)| format!("`{name}={value}`")).collect();
     out + &format!("\nIn Kafka: {}\n", configs.join(" "))
 }
 
@@ -62,12 +59,7 @@ fn fields(record: &Record) -> String {
     let mut inner = String::new();
     for field in &record.fields {
         let phi = if field.phi { "PHI" } else { "" };
-        out += &format!(
-            "| `{}` | {} | {phi} | {} |\n",
-            field.name,
-            shape(field),
-            field.doc
-        );
+        out += &format!("| `{}` | {} | {phi} | {} |\n", field.name, shape(field), field.doc);
         if let Shape::List(items) = &field.shape {
             inner += &format!("\nEach of `{}`: {}\n\n{}", field.name, items.doc, fields(items));
         }
@@ -80,32 +72,22 @@ fn shape(field: &Field) -> String {
         Shape::Bool => "boolean".to_owned(),
         Shape::Int => "int".to_owned(),
         Shape::Long => "long".to_owned(),
-        Shape::Text => field
-            .token
-            .as_ref()
-            .map_or("text".to_owned(), |token| match token.as_str() {
-                "service" => "service's name".to_owned(),
-                token => format!("{token} token"),
-            }),
+        Shape::Text => field.token.as_ref().map_or("text".to_owned(), |token| match token.as_str() {
+            "service" => "service's name".to_owned(),
+            token => format!("{token} token"),
+        }),
         Shape::Bytes => "bytes".to_owned(),
         Shape::Fixed(size) => format!("{size} bytes"),
         Shape::Decimal(precision, scale) => format!("decimal({precision}, {scale})"),
         Shape::Timestamp => "time, UTC, µs".to_owned(),
         Shape::Date => "day".to_owned(),
         Shape::Uuid => "UUID".to_owned(),
-        Shape::Enum(kind) => kind
-            .symbols
-            .iter()
-            .map(|symbol| format!("`{symbol}`"))
-            .collect::<Vec<_>>()
-            .join(" "),
+        Shape::Enum(kind) => {
+            kind.symbols.iter().map(|symbol| format!("`{symbol}`")).collect::<Vec<_>>().join(" ")
+        }
         Shape::List(record) => format!("list of {}", record.name),
     };
-    if field.nullable {
-        format!("{plain}, or null")
-    } else {
-        plain
-    }
+    if field.nullable { format!("{plain}, or null") } else { plain }
 }
 
 fn kept(topic: &Topic) -> String {
@@ -129,10 +111,5 @@ fn consumers(topic: &Topic) -> String {
     if topic.consumers.is_empty() {
         return "people and tools".to_owned();
     }
-    topic
-        .consumers
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
+    topic.consumers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

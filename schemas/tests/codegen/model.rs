@@ -59,11 +59,7 @@ impl Record {
         assert_eq!(schema["type"], "record");
         let fields = schema["fields"].as_array().unwrap();
         let fields = fields.iter().map(|field| Field::of(field, fixed)).collect();
-        Self {
-            name: string(schema, "name"),
-            doc: string(schema, "doc"),
-            fields,
-        }
+        Self { name: string(schema, "name"), doc: string(schema, "doc"), fields }
     }
 }
 
@@ -126,24 +122,16 @@ impl Enum {
         Self {
             name: string(schema, "name"),
             doc: string(schema, "doc"),
-            symbols: symbols
-                .iter()
-                .map(|symbol| symbol.as_str().unwrap().to_owned())
-                .collect(),
+            symbols: symbols.iter().map(|symbol| symbol.as_str().unwrap().to_owned()).collect(),
             default: string(schema, "default"),
         }
     }
 }
 
 fn string(value: &Value, name: &str) -> String {
-    value[name]
-        .as_str()
-        .unwrap_or_else(|| panic!("{name} is missing in {value}"))
-        .to_owned()
+    value[name].as_str().unwrap_or_else(|| panic!("{name} is missing in {value}")).to_owned()
 }
 
 fn number(value: &Value, name: &str) -> u64 {
-    value[name]
-        .as_u64()
-        .unwrap_or_else(|| panic!("{name} is missing in {value}"))
+    value[name].as_u64().unwrap_or_else(|| panic!("{name} is missing in {value}"))
 }

@@ -11,11 +11,7 @@ pub(crate) fn module(topic: &str) -> String {
     let (name, version) = topic.rsplit_once('.').unwrap();
     let name = name.replace(['.', '-'], "_");
     // The first version has the plain name; only a break makes another module.
-    if version == "v1" {
-        name
-    } else {
-        format!("{name}_{version}")
-    }
+    if version == "v1" { name } else { format!("{name}_{version}") }
 }
 
 /// `events/mod.rs`: the modules, every schema by its topic, and every released one.
@@ -63,11 +59,7 @@ fn items(record: &Record, topic: &str, key: &str, path: &str) -> String {
 fn header(of: &str) -> String {
     format!(
         "{}\n",
-        comment(
-            "",
-            "//! ",
-            &format!("Generated from {of}. Do not edit: see `schemas/README.md`.")
-        )
+        comment("", "//! ", &format!("Generated from {of}. Do not edit: see `schemas/README.md`."))
     )
 }
 
@@ -78,23 +70,13 @@ fn imports(body: &str) -> String {
         let before = |at: usize| body[..at].chars().next_back();
         let apart =
             |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_' && c != ':' && c != '"');
-        body.match_indices(name)
-            .any(|(at, _)| apart(next(at)) && apart(before(at)))
+        body.match_indices(name).any(|(at, _)| apart(next(at)) && apart(before(at)))
     };
     let mut out = String::new();
     let groups: [(&str, &[&str]); 7] = [
         ("crate::decimal", &["Fixed"]),
         ("crate::event", &["Change", "Content", "ContentHasher", "Event"]),
-        (
-            "crate::key",
-            &[
-                "AccountToken",
-                "EncounterToken",
-                "PatientToken",
-                "RawKey",
-                "ServiceName",
-            ],
-        ),
+        ("crate::key", &["AccountToken", "EncounterToken", "PatientToken", "RawKey", "ServiceName"]),
         ("crate::phi", &["Phi"]),
         ("crate::time", &["Date", "Timestamp"]),
         ("serde", &["Deserialize", "Serialize"]),
@@ -127,22 +109,14 @@ fn structure(record: &Record) -> String {
 
 /// What lets records of older and newer writers be read: defaults and former names.
 fn attribute(record: &str, field: &Field) -> Option<String> {
-    let mut parts: Vec<String> = field
-        .aliases
-        .iter()
-        .map(|alias| format!("alias = \"{alias}\""))
-        .collect();
+    let mut parts: Vec<String> = field.aliases.iter().map(|alias| format!("alias = \"{alias}\"")).collect();
     match &field.default {
         Some(value) if is_plain(field, value) => parts.push("default".to_owned()),
         Some(_) => parts.push(format!("default = \"{}\"", default_fn(record, field))),
         None => {}
     }
     if matches!(field.shape, Shape::Bytes | Shape::Fixed(_)) {
-        assert!(
-            !field.nullable,
-            "{}: nullable byte strings are not known to the generators",
-            field.name
-        );
+        assert!(!field.nullable, "{}: nullable byte strings are not known to the generators", field.name);
         parts.push("with = \"crate::serial::bytes\"".to_owned());
     }
     (!parts.is_empty()).then(|| format!("#[serde({})]", parts.join(", ")))
@@ -160,11 +134,7 @@ fn defaults(record: &Record) -> String {
             continue;
         };
         let name = default_fn(&record.name, field);
-        out += &format!(
-            "fn {name}() -> {} {{\n    {}\n}}\n\n",
-            field_type(field),
-            literal(field, value)
-        );
+        out += &format!("fn {name}() -> {} {{\n    {}\n}}\n\n", field_type(field), literal(field, value));
     }
     out
 }
@@ -223,21 +193,14 @@ fn field_type(field: &Field) -> String {
         Shape::List(record) => format!("Vec<{}>", record.name),
     };
     let kept = if field.phi { format!("Phi<{plain}>") } else { plain };
-    if field.nullable {
-        format!("Option<{kept}>")
-    } else {
-        kept
-    }
+    if field.nullable { format!("Option<{kept}>") } else { kept }
 }
 
 fn implementation(record: &Record, topic: &str, key: &str, path: &str) -> String {
     let name = &record.name;
     let has_change = record.fields.iter().any(|field| field.name == "change");
     let (change, mark) = if has_change {
-        (
-            "self.change",
-            "fn mark(&mut self, change: Change) {\n        self.change = change;\n    }",
-        )
+        ("self.change", "fn mark(&mut self, change: Change) {\n        self.change = change;\n    }")
     } else {
         ("Change::Recorded", "fn mark(&mut self, _change: Change) {}")
     };
@@ -263,10 +226,7 @@ fn implementation(record: &Record, topic: &str, key: &str, path: &str) -> String
 
 /// The Rust type of a topic's key, which the catalog names.
 fn key_type(topic: &str) -> &'static str {
-    match canon::Catalog::builtin()
-        .topic(topic)
-        .map(|topic| topic.key_type.as_str())
-    {
+    match canon::Catalog::builtin().topic(topic).map(|topic| topic.key_type.as_str()) {
         Some("account") => "AccountToken",
         Some("encounter") => "EncounterToken",
         Some("patient") => "PatientToken",
@@ -284,11 +244,7 @@ fn content(record: &Record, of: &str, indent: usize) -> String {
         let value = format!("{of}.{}", ident(&field.name));
         // A renamed field keeps its first name here, so that contents stay what they were.
         let name = field.aliases.first().unwrap_or(&field.name);
-        let list = if matches!(field.shape, Shape::List(_)) {
-            ".as_slice()"
-        } else {
-            ""
-        };
+        let list = if matches!(field.shape, Shape::List(_)) { ".as_slice()" } else { "" };
         let feed = format!("hasher.field(\"{name}\", &{value}{list});");
         match differs(record, field, &value) {
             Some(condition) => out += &format!("{pad}if {condition} {{\n{pad}    {feed}\n{pad}}}\n"),
@@ -301,11 +257,7 @@ fn content(record: &Record, of: &str, indent: usize) -> String {
 /// The condition under which a field differs from its default; nothing where it has none.
 fn differs(record: &Record, field: &Field, value: &str) -> Option<String> {
     let default = field.default.as_ref()?;
-    let inner = if field.phi {
-        format!("{value}.0")
-    } else {
-        value.to_owned()
-    };
+    let inner = if field.phi { format!("{value}.0") } else { value.to_owned() };
     Some(match (&field.shape, default) {
         (_, Value::Null) => format!("{value}.is_some()"),
         _ if !is_plain(field, default) => format!("{value} != {}()", default_fn(&record.name, field)),
@@ -315,10 +267,7 @@ fn differs(record: &Record, field: &Field, value: &str) -> Option<String> {
         (Shape::Int | Shape::Long, _) => format!("{inner} != 0"),
         (Shape::Decimal(..), _) => format!("!{inner}.is_zero()"),
         (Shape::Timestamp, _) => format!("{inner} != Timestamp::EPOCH"),
-        _ => panic!(
-            "{}: a default of this type is not known to the generators",
-            field.name
-        ),
+        _ => panic!("{}: a default of this type is not known to the generators", field.name),
     })
 }
 
@@ -355,10 +304,7 @@ fn enumeration(kind: &Enum) -> String {
         out += &format!("    /// `{symbol}`.\n    {},\n", pascal(symbol));
     }
     out += &format!("    /// `{}`, and whatever a newer writer says.\n", kind.default);
-    out += &format!(
-        "    #[default]\n    #[serde(other)]\n    {},\n}}\n\n",
-        pascal(&kind.default)
-    );
+    out += &format!("    #[default]\n    #[serde(other)]\n    {},\n}}\n\n", pascal(&kind.default));
     out += &format!("impl {name} {{\n    /// The symbol, as Avro has it.\n");
     out += "    pub fn as_str(self) -> &'static str {\n        match self {\n";
     for symbol in kind.symbols.iter().collect::<BTreeSet<_>>() {

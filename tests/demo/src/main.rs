@@ -18,8 +18,6 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// The same day, whenever the demonstration is run.
-const SEED: u64 = 2025;
 /// Connections of the sender.
 const CONNECTIONS: usize = 4;
 const SETTLED: Duration = Duration::from_secs(300);
@@ -30,6 +28,9 @@ struct Arguments {
     /// Where ehr-adapter listens
     #[arg(long)]
     mllp: SocketAddr,
+    /// Which day: the same number makes the same messages
+    #[arg(long, default_value_t = 1)]
+    day: u64,
     /// How many visits the day has
     #[arg(long, default_value_t = 48)]
     visits: usize,
@@ -92,7 +93,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         },
     };
     let hospital = Hospital::day(Plan {
-        seed: SEED,
+        seed: arguments.day,
         visits: arguments.visits,
         charges: (2, 12),
         finished_of_ten: 9,

@@ -158,7 +158,8 @@ impl Run<'_> {
             return self.park(Some(key), item, behind());
         }
         let (program, now) = (self.program, self.batch.now);
-        let result = self.attempt(index, key, Cause::default(), |state, out| program.woken(state, key, now, out));
+        let result =
+            self.attempt(index, key, Cause::default(), |state, out| program.woken(state, key, now, out));
         if let Err(reject) = result {
             self.park(Some(key), item, reject);
         }
@@ -180,8 +181,7 @@ impl Run<'_> {
         let (program, schemas, now) = (self.program, self.schemas, self.batch.now);
         let given = Given { record, meta: &meta, homonyms, schemas };
         let cause = Cause::of(&meta.headers);
-        let result =
-            self.attempt(index, &meta.key, cause, |state, out| program.on(state, &given, now, out));
+        let result = self.attempt(index, &meta.key, cause, |state, out| program.on(state, &given, now, out));
         if let Err(reject) = result {
             if matches!(reject.reason, Reason::Crash) {
                 let (topic, offset) = (record.topic.to_owned(), record.offset);
@@ -229,7 +229,9 @@ impl Run<'_> {
         let mut out = Outbox::default();
         // The handler works on a copy: whatever a panic leaves half done is thrown away with it.
         let result = catch_unwind(AssertUnwindSafe(|| handler(state.as_mut(), &mut out)));
-        result.unwrap_or_else(|_| Err(Reject::new(Reason::Panic, "the fold panicked; see the log for where")))?;
+        result.unwrap_or_else(|_| {
+            Err(Reject::new(Reason::Panic, "the fold panicked; see the log for where"))
+        })?;
         self.slot(key).state = state;
         if let Some(at) = out.wake {
             self.folded.wakes.insert(key.to_owned(), Some(at));
@@ -295,7 +297,8 @@ impl Folded {
 
 /// Report rows that changed, and those that are there no more.
 fn difference(changes: &mut Changes, old: Vec<crate::projection::Row>, new: Vec<crate::projection::Row>) {
-    let gone = old.iter().filter(|row| !new.iter().any(|other| (other.table, &other.row) == (row.table, &row.row)));
+    let gone =
+        old.iter().filter(|row| !new.iter().any(|other| (other.table, &other.row) == (row.table, &row.row)));
     changes.rows_gone.extend(gone.map(|row| (row.table, row.row.clone())));
     changes.rows.extend(new.into_iter().filter(|row| !old.contains(row)));
 }

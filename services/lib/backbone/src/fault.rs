@@ -169,7 +169,10 @@ impl Armed {
     }
 
     fn from_environment() -> Option<Self> {
-        #[expect(clippy::disallowed_methods, reason = "no setting of a service: it must not show in its help")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "no setting of a service: it must not show in its help"
+        )]
         let text = std::env::var(VARIABLE).ok().filter(|text| !text.is_empty())?;
         match text.parse() {
             Ok(fault) => {
@@ -214,10 +217,7 @@ pub(crate) fn with_points<T>(part: T) -> Faulty<T> {
 }
 
 /// Passes a call on both sides.
-async fn crossing<T, X>(
-    call: &'static str,
-    body: impl Future<Output = Result<T, X>>,
-) -> Result<T, X> {
+async fn crossing<T, X>(call: &'static str, body: impl Future<Output = Result<T, X>>) -> Result<T, X> {
     pass(call, Side::Before);
     let answer = body.await?;
     pass(call, Side::After);
@@ -313,10 +313,7 @@ impl<T: Tx> Tx for Faulty<T> {
         crossing("load", self.0.load(want)).await
     }
 
-    async fn lock_counters(
-        &mut self,
-        keys: &[CounterKey],
-    ) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
+    async fn lock_counters(&mut self, keys: &[CounterKey]) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
         crossing("lock counters", self.0.lock_counters(keys)).await
     }
 

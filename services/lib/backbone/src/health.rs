@@ -73,33 +73,15 @@ impl Health {
     /// Registers a loop that has to beat within `deadline`, again and again.
     pub fn heartbeat(&self, name: impl Into<String>, deadline: Duration) -> Heartbeat {
         let name = name.into();
-        self.lock().beats.insert(
-            name.clone(),
-            Beats {
-                deadline,
-                last: Instant::now(),
-            },
-        );
-        Heartbeat {
-            name,
-            health: self.clone(),
-        }
+        self.lock().beats.insert(name.clone(), Beats { deadline, last: Instant::now() });
+        Heartbeat { name, health: self.clone() }
     }
 
     /// A condition of readiness. One that is new does not hold, until it is said to.
     pub fn condition(&self, name: &str) -> Condition {
-        let standing = || Standing {
-            reason: Some("not known yet".to_owned()),
-            since: Instant::now(),
-        };
-        self.lock()
-            .conditions
-            .entry(name.to_owned())
-            .or_insert_with(standing);
-        Condition {
-            name: name.into(),
-            health: self.clone(),
-        }
+        let standing = || Standing { reason: Some("not known yet".to_owned()), since: Instant::now() };
+        self.lock().conditions.entry(name.to_owned()).or_insert_with(standing);
+        Condition { name: name.into(), health: self.clone() }
     }
 
     /// Which loops are alive.
@@ -111,30 +93,19 @@ impl Health {
             None => "ok".to_owned(),
             Some(over) => format!("{} ms over its deadline", over.as_millis()),
         };
-        let parts = shared
-            .beats
-            .iter()
-            .map(|(name, beats)| (name.clone(), tell(beats)))
-            .collect();
+        let parts = shared.beats.iter().map(|(name, beats)| (name.clone(), tell(beats))).collect();
         Report { ok, parts }
     }
 
     /// Which conditions hold.
     pub fn ready(&self) -> Report {
         let shared = self.lock();
-        let ok = shared
-            .conditions
-            .values()
-            .all(|standing| standing.reason.is_none());
+        let ok = shared.conditions.values().all(|standing| standing.reason.is_none());
         let tell = |standing: &Standing| match &standing.reason {
             None => "ok".to_owned(),
             Some(reason) => format!("{reason} (for {} s)", standing.since.elapsed().as_secs()),
         };
-        let parts = shared
-            .conditions
-            .iter()
-            .map(|(name, standing)| (name.clone(), tell(standing)))
-            .collect();
+        let parts = shared.conditions.iter().map(|(name, standing)| (name.clone(), tell(standing))).collect();
         Report { ok, parts }
     }
 
@@ -145,10 +116,7 @@ impl Health {
 
 impl fmt::Debug for Health {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Health")
-            .field("live", &self.live())
-            .field("ready", &self.ready())
-            .finish()
+        f.debug_struct("Health").field("live", &self.live()).field("ready", &self.ready()).finish()
     }
 }
 
@@ -180,11 +148,7 @@ impl Condition {
 
     /// Whether it holds.
     pub fn is_ready(&self) -> bool {
-        self.health
-            .lock()
-            .conditions
-            .get(&*self.name)
-            .is_some_and(|standing| standing.reason.is_none())
+        self.health.lock().conditions.get(&*self.name).is_some_and(|standing| standing.reason.is_none())
     }
 
     /// Takes the condition away, since the part that had it is gone.
@@ -214,10 +178,7 @@ impl Condition {
 
 impl fmt::Debug for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Condition")
-            .field("name", &self.name)
-            .field("ready", &self.is_ready())
-            .finish()
+        f.debug_struct("Condition").field("name", &self.name).field("ready", &self.is_ready()).finish()
     }
 }
 
@@ -234,10 +195,7 @@ impl HealthServer {
     /// The address is taken or not ours.
     pub async fn bind(address: SocketAddr, health: Health, metrics: Metrics) -> io::Result<Self> {
         let listener = TcpListener::bind(address).await?;
-        Ok(Self {
-            listener,
-            router: router(health, metrics),
-        })
+        Ok(Self { listener, router: router(health, metrics) })
     }
 
     /// The address bound.
@@ -260,11 +218,7 @@ impl HealthServer {
 /// The three pages, to be served or to be driven by a test.
 pub fn router(health: Health, metrics: Metrics) -> Router {
     let status = |ok: bool| {
-        if ok {
-            StatusCode::OK
-        } else {
-            StatusCode::SERVICE_UNAVAILABLE
-        }
+        if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
     };
     let answer = move |report: Report| (status(report.ok), Json(report)).into_response();
     Router::new()
@@ -279,10 +233,7 @@ pub fn router(health: Health, metrics: Metrics) -> Router {
         .route(
             "/metrics",
             get(|State((_, metrics)): State<(Health, Metrics)>| async move {
-                (
-                    [(header::CONTENT_TYPE, "text/plain; version=0.0.4")],
-                    metrics.render(),
-                )
+                ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], metrics.render())
             }),
         )
         .with_state((health, metrics))
@@ -302,10 +253,7 @@ mod tests {
         assert!(health.ready().ok && kafka.is_ready());
         kafka.unready("no broker answers");
         let report = health.ready();
-        assert!(
-            !report.ok && report.parts["kafka"].starts_with("no broker answers"),
-            "{report:?}"
-        );
+        assert!(!report.ok && report.parts["kafka"].starts_with("no broker answers"), "{report:?}");
         kafka.retire();
         assert!(health.ready().ok);
     }
@@ -327,25 +275,18 @@ mod tests {
     async fn the_pages_tell_what_holds_and_what_does_not() {
         let (health, metrics) = (Health::new(), Metrics::new("test").expect("metrics"));
         let kafka = health.condition("kafka");
-        let server = HealthServer::bind(([127, 0, 0, 1], 0).into(), health, metrics)
-            .await
-            .expect("bound");
+        let server = HealthServer::bind(([127, 0, 0, 1], 0).into(), health, metrics).await.expect("bound");
         let address = server.address().expect("address");
         let stop = CancellationToken::new();
         let serving = tokio::spawn(server.serve(stop.clone()));
         let page = async |path: &str| {
-            let answer = reqwest::get(format!("http://{address}{path}"))
-                .await
-                .expect("an answer");
+            let answer = reqwest::get(format!("http://{address}{path}")).await.expect("an answer");
             (answer.status().as_u16(), answer.text().await.expect("a body"))
         };
         assert_eq!(page("/live").await, (200, r#"{"ok":true,"parts":{}}"#.to_owned()));
         assert_eq!(page("/ready").await.0, 503);
         kafka.ready();
-        assert_eq!(
-            page("/ready").await,
-            (200, r#"{"ok":true,"parts":{"kafka":"ok"}}"#.to_owned())
-        );
+        assert_eq!(page("/ready").await, (200, r#"{"ok":true,"parts":{"kafka":"ok"}}"#.to_owned()));
         assert!(page("/metrics").await.1.contains("vertebra_build_info"));
         stop.cancel();
         serving.await.expect("served");

@@ -305,7 +305,8 @@ where
             Ok(Some(grant)) => {
                 let before = lane.clone();
                 *lane = Position::of(grant, parts.env.elapsed(), &parts.limits);
-                (lane.attempts, lane.solo_left, lane.begun) = (before.attempts, before.solo_left, before.begun);
+                (lane.attempts, lane.solo_left, lane.begun) =
+                    (before.attempts, before.solo_left, before.begun);
                 // Kept alive while it is in trouble, so that it does not wander from owner to owner.
                 if parts.store.renew(&lane.fence, parts.limits.lease).await.is_ok() {
                     return None;

@@ -230,10 +230,7 @@ impl<W: World> Tx for MemoryTx<W> {
         self.statement("load", |tables| tables.load(processor, want)).await
     }
 
-    async fn lock_counters(
-        &mut self,
-        keys: &[CounterKey],
-    ) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
+    async fn lock_counters(&mut self, keys: &[CounterKey]) -> Result<BTreeMap<CounterKey, i64>, StoreError> {
         self.store.world.cross("lock counters", false).await?;
         self.store.tables().touch(self.id, self.store.world.now())?;
         for key in keys {

@@ -4,17 +4,16 @@
 //! sender and classes of reasons; never a key, an id or anything of a payload. A lane's series leave with the lane,
 //! so that over all instances each lane is told by its owner alone.
 
+use prometheus::core::Collector;
 use prometheus::{
     Encoder, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
 };
-use prometheus::core::Collector;
 use std::sync::Arc;
 use std::time::Duration;
 
 /// From half a millisecond to half a minute.
-const SECONDS: [f64; 16] = [
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0,
-];
+const SECONDS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 30.0];
 
 const RECORDS: [f64; 9] = [1.0, 3.0, 10.0, 30.0, 100.0, 300.0, 1_000.0, 3_000.0, 10_000.0];
 
@@ -186,23 +185,14 @@ impl Metrics {
             Outcome::Parked => "parked",
             Outcome::VersionGap => "version_gap",
         };
-        self.all
-            .events
-            .with_label_values(&[processor, topic, outcome])
-            .inc_by(count);
+        self.all.events.with_label_values(&[processor, topic, outcome]).inc_by(count);
     }
 
     /// A batch was committed.
     pub fn batch(&self, processor: &str, records: usize, took: Duration) {
         let records = u32::try_from(records).unwrap_or(u32::MAX);
-        self.all
-            .batch_records
-            .with_label_values(&[processor])
-            .observe(records.into());
-        self.all
-            .batch_seconds
-            .with_label_values(&[processor])
-            .observe(took.as_secs_f64());
+        self.all.batch_records.with_label_values(&[processor]).observe(records.into());
+        self.all.batch_seconds.with_label_values(&[processor]).observe(took.as_secs_f64());
     }
 
     /// How far a lane is behind a topic.
@@ -215,19 +205,13 @@ impl Metrics {
             Lag::Unknown => return self.forget_lag(&labels),
         };
         self.all.lag_records.with_label_values(&labels).set(records);
-        self.all
-            .lag_seconds
-            .with_label_values(&labels)
-            .set(age.as_secs_f64());
+        self.all.lag_seconds.with_label_values(&labels).set(age.as_secs_f64());
     }
 
     /// A lane is ours, under this epoch.
     pub fn lane_taken(&self, processor: &str, lane: i32, epoch: i64) {
         let lane = lane.to_string();
-        self.all
-            .lane_epoch
-            .with_label_values(&[processor, lane.as_str()])
-            .set(epoch);
+        self.all.lane_epoch.with_label_values(&[processor, lane.as_str()]).set(epoch);
         self.all.lanes_owned.with_label_values(&[processor]).inc();
     }
 
@@ -235,12 +219,7 @@ impl Metrics {
     pub fn lane_left<'a>(&self, processor: &str, lane: i32, topics: impl IntoIterator<Item = &'a str>) {
         let lane = lane.to_string();
         // A series that was never written is none to be removed.
-        if self
-            .all
-            .lane_epoch
-            .remove_label_values(&[processor, lane.as_str()])
-            .is_ok()
-        {
+        if self.all.lane_epoch.remove_label_values(&[processor, lane.as_str()]).is_ok() {
             self.all.lanes_owned.with_label_values(&[processor]).dec();
         }
         for topic in topics {
@@ -257,10 +236,7 @@ impl Metrics {
     pub fn outbox(&self, shard: i32, rows: i64, oldest: Duration) {
         let shard = shard.to_string();
         self.all.outbox_rows.with_label_values(&[&shard]).set(rows);
-        self.all
-            .outbox_age_seconds
-            .with_label_values(&[&shard])
-            .set(oldest.as_secs_f64());
+        self.all.outbox_age_seconds.with_label_values(&[&shard]).set(oldest.as_secs_f64());
     }
 
     /// A relay published records of one topic.
@@ -283,10 +259,7 @@ impl Metrics {
 
     /// How many inputs wait for a person, by reason.
     pub fn parked_rows(&self, processor: &str, reason: &str, rows: i64) {
-        self.all
-            .parked_rows
-            .with_label_values(&[processor, reason])
-            .set(rows);
+        self.all.parked_rows.with_label_values(&[processor, reason]).set(rows);
     }
 
     /// Something is tried again; `what` is one of a few words, such as "postgres".
@@ -302,10 +275,7 @@ impl Metrics {
     /// A message that was begun ended so, after this time.
     pub fn landing_ended(&self, sender: &str, landed: Landed, took: Duration) {
         self.all.landing_inflight.with_label_values(&[sender]).dec();
-        self.all
-            .landing_ack_seconds
-            .with_label_values(&[sender])
-            .observe(took.as_secs_f64());
+        self.all.landing_ack_seconds.with_label_values(&[sender]).observe(took.as_secs_f64());
         self.landing_counted(sender, landed);
     }
 
@@ -316,10 +286,7 @@ impl Metrics {
             Landed::Failed => "failed",
             Landed::Refused => "refused",
         };
-        self.all
-            .landing_messages
-            .with_label_values(&[sender, result])
-            .inc();
+        self.all.landing_messages.with_label_values(&[sender, result]).inc();
     }
 
     fn forget_lag(&self, labels: &[&str]) {
@@ -380,11 +347,7 @@ mod tests {
     #[track_caller]
     fn check(metrics: &Metrics, line: &str, is_told: bool) {
         let text = metrics.render();
-        assert_eq!(
-            text.lines().any(|told| told == line),
-            is_told,
-            "{line} in\n{text}"
-        );
+        assert_eq!(text.lines().any(|told| told == line), is_told, "{line} in\n{text}");
     }
 
     #[test]
@@ -396,49 +359,21 @@ mod tests {
         let event =
             r#"{outcome="applied",processor="case",topic="billing.charge.v1",service="billing-projector"} 3"#;
         check(&metrics, &format!("vertebra_events_total{event}"), true);
-        check(
-            &metrics,
-            r#"vertebra_landing_inflight{sender="north",service="billing-projector"} 0"#,
-            true,
-        );
+        check(&metrics, r#"vertebra_landing_inflight{sender="north",service="billing-projector"} 0"#, true);
     }
 
     #[test]
     fn a_lanes_series_leave_with_the_lane() {
         let metrics = Metrics::new("s").expect("metrics");
         metrics.lane_taken("p", 2, 7);
-        metrics.lag(
-            "p",
-            "t",
-            2,
-            Lag::Behind {
-                records: 4,
-                age: Duration::from_millis(1500),
-            },
-        );
-        check(
-            &metrics,
-            r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 1.5"#,
-            true,
-        );
+        metrics.lag("p", "t", 2, Lag::Behind { records: 4, age: Duration::from_millis(1500) });
+        check(&metrics, r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 1.5"#, true);
         metrics.lag("p", "t", 2, Lag::AtEnd);
-        check(
-            &metrics,
-            r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 0"#,
-            true,
-        );
-        check(
-            &metrics,
-            r#"vertebra_lanes_owned{processor="p",service="s"} 1"#,
-            true,
-        );
+        check(&metrics, r#"vertebra_lag_seconds{lane="2",processor="p",topic="t",service="s"} 0"#, true);
+        check(&metrics, r#"vertebra_lanes_owned{processor="p",service="s"} 1"#, true);
         metrics.lane_left("p", 2, ["t"]);
         metrics.lane_left("p", 2, ["t"]);
-        check(
-            &metrics,
-            r#"vertebra_lanes_owned{processor="p",service="s"} 0"#,
-            true,
-        );
+        check(&metrics, r#"vertebra_lanes_owned{processor="p",service="s"} 0"#, true);
         assert!(!metrics.render().contains("lag_seconds{"));
         assert!(!metrics.render().contains("lane_epoch{"));
     }

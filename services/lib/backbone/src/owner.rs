@@ -116,7 +116,8 @@ mod tests {
             instances: alive.iter().map(|n| instance(*n)).collect(),
             owners: owners.iter().map(|n| (*n > 0).then(|| instance(*n))).collect(),
         };
-        let mine: Vec<i32> = (0..).zip(owners).filter(|(_, owner)| **owner == me).map(|(lane, _)| lane).collect();
+        let mine: Vec<i32> =
+            (0..).zip(owners).filter(|(_, owner)| **owner == me).map(|(lane, _)| lane).collect();
         assert_eq!(balance(instance(me), &fleet, &mine), want);
     }
 

@@ -12,7 +12,8 @@ pub(crate) const NOTICE: usize = usize::MAX;
 
 /// One notice per parked record, where the contract has the topic. Deadlines have no bytes to be told of.
 pub(crate) fn notices(desk: &Desk<'_>, lane: LaneId, parked: &[Parked]) -> Vec<Said> {
-    let known = desk.contract.topic(DeadLetter::TOPIC).is_ok() && desk.schemas.id_of(DeadLetter::TOPIC).is_ok();
+    let known =
+        desk.contract.topic(DeadLetter::TOPIC).is_ok() && desk.schemas.id_of(DeadLetter::TOPIC).is_ok();
     let Some(key) = desk.source.parse::<ServiceName>().ok().filter(|_| known) else { return Vec::new() };
     parked.iter().filter_map(|parked| notice(lane, &key, parked)).collect()
 }

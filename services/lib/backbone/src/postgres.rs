@@ -156,10 +156,7 @@ impl PostgresStore {
         processors: &[Processor],
     ) -> Result<Self, OpenError> {
         let layout = Arc::new(Layout::new(settings.service, shards, processors)?);
-        let store = Self {
-            pool: pool::pool(settings, &layout.schema)?,
-            layout,
-        };
+        let store = Self { pool: pool::pool(settings, &layout.schema)?, layout };
         migrate::migrate(store.connection("connect").await?, &store.layout).await?;
         Ok(store)
     }
@@ -207,16 +204,11 @@ impl PostgresStore {
     pub async fn ping(&self) -> Result<(), StoreError> {
         let what = "ping";
         let client = self.connection(what).await?;
-        ask(&client, Ask::new("SELECT 1"))
-            .await
-            .map(|_| ())
-            .map_err(|failure| failure.during(what))
+        ask(&client, Ask::new("SELECT 1")).await.map(|_| ()).map_err(|failure| failure.during(what))
     }
 
     async fn connection(&self, what: &'static str) -> Result<Object, StoreError> {
-        pool::connection(&self.pool)
-            .await
-            .map_err(|failure| failure.during(what))
+        pool::connection(&self.pool).await.map_err(|failure| failure.during(what))
     }
 }
 
@@ -226,9 +218,7 @@ impl Store for PostgresStore {
     async fn ensure_lanes(&self, processor: &'static str, lanes: i32) -> Result<(), StoreError> {
         let what = "make lanes known";
         let client = self.connection(what).await?;
-        lease::ensure(&client, processor, lanes)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::ensure(&client, processor, lanes).await.map_err(|failure| failure.during(what))
     }
 
     async fn heartbeat(
@@ -239,17 +229,13 @@ impl Store for PostgresStore {
     ) -> Result<Fleet, StoreError> {
         let what = "send a heartbeat";
         let client = self.connection(what).await?;
-        lease::heartbeat(&client, processor, instance, lease)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::heartbeat(&client, processor, instance, lease).await.map_err(|failure| failure.during(what))
     }
 
     async fn leave(&self, processor: &'static str, instance: Uuid) -> Result<(), StoreError> {
         let what = "take leave";
         let client = self.connection(what).await?;
-        lease::leave(&client, processor, instance)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::leave(&client, processor, instance).await.map_err(|failure| failure.during(what))
     }
 
     async fn take_lane(
@@ -260,34 +246,26 @@ impl Store for PostgresStore {
     ) -> Result<Option<Grant>, StoreError> {
         let what = "take a lane";
         let client = self.connection(what).await?;
-        lease::take(&client, lane, instance, lease)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::take(&client, lane, instance, lease).await.map_err(|failure| failure.during(what))
     }
 
     async fn resume(&self, fence: &Fence) -> Result<Option<Grant>, StoreError> {
         let what = "read a lane again";
         let client = self.connection(what).await?;
-        lease::resume(&client, fence)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::resume(&client, fence).await.map_err(|failure| failure.during(what))
     }
 
     async fn renew(&self, fence: &Fence, lease: Duration) -> Result<Renewed, StoreError> {
         let what = "renew a lane's lease";
         let client = self.connection(what).await?;
-        let renewed = lease::renew(&client, fence, lease)
-            .await
-            .map_err(|failure| failure.during(what))?;
+        let renewed = lease::renew(&client, fence, lease).await.map_err(|failure| failure.during(what))?;
         renewed.ok_or(StoreError::Fenced)
     }
 
     async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {
         let what = "give a lane back";
         let client = self.connection(what).await?;
-        lease::release(&client, fence)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::release(&client, fence).await.map_err(|failure| failure.during(what))
     }
 
     async fn begin(&self, fence: &Fence, lease: Duration, due_max: usize) -> Result<PostgresTx, StoreError> {
@@ -303,9 +281,7 @@ impl Store for PostgresStore {
     ) -> Result<Option<ShardFence>, StoreError> {
         let what = "take a relay shard";
         let client = self.connection(what).await?;
-        lease::take_shard(&client, shard, instance, lease)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::take_shard(&client, shard, instance, lease).await.map_err(|failure| failure.during(what))
     }
 
     async fn hold_shard(&self, fence: &ShardFence, lease: Duration) -> Result<(), StoreError> {
@@ -316,18 +292,14 @@ impl Store for PostgresStore {
     async fn release_shard(&self, fence: &ShardFence) -> Result<(), StoreError> {
         let what = "give a relay shard back";
         let client = self.connection(what).await?;
-        lease::release_shard(&client, fence)
-            .await
-            .map_err(|failure| failure.during(what))
+        lease::release_shard(&client, fence).await.map_err(|failure| failure.during(what))
     }
 
     async fn outbox(&self, shard: i32, max: usize) -> Result<Vec<OutRecord>, StoreError> {
         let what = "read the outbox";
         let client = self.connection(what).await?;
         let sql = "SELECT seq, topic, partition, key, value, headers FROM outbox WHERE shard = $1 ORDER BY seq LIMIT $2";
-        let rows = Ask::new(sql)
-            .with(shard)
-            .with(i64::try_from(max).unwrap_or(i64::MAX));
+        let rows = Ask::new(sql).with(shard).with(i64::try_from(max).unwrap_or(i64::MAX));
         let rows = ask(&client, rows).await.map_err(|failure| failure.during(what))?;
         rows.iter()
             .map(wire::out_record)
@@ -339,9 +311,6 @@ impl Store for PostgresStore {
         let what = "delete published rows";
         let client = self.connection(what).await?;
         let delete = Ask::new("DELETE FROM outbox WHERE seq = ANY($1)").with(seqs);
-        ask(&client, delete)
-            .await
-            .map(|_| ())
-            .map_err(|failure| failure.during(what))
+        ask(&client, delete).await.map(|_| ()).map_err(|failure| failure.during(what))
     }
 }

@@ -68,13 +68,8 @@ pub(crate) trait Program: Send + Sync {
         now: Timestamp,
         out: &mut Outbox,
     ) -> Result<(), Reject>;
-    fn woken(
-        &self,
-        state: &mut dyn State,
-        key: &str,
-        now: Timestamp,
-        out: &mut Outbox,
-    ) -> Result<(), Reject>;
+    fn woken(&self, state: &mut dyn State, key: &str, now: Timestamp, out: &mut Outbox)
+    -> Result<(), Reject>;
     fn report(&self, key: &str, state: &dyn State) -> Vec<Row>;
 }
 

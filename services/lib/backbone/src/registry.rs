@@ -76,20 +76,12 @@ impl Registry {
     /// When no HTTP client can be made.
     pub fn new(url: &ServiceUrl) -> Result<Self, RegistryError> {
         let base = url.reveal().as_str().trim_end_matches('/').to_owned();
-        let unavailable = |source| RegistryError::Unavailable {
-            what: "anything".to_owned(),
-            source,
-        };
+        let unavailable = |source| RegistryError::Unavailable { what: "anything".to_owned(), source };
         let http = reqwest::Client::builder().timeout(TIMEOUT).build();
         let http = http.map_err(|error| unavailable(error.into()))?;
         let converter = SrSettings::new_builder(base.clone()).set_timeout(TIMEOUT).build();
         let converter = converter.map_err(|error| unavailable(error.into()))?;
-        Ok(Self {
-            base,
-            http,
-            converter,
-            schemas: Arc::default(),
-        })
+        Ok(Self { base, http, converter, schemas: Arc::default() })
     }
 
     /// Registers a schema for a topic's values and gives its id; one that is registered keeps the id it has. For the
@@ -106,11 +98,7 @@ impl Registry {
         let id = registered.map_err(|error| refusal(topic, what, error))?.id;
         if !was_there && !self.hold(topic).await? {
             let what = format!("{COMPATIBILITY} for {topic}");
-            return Err(RegistryError::Refused {
-                what,
-                code: NOT_FOUND,
-                said: "no such subject".to_owned(),
-            });
+            return Err(RegistryError::Refused { what, code: NOT_FOUND, said: "no such subject".to_owned() });
         }
         Ok(id)
     }
@@ -126,16 +114,11 @@ impl Registry {
         }
         let what = format!("the id of {topic}");
         let body = serde_json::json!({ "schema": compact(schema), "schemaType": "AVRO" });
-        let request = self
-            .http
-            .post(format!("{}/subjects/{}", self.base, subject(topic)))
-            .json(&body);
+        let request = self.http.post(format!("{}/subjects/{}", self.base, subject(topic))).json(&body);
         match self.ask::<Found>(&what, request).await {
             Ok(found) => Ok(found.id),
             Err(RegistryError::Refused { code, .. }) if is_not_found(code) => {
-                Err(RegistryError::NotRegistered {
-                    topic: topic.to_owned(),
-                })
+                Err(RegistryError::NotRegistered { topic: topic.to_owned() })
             }
             Err(error) => Err(error),
         }
@@ -157,19 +140,14 @@ impl Registry {
             }
         };
         let parsed = WriterSchema::parse(&found.schema);
-        Ok(parsed
-            .inspect_err(|error| tracing::warn!(id, %error, "a registered schema cannot be used"))
-            .ok())
+        Ok(parsed.inspect_err(|error| tracing::warn!(id, %error, "a registered schema cannot be used")).ok())
     }
 
     /// Says whether the subject was there to be held to the compatibility.
     async fn hold(&self, topic: &str) -> Result<bool, RegistryError> {
         let what = format!("{COMPATIBILITY} for {topic}");
         let body = serde_json::json!({ "compatibility": COMPATIBILITY });
-        let request = self
-            .http
-            .put(format!("{}/config/{}", self.base, subject(topic)))
-            .json(&body);
+        let request = self.http.put(format!("{}/config/{}", self.base, subject(topic))).json(&body);
         match self.ask::<serde_json::Value>(&what, request).await {
             Ok(_) => Ok(true),
             Err(RegistryError::Refused { code, .. }) if is_not_found(code) => Ok(false),
@@ -193,26 +171,19 @@ impl Registry {
             return answer.json().await.map_err(unavailable);
         }
         if status.is_server_error() {
-            return Err(answer
-                .error_for_status()
-                .map(|_| ())
-                .map_err(unavailable)
-                .err()
-                .unwrap_or_else(|| RegistryError::Refused {
+            return Err(answer.error_for_status().map(|_| ()).map_err(unavailable).err().unwrap_or_else(
+                || RegistryError::Refused {
                     what: what.to_owned(),
                     code: status.as_u16().into(),
                     said: String::new(),
-                }));
+                },
+            ));
         }
         let (code, said) = match answer.json::<RawError>().await {
             Ok(error) => (error.error_code, error.message),
             Err(_) => (status.as_u16().into(), status.to_string()),
         };
-        Err(RegistryError::Refused {
-            what: what.to_owned(),
-            code,
-            said,
-        })
+        Err(RegistryError::Refused { what: what.to_owned(), code, said })
     }
 }
 
@@ -223,10 +194,7 @@ impl SchemaSource for Registry {
 
     async fn ensure(&self, ids: &[u32]) -> Result<(), BrokerError> {
         for id in ids.iter().filter(|id| !self.schemas.knows(**id)) {
-            let writer = self
-                .writer(*id)
-                .await
-                .map_err(|error| BrokerError::caused(told(&error), error))?;
+            let writer = self.writer(*id).await.map_err(|error| BrokerError::caused(told(&error), error))?;
             self.schemas.learn_writer(*id, writer);
         }
         Ok(())
@@ -250,29 +218,16 @@ fn told(error: &RegistryError) -> String {
 }
 
 fn refusal(topic: &str, what: String, error: SRCError) -> RegistryError {
-    let raw = error
-        .source()
-        .and_then(|source| source.downcast_ref::<RawError>())
-        .cloned();
+    let raw = error.source().and_then(|source| source.downcast_ref::<RawError>()).cloned();
     match raw {
         Some(raw) if raw.error_code == CONFLICT || raw.error_code / 100 == CONFLICT => {
-            RegistryError::Incompatible {
-                topic: topic.to_owned(),
-                said: raw.message,
-            }
+            RegistryError::Incompatible { topic: topic.to_owned(), said: raw.message }
         }
         // A code of 0 stands for an answer that was none of the registry's: a proxy's, say.
         Some(raw) if (400..500).contains(&raw.error_code) || (40_000..50_000).contains(&raw.error_code) => {
-            RegistryError::Refused {
-                what,
-                code: raw.error_code,
-                said: raw.message,
-            }
+            RegistryError::Refused { what, code: raw.error_code, said: raw.message }
         }
-        _ => RegistryError::Unavailable {
-            what,
-            source: error.into(),
-        },
+        _ => RegistryError::Unavailable { what, source: error.into() },
     }
 }
 
@@ -285,11 +240,7 @@ fn compact(schema: &str) -> String {
             continue;
         }
         compact.push(char);
-        in_text = if char == '"' && !escaped {
-            !in_text
-        } else {
-            in_text
-        };
+        in_text = if char == '"' && !escaped { !in_text } else { in_text };
         escaped = char == '\\' && !escaped;
     }
     compact
@@ -307,46 +258,25 @@ mod tests {
     #[test]
     fn white_space_between_tokens_is_left_out_and_within_texts_is_kept() {
         check("{ \"a\" :\n\t[ 1, true ] }", r#"{"a":[1,true]}"#);
-        check(
-            r#"{"doc" : "two  words, \"quoted \\\" here"}"#,
-            r#"{"doc":"two  words, \"quoted \\\" here"}"#,
-        );
-        check(
-            r#"{"doc": "ends with \\" , "b": "x y"}"#,
-            r#"{"doc":"ends with \\","b":"x y"}"#,
-        );
+        check(r#"{"doc" : "two  words, \"quoted \\\" here"}"#, r#"{"doc":"two  words, \"quoted \\\" here"}"#);
+        check(r#"{"doc": "ends with \\" , "b": "x y"}"#, r#"{"doc":"ends with \\","b":"x y"}"#);
     }
 
     #[test]
     fn codes_of_what_is_not_there_are_known() {
         assert!([404, 40_401, 40_403].iter().all(|code| is_not_found(*code)));
-        assert!(
-            [400, 40_901, 409, 500, 50_001]
-                .iter()
-                .all(|code| !is_not_found(*code))
-        );
+        assert!([400, 40_901, 409, 500, 50_001].iter().all(|code| !is_not_found(*code)));
     }
 
     #[tokio::test]
     async fn a_registry_that_does_not_answer_is_told_as_such() {
         let url = ServiceUrl::parse("http://127.0.0.1:1/apis", &["http"]).expect("a URL");
         let registry = Registry::new(&url).expect("a client");
-        let error = registry
-            .id_of("billing.charge.v1", "{}")
-            .await
-            .expect_err("unavailable");
+        let error = registry.id_of("billing.charge.v1", "{}").await.expect_err("unavailable");
         assert!(matches!(error, RegistryError::Unavailable { .. }), "{error}");
-        let error = registry
-            .register("billing.charge.v1", "{}")
-            .await
-            .expect_err("unavailable");
+        let error = registry.register("billing.charge.v1", "{}").await.expect_err("unavailable");
         assert!(matches!(error, RegistryError::Unavailable { .. }), "{error}");
         let error = registry.ensure(&[7]).await.expect_err("unavailable");
-        assert!(
-            error
-                .what
-                .starts_with("the registry cannot be asked for schema 7"),
-            "{error}"
-        );
+        assert!(error.what.starts_with("the registry cannot be asked for schema 7"), "{error}");
     }
 }

@@ -138,7 +138,11 @@ impl<P: Projection> Rig<P> {
 
     /// The headers of everything published on a topic.
     pub fn headers(&self, topic: &str) -> Vec<Headers> {
-        self.published.iter().filter(|record| record.topic == topic).map(|record| headers_of(&record.headers)).collect()
+        self.published
+            .iter()
+            .filter(|record| record.topic == topic)
+            .map(|record| headers_of(&record.headers))
+            .collect()
     }
 
     /// What is parked, in park order.
@@ -453,7 +457,10 @@ mod tests {
 
     #[test]
     fn report_rows_follow_the_state() {
-        assert_eq!(rig(&[(1, ""), (2, "")]).rows("tally"), [serde_json::json!({"key": key().to_string(), "sum": 3})]);
+        assert_eq!(
+            rig(&[(1, ""), (2, "")]).rows("tally"),
+            [serde_json::json!({"key": key().to_string(), "sum": 3})]
+        );
     }
 
     #[test]

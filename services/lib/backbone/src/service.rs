@@ -174,10 +174,18 @@ async fn serve(name: &'static str, common: &CommonValues, work: Work) -> ExitCod
             return ExitCode::FAILURE;
         }
     };
-    let address = server.address().map_or_else(|_| common.http_listen.to_string(), |address| address.to_string());
+    let address =
+        server.address().map_or_else(|_| common.http_listen.to_string(), |address| address.to_string());
     tracing::info!(service = name, instance = %common.instance, http = address, "started");
     let pages = tokio::spawn(server.serve(stop.clone()));
-    let around = Surroundings { name, common: common.clone(), health, metrics, stop: stop.clone(), env: TokioEnv::new() };
+    let around = Surroundings {
+        name,
+        common: common.clone(),
+        health,
+        metrics,
+        stop: stop.clone(),
+        env: TokioEnv::new(),
+    };
     let running: Running = match work.kind {
         Kind::Ledgered(work) => Box::pin(ledger::run(around, work)),
         Kind::Landing(start) => start(around),

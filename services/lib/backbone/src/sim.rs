@@ -54,7 +54,8 @@ pub(crate) struct Sim(Arc<Mutex<Inner>>);
 
 impl Sim {
     pub(crate) fn new(seed: u64) -> Self {
-        let inner = Inner { dice: Dice::new(seed), now: Timestamp(1_000_000), faults: true, timers: Vec::new() };
+        let inner =
+            Inner { dice: Dice::new(seed), now: Timestamp(1_000_000), faults: true, timers: Vec::new() };
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -207,14 +208,18 @@ impl Process {
             return Vec::new();
         }
         let ready = self.tasks.iter().enumerate();
-        ready.filter(|(_, (task, flag))| task.is_some() && flag.0.load(Ordering::Relaxed)).map(|(n, _)| n).collect()
+        ready
+            .filter(|(_, (task, flag))| task.is_some() && flag.0.load(Ordering::Relaxed))
+            .map(|(n, _)| n)
+            .collect()
     }
 
     fn poll(&mut self, number: usize) {
         let (task, flag) = &mut self.tasks[number];
         flag.0.store(false, Ordering::Relaxed);
         let waker = Waker::from(flag.clone());
-        let done = task.as_mut().is_some_and(|task| task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
+        let done =
+            task.as_mut().is_some_and(|task| task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
         if done {
             *task = None;
         }
@@ -273,14 +278,16 @@ mod tests {
         let failed = quietly(|| {
             std::thread::scope(|scope| {
                 let player = || {
-                    scope.spawn(|| loop {
-                        let seed = next.fetch_add(1, Ordering::Relaxed);
-                        if seed >= seeds.end {
-                            return None;
-                        }
-                        if let Err(what) = Scenario::play(seed, Weakened::Nothing) {
-                            next.store(seeds.end, Ordering::Relaxed);
-                            return Some((seed, what));
+                    scope.spawn(|| {
+                        loop {
+                            let seed = next.fetch_add(1, Ordering::Relaxed);
+                            if seed >= seeds.end {
+                                return None;
+                            }
+                            if let Err(what) = Scenario::play(seed, Weakened::Nothing) {
+                                next.store(seeds.end, Ordering::Relaxed);
+                                return Some((seed, what));
+                            }
                         }
                     })
                 };

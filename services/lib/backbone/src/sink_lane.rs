@@ -222,7 +222,8 @@ where
         if let Some(outcomes) = self.attempt(fence, commands).await {
             return outcomes;
         }
-        let panicked = || Outcome::Reject(Reject::new(Reason::Panic, "the effect panicked; see the log for where"));
+        let panicked =
+            || Outcome::Reject(Reject::new(Reason::Panic, "the effect panicked; see the log for where"));
         let mut outcomes = Vec::new();
         for command in commands {
             let outcome = self.attempt(fence, std::slice::from_ref(command)).await;

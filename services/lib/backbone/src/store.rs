@@ -223,8 +223,10 @@ pub trait Tx: Send {
 
     /// Writes a batch's changes; outbox sequences are drawn here, in the order of the rows. Returns the lane's
     /// earliest deadline after them.
-    fn write(&mut self, changes: Changes)
-    -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+    fn write(
+        &mut self,
+        changes: Changes,
+    ) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
 
     /// Commits.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;

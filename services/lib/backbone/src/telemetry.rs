@@ -28,21 +28,12 @@ pub enum TelemetryError {
 /// The level is no directive, or logging has been set up before.
 pub fn init(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
     let filter = EnvFilter::try_new(level).map_err(TelemetryError::Level)?;
-    let lines = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let set = match format {
-        LogFormat::Json => lines
-            .json()
-            .flatten_event(true)
-            .with_current_span(true)
-            .with_span_list(false)
-            .finish()
-            .try_init(),
-        LogFormat::Text => lines
-            .with_ansi(std::io::stderr().is_terminal())
-            .finish()
-            .try_init(),
+        LogFormat::Json => {
+            lines.json().flatten_event(true).with_current_span(true).with_span_list(false).finish().try_init()
+        }
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
     };
     set.map_err(TelemetryError::AlreadySet)?;
     std::panic::set_hook(Box::new(log_panic));
@@ -50,15 +41,9 @@ pub fn init(level: &str, format: LogFormat) -> Result<(), TelemetryError> {
 }
 
 fn log_panic(panic: &PanicHookInfo<'_>) {
-    let place = panic
-        .location()
-        .map(|at| format!("{}:{}:{}", at.file(), at.line(), at.column()));
+    let place = panic.location().map(|at| format!("{}:{}:{}", at.file(), at.line(), at.column()));
     let thread = std::thread::current();
-    tracing::error!(
-        place,
-        thread = thread.name().unwrap_or("unnamed"),
-        "panicked; the message is not told"
-    );
+    tracing::error!(place, thread = thread.name().unwrap_or("unnamed"), "panicked; the message is not told");
 }
 
 /// A W3C `traceparent` that begins a new trace.
@@ -81,9 +66,7 @@ fn trace_and_flags(parent: &str) -> Option<(&str, &str)> {
     };
     let is_hex = |text: &str, length: usize| {
         text.len() == length
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
+            && text.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte))
     };
     let is_zero = |text: &str| text.bytes().all(|byte| byte == b'0');
     let is_valid = version == "00"

@@ -32,13 +32,7 @@ fn out(topic: &str, partition: i32, seq: i64) -> OutRecord {
 
 async fn land(producer: &LandingProducer, topic: &str, partition: i32, value: &str) -> backbone::kafka::Ack {
     let headers = [("ce_type".to_owned(), b"test".to_vec())];
-    let landing = Landing {
-        topic,
-        partition,
-        key: b"key",
-        value: value.as_bytes(),
-        headers: &headers,
-    };
+    let landing = Landing { topic, partition, key: b"key", value: value.as_bytes(), headers: &headers };
     producer.send(landing).await.expect("taken")
 }
 
@@ -54,10 +48,7 @@ async fn read(reader: &mut impl LaneReader, count: usize, max: usize) -> Vec<Rec
 
 #[track_caller]
 fn check_unbroken(records: &[Record], topic: &str, first: i64, count: usize) {
-    let offsets = records
-        .iter()
-        .filter(|record| record.topic == topic)
-        .map(|record| record.offset);
+    let offsets = records.iter().filter(|record| record.topic == topic).map(|record| record.offset);
     let expected: Vec<i64> = (first..).take(count).collect();
     assert_eq!(offsets.collect::<Vec<_>>(), expected, "{topic}");
 }
@@ -84,10 +75,7 @@ async fn nothing_is_lost_or_repeated_while_lanes_open_and_close_under_load() {
             }
         }
     };
-    let settings = LogSettings {
-        lane_records_max: 700,
-        ..LogSettings::new(stand.name("group"))
-    };
+    let settings = LogSettings { lane_records_max: 700, ..LogSettings::new(stand.name("group")) };
     let log = KafkaLog::start(&stand.kafka, &settings, None).expect("a log");
 
     // Lanes 0 to 2 stay open; lanes 3 to 5 are given back and taken again at their positions, over and over.
@@ -114,15 +102,8 @@ async fn nothing_is_lost_or_repeated_while_lanes_open_and_close_under_load() {
         all
     };
     let begun = Instant::now();
-    let ((), one, two, three, four, five, six) = tokio::join!(
-        writing,
-        steady(0),
-        steady(1),
-        steady(2),
-        restless(3),
-        restless(4),
-        restless(5)
-    );
+    let ((), one, two, three, four, five, six) =
+        tokio::join!(writing, steady(0), steady(1), steady(2), restless(3), restless(4), restless(5));
     println!("{} records in {:?}", 12 * each, begun.elapsed());
     for (lane, records) in [one, two, three, four, five, six].iter().enumerate() {
         println!("lane {lane}: {} records", records.len());
@@ -141,10 +122,7 @@ async fn a_lane_opened_at_an_earlier_position_repeats_exactly_from_there() {
     let topic = stand.topic("again", 1).await;
     let producer = LandingProducer::start(&stand.kafka, None).expect("a producer");
     for number in 0..50 {
-        land(&producer, topic, 0, &number.to_string())
-            .await
-            .await
-            .expect("durable");
+        land(&producer, topic, 0, &number.to_string()).await.await.expect("durable");
     }
     let log = KafkaLog::start(&stand.kafka, &LogSettings::new(stand.name("group")), None).expect("a log");
     for first in [0, 30, BEGINNING, 10, 49, 0] {
@@ -170,15 +148,8 @@ async fn a_position_outside_of_what_the_topic_holds_is_refused_with_both() {
     let error = log.open(0, &[(topic, 7)]).await.err().expect("refused");
     let expected = format!("{topic}/0 holds offsets 0 to 0 and the ledger's position is 7");
     assert!(error.what.starts_with(&expected), "{error}");
-    let error = log
-        .open(0, &[("vertebra.test.absent", 0)])
-        .await
-        .err()
-        .expect("refused");
-    assert!(
-        error.what.contains("vertebra.test.absent/0 cannot be asked"),
-        "{error}"
-    );
+    let error = log.open(0, &[("vertebra.test.absent", 0)]).await.err().expect("refused");
+    assert!(error.what.contains("vertebra.test.absent/0 cannot be asked"), "{error}");
     stand.clean_up().await;
 }
 
@@ -195,10 +166,7 @@ async fn a_zombies_buffered_records_are_refused_once_another_holds_the_fence() {
 
     // Records sent and not committed: as of a process that is stopped in mid-transaction.
     let raw = stand.open_transaction(&id, topic, &["zombie before"]).await;
-    let fenced = zombie
-        .publish(&[out(topic, 0, 2)])
-        .await
-        .expect_err("fenced by the raw one");
+    let fenced = zombie.publish(&[out(topic, 0, 2)]).await.expect_err("fenced by the raw one");
     println!("the first holder was told: {fenced}");
     let mut heir = publisher.fence(&id).await.expect("the fence");
     heir.publish(&[out(topic, 0, 3)]).await.expect("published");
@@ -210,11 +178,7 @@ async fn a_zombies_buffered_records_are_refused_once_another_holds_the_fence() {
         let text = |record: Record| String::from_utf8(record.value.unwrap_or_default()).expect("text");
         records.into_iter().map(text).collect()
     };
-    let committed = values(
-        tail(&stand.kafka, topic, Visible::Committed)
-            .await
-            .expect("the topic"),
-    );
+    let committed = values(tail(&stand.kafka, topic, Visible::Committed).await.expect("the topic"));
     assert_eq!(committed, ["1", "3", "4"]);
     let all = values(tail(&stand.kafka, topic, Visible::All).await.expect("the topic"));
     assert!(all.ends_with(&["3".to_owned(), "4".to_owned()]), "{all:?}");
@@ -231,29 +195,18 @@ async fn records_of_an_open_transaction_are_not_read_and_not_counted_as_behind()
         return;
     };
     let topic = stand.topic("open", 1).await;
-    let mut producer = KafkaPublisher::new(&stand.kafka, LEASE, None)
-        .fence(&stand.name("relay"))
-        .await
-        .expect("the fence");
-    producer
-        .publish(&[out(topic, 0, 1), out(topic, 0, 2)])
-        .await
-        .expect("published");
+    let mut producer =
+        KafkaPublisher::new(&stand.kafka, LEASE, None).fence(&stand.name("relay")).await.expect("the fence");
+    producer.publish(&[out(topic, 0, 1), out(topic, 0, 2)]).await.expect("published");
     let log = KafkaLog::start(&stand.kafka, &LogSettings::new(stand.name("group")), None).expect("a log");
     let mut reader = log.open(0, &[(topic, 0)]).await.expect("a lane");
     assert_eq!(read(&mut reader, 2, 10).await.len(), 2);
     let end = log.bounds(topic, 0).await.expect("the ends").1;
     assert_eq!(end, 3, "two records and the marker of their commit");
 
-    let raw = stand
-        .open_transaction(&stand.name("other"), topic, &["unseen"])
-        .await;
+    let raw = stand.open_transaction(&stand.name("other"), topic, &["unseen"]).await;
     assert!(reader.next(10, WAIT).await.expect("nothing").is_empty());
-    assert_eq!(
-        log.bounds(topic, 0).await.expect("the ends").1,
-        end,
-        "the last stable offset stands still"
-    );
+    assert_eq!(log.bounds(topic, 0).await.expect("the ends").1, end, "the last stable offset stands still");
     assert_eq!(stand.admin.held(topic).await.expect("the ends")[&0].end, end);
     raw.wake_and_commit(topic, &[]).await.expect("committed");
     assert_eq!(read(&mut reader, 1, 10).await.len(), 1);
@@ -264,22 +217,14 @@ async fn records_of_an_open_transaction_are_not_read_and_not_counted_as_behind()
 async fn a_cluster_that_does_not_answer_is_told_by_readiness_and_holds_nobody_up() {
     let nobody = KafkaSettings::plaintext("127.0.0.1:1", "kafka-edge-test");
     let health = Health::new();
-    let log = KafkaLog::start(
-        &nobody,
-        &LogSettings::new("test"),
-        Some(health.condition("kafka")),
-    )
-    .expect("a log");
+    let log =
+        KafkaLog::start(&nobody, &LogSettings::new("test"), Some(health.condition("kafka"))).expect("a log");
     let begun = Instant::now();
     while !health.ready().parts["kafka"].starts_with("no broker answers") {
         assert!(begun.elapsed() < DEADLINE, "{:?}", health.ready());
         tokio::task::yield_now().await;
     }
-    let error = log
-        .open(0, &[("vertebra.test.absent", 0)])
-        .await
-        .err()
-        .expect("refused");
+    let error = log.open(0, &[("vertebra.test.absent", 0)]).await.err().expect("refused");
     assert!(error.what.contains("no broker answers"), "{error}");
 
     let begun = Instant::now();
@@ -288,28 +233,16 @@ async fn a_cluster_that_does_not_answer_is_told_by_readiness_and_holds_nobody_up
         .await
         .err()
         .expect("refused");
-    assert!(
-        error.what.starts_with("the fence of test was not confirmed"),
-        "{error}"
-    );
-    assert!(
-        begun.elapsed() < Duration::from_secs(3),
-        "taking a fence ends with the lease"
-    );
+    assert!(error.what.starts_with("the fence of test was not confirmed"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(3), "taking a fence ends with the lease");
 
     let producer = LandingProducer::start(&nobody, None).expect("a producer");
     let ack = land(&producer, "vertebra.test.absent", 0, "x").await;
-    let error = producer
-        .warm_up("vertebra.test.absent", Duration::from_secs(1))
-        .await
-        .expect_err("cold");
+    let error = producer.warm_up("vertebra.test.absent", Duration::from_secs(1)).await.expect_err("cold");
     assert!(error.what.contains("cannot be asked"), "{error}");
     let begun = Instant::now();
     drop((log, producer));
-    assert!(
-        begun.elapsed() < Duration::from_millis(200),
-        "dropping waits for nobody"
-    );
+    assert!(begun.elapsed() < Duration::from_millis(200), "dropping waits for nobody");
     ack.await.expect_err("not known to be durable");
 }
 
@@ -336,22 +269,13 @@ async fn a_lone_record_is_read_within_milliseconds_and_an_idle_log_rests() {
         ack.await.expect("durable");
     }
     latencies.sort_unstable();
-    println!(
-        "a lone record, sent to read: p50 {:?}, p95 {:?}",
-        latencies[50], latencies[95]
-    );
+    println!("a lone record, sent to read: p50 {:?}, p95 {:?}", latencies[50], latencies[95]);
     // A round of an idle fetch or a nap takes 100 ms: whoever misses a wake-up shows here.
     assert!(latencies[50] < Duration::from_millis(50), "{latencies:?}");
 
     let (begun, used) = (Instant::now(), kafka_stand::cpu_time());
     for reader in &mut readers {
-        assert!(
-            reader
-                .next(10, Duration::from_millis(500))
-                .await
-                .expect("nothing")
-                .is_empty()
-        );
+        assert!(reader.next(10, Duration::from_millis(500)).await.expect("nothing").is_empty());
     }
     let share = (kafka_stand::cpu_time() - used).as_micros() * 1000 / begun.elapsed().as_micros();
     println!("at rest: {share} thousandths of a core");
@@ -370,10 +294,7 @@ async fn landings_are_pipelined_in_order_and_each_is_acknowledged_with_its_offse
     let warm = begun.elapsed();
     let begun = Instant::now();
     land(&producer, topic, 0, "first").await.await.expect("durable");
-    println!(
-        "warm after {warm:?}, first acknowledgement after {:?}",
-        begun.elapsed()
-    );
+    println!("warm after {warm:?}, first acknowledgement after {:?}", begun.elapsed());
 
     let mut lone: Vec<Duration> = Vec::new();
     for _ in 0..200 {
@@ -389,18 +310,12 @@ async fn landings_are_pipelined_in_order_and_each_is_acknowledged_with_its_offse
     for number in 0..20_000 {
         acks.push(land(&producer, topic, 0, &format!("{number:0>300}")).await);
     }
-    let offsets: Vec<i64> = join_all(acks)
-        .await
-        .into_iter()
-        .map(|ack| ack.expect("durable").0)
-        .collect();
+    let offsets: Vec<i64> = join_all(acks).await.into_iter().map(|ack| ack.expect("durable").0).collect();
     println!("20,000 pipelined in {:?}", begun.elapsed());
     assert_eq!(offsets, (201..20_201).collect::<Vec<i64>>());
     producer.flush(DEADLINE).await.expect("nothing on its way");
 
-    let records = tail(&stand.kafka, topic, Visible::Committed)
-        .await
-        .expect("the topic");
+    let records = tail(&stand.kafka, topic, Visible::Committed).await.expect("the topic");
     assert_eq!(records.len(), 20_201);
     assert_eq!(records[0].header("ce_type"), Some("test"));
     assert_eq!(records[0].key.as_deref(), Some(b"key".as_slice()));
@@ -418,32 +333,14 @@ async fn a_topic_whose_partition_count_differs_is_refused_with_what_to_do() {
     let mut renamed = declared.clone();
     renamed.name = stand.topic("few", 2).await.to_owned();
 
-    let mistakes = stand
-        .admin
-        .check_topics(catalog, [renamed.name.as_str()])
-        .await
-        .expect("an answer");
-    assert_eq!(
-        mistakes,
-        [TopicMistake::Undeclared {
-            topic: renamed.name.clone()
-        }]
-    );
+    let mistakes = stand.admin.check_topics(catalog, [renamed.name.as_str()]).await.expect("an answer");
+    assert_eq!(mistakes, [TopicMistake::Undeclared { topic: renamed.name.clone() }]);
     let there = stand.admin.partitions().await.expect("topics");
     assert_eq!(there.get(&renamed.name), Some(&2));
     let mistake = TopicMistake::of(&renamed, there.get(&renamed.name).copied()).expect("a mistake");
     let text = mistake.to_string();
-    let begin = format!(
-        "{} has 2 partitions and the catalog says {}",
-        renamed.name, declared.partitions
-    );
-    for wanted in [
-        begin.as_str(),
-        "never alter it",
-        "next generation",
-        "in order",
-        "correct the catalog",
-    ] {
+    let begin = format!("{} has 2 partitions and the catalog says {}", renamed.name, declared.partitions);
+    for wanted in [begin.as_str(), "never alter it", "next generation", "in order", "correct the catalog"] {
         assert!(text.contains(wanted), "{wanted} is not in: {text}");
     }
     let absent = TopicMistake::of(&renamed, None).expect("a mistake").to_string();
@@ -460,21 +357,10 @@ async fn positions_are_committed_under_a_groups_name_without_joining_it() {
     let (topic, group) = (stand.topic("positions", 2).await, stand.name("group"));
     let producer = LandingProducer::start(&stand.kafka, None).expect("a producer");
     for number in 0..3 {
-        land(&producer, topic, 1, &number.to_string())
-            .await
-            .await
-            .expect("durable");
+        land(&producer, topic, 1, &number.to_string()).await.await.expect("durable");
     }
-    stand
-        .admin
-        .commit(&group, &[(topic, 1, 2)])
-        .await
-        .expect("committed");
-    let found = stand
-        .admin
-        .committed(&group, &[(topic, 0), (topic, 1)])
-        .await
-        .expect("positions");
+    stand.admin.commit(&group, &[(topic, 1, 2)]).await.expect("committed");
+    let found = stand.admin.committed(&group, &[(topic, 0), (topic, 1)]).await.expect("positions");
     assert_eq!(found, BTreeMap::from([((topic.to_owned(), 1), 2)]));
 
     // While lanes are being read, by the same consumer.
@@ -484,28 +370,15 @@ async fn positions_are_committed_under_a_groups_name_without_joining_it() {
     log.commit(&[(topic, 1, 3)]);
     let begun = Instant::now();
     let expected = BTreeMap::from([((topic.to_owned(), 1), 3)]);
-    while stand
-        .admin
-        .committed(&group, &[(topic, 1)])
-        .await
-        .expect("positions")
-        != expected
-    {
+    while stand.admin.committed(&group, &[(topic, 1)]).await.expect("positions") != expected {
         assert!(begun.elapsed() < DEADLINE, "the position was not committed");
     }
     let held = stand.admin.held(topic).await.expect("ends");
     assert_eq!((held[&0].end, held[&1].low, held[&1].end), (0, 0, 3));
-    let at = stand
-        .admin
-        .offsets_at(topic, canon::Timestamp::MAX - Duration::from_secs(1))
-        .await
-        .expect("offsets");
+    let at =
+        stand.admin.offsets_at(topic, canon::Timestamp::MAX - Duration::from_secs(1)).await.expect("offsets");
     assert_eq!(at, BTreeMap::from([(0, 0), (1, 3)]));
-    let at = stand
-        .admin
-        .offsets_at(topic, canon::Timestamp::from_millis(1))
-        .await
-        .expect("offsets");
+    let at = stand.admin.offsets_at(topic, canon::Timestamp::from_millis(1)).await.expect("offsets");
     assert_eq!(at[&1], 0);
     stand.clean_up().await;
 }

@@ -30,10 +30,7 @@ fn registry() -> Option<(Registry, String)> {
     };
     let registry =
         Registry::new(&ServiceUrl::parse(&url, &["http", "https"]).expect("a URL")).expect("a client");
-    Some((
-        registry,
-        format!("test.edge.registry.{}", uuid::Uuid::new_v4().simple()),
-    ))
+    Some((registry, format!("test.edge.registry.{}", uuid::Uuid::new_v4().simple())))
 }
 
 #[tokio::test]
@@ -42,24 +39,15 @@ async fn a_schema_is_registered_once_found_exactly_and_held_to_full_compatibilit
         return;
     };
     let missing = registry.id_of(&topic, FIRST).await.expect_err("not registered");
-    assert!(
-        matches!(missing, RegistryError::NotRegistered { .. }),
-        "{missing}"
-    );
-    assert!(
-        missing.to_string().contains("vertebra contract apply"),
-        "{missing}"
-    );
+    assert!(matches!(missing, RegistryError::NotRegistered { .. }), "{missing}");
+    assert!(missing.to_string().contains("vertebra contract apply"), "{missing}");
 
     let first = registry.register(&topic, FIRST).await.expect("registered");
     assert_eq!(registry.register(&topic, FIRST).await.expect("registered"), first);
     assert_eq!(registry.id_of(&topic, FIRST).await.expect("found"), first);
     assert_eq!(registry.id_of(&topic, LAID_OUT_ANEW).await.expect("found"), first);
 
-    let other = registry
-        .id_of(&topic, COMPATIBLE)
-        .await
-        .expect_err("another schema");
+    let other = registry.id_of(&topic, COMPATIBLE).await.expect_err("another schema");
     assert!(matches!(other, RegistryError::NotRegistered { .. }), "{other}");
     let second = registry.register(&topic, COMPATIBLE).await.expect("registered");
     assert_ne!(second, first);
@@ -67,10 +55,7 @@ async fn a_schema_is_registered_once_found_exactly_and_held_to_full_compatibilit
     assert_eq!(registry.id_of(&topic, COMPATIBLE).await.expect("found"), second);
 
     let refused = registry.register(&topic, BREAKING).await.expect_err("refused");
-    assert!(
-        matches!(&refused, RegistryError::Incompatible { said, .. } if !said.is_empty()),
-        "{refused:?}"
-    );
+    assert!(matches!(&refused, RegistryError::Incompatible { said, .. } if !said.is_empty()), "{refused:?}");
 }
 
 #[tokio::test]

@@ -17,21 +17,11 @@ mod samples;
 const RUN: Duration = Duration::from_millis(1500);
 
 fn main() {
-    println!(
-        "one message of {} bytes, {} segments",
-        samples::DFT.len(),
-        samples::DFT.matches('\r').count()
-    );
+    println!("one message of {} bytes, {} segments", samples::DFT.len(), samples::DFT.matches('\r').count());
     let theirs = per_second("hl7-parser, parse", || their_components(samples::DFT));
     for (name, ours) in [
-        (
-            "hl7, segments only",
-            per_second("hl7, segments only", || segments(samples::DFT.as_bytes())),
-        ),
-        (
-            "hl7, six fields",
-            per_second("hl7, six fields", || six_fields(samples::DFT.as_bytes())),
-        ),
+        ("hl7, segments only", per_second("hl7, segments only", || segments(samples::DFT.as_bytes()))),
+        ("hl7, six fields", per_second("hl7, six fields", || six_fields(samples::DFT.as_bytes()))),
         (
             "hl7, all components",
             per_second("hl7, all components", || all_components(samples::DFT.as_bytes())),
@@ -51,12 +41,9 @@ fn six_fields(bytes: &[u8]) -> usize {
     };
     let header = message.header();
     let header = header.field(9).raw().len() + header.field(10).raw().len();
-    let patient = message
-        .segment("PID")
-        .map_or(0, |pid| pid.field(3).raw().len() + pid.field(18).raw().len());
-    let visit = message
-        .segment("PV1")
-        .map_or(0, |pv1| pv1.field(19).raw().len() + pv1.field(44).raw().len());
+    let patient =
+        message.segment("PID").map_or(0, |pid| pid.field(3).raw().len() + pid.field(18).raw().len());
+    let visit = message.segment("PV1").map_or(0, |pv1| pv1.field(19).raw().len() + pv1.field(44).raw().len());
     header + patient + visit
 }
 
@@ -65,9 +52,8 @@ fn all_components(bytes: &[u8]) -> usize {
         return 0;
     };
     let fields = message.segments().flat_map(|segment| segment.fields());
-    let components = fields
-        .flat_map(|field| field.repetitions())
-        .flat_map(|repetition| repetition.components());
+    let components =
+        fields.flat_map(|field| field.repetitions()).flat_map(|repetition| repetition.components());
     components.map(|component| component.raw().len()).sum()
 }
 
@@ -76,9 +62,7 @@ fn their_components(text: &str) -> usize {
         return 0;
     };
     let fields = message.segments().flat_map(|segment| segment.fields());
-    let components = fields
-        .flat_map(|field| field.repeats())
-        .flat_map(|repeat| repeat.components());
+    let components = fields.flat_map(|field| field.repeats()).flat_map(|repeat| repeat.components());
     components.map(|component| component.raw_value().len()).sum()
 }
 

@@ -77,16 +77,8 @@ pub fn ack(message: &Message<'_>, reply: &Reply<'_>) -> Vec<u8> {
     let header = message.header();
     let echo = |field: usize| *header.field(field);
     let trigger = *header.field(9).component(2);
-    let mut out = Writer {
-        out: Vec::with_capacity(256),
-        delimiters: message.delimiters(),
-    };
-    out.header(
-        reply,
-        &[echo(5), echo(6), echo(3), echo(4)],
-        Some(trigger),
-        [Some(echo(11)), Some(echo(12))],
-    );
+    let mut out = Writer { out: Vec::with_capacity(256), delimiters: message.delimiters() };
+    out.header(reply, &[echo(5), echo(6), echo(3), echo(4)], Some(trigger), [Some(echo(11)), Some(echo(12))]);
     out.acknowledgement(reply, Some(echo(10)));
     out.out
 }
@@ -95,10 +87,7 @@ pub fn ack(message: &Message<'_>, reply: &Reply<'_>) -> Vec<u8> {
 /// none of it can be trusted. `reply.code` is usually `AR`.
 #[must_use]
 pub fn ack_unparsed(reply: &Reply<'_>) -> Vec<u8> {
-    let mut out = Writer {
-        out: Vec::with_capacity(128),
-        delimiters: Delimiters::default(),
-    };
+    let mut out = Writer { out: Vec::with_capacity(128), delimiters: Delimiters::default() };
     out.header(reply, &[], None, [None, None]);
     out.acknowledgement(reply, None);
     out.out
@@ -138,11 +127,7 @@ impl<'a> Acknowledgement<'a> {
         let message = Message::parse(bytes)?;
         let msa = message.segment("MSA").ok_or(AckError::Missing)?;
         let code = AckCode::named(msa.field(1).raw()).ok_or(AckError::Code)?;
-        Ok(Self {
-            code,
-            control_id: *msa.field(2),
-            text: *msa.field(3),
-        })
+        Ok(Self { code, control_id: *msa.field(2), text: *msa.field(3) })
     }
 }
 
@@ -160,10 +145,7 @@ impl AckCode {
     /// The code with these two letters.
     #[must_use]
     pub fn named(letters: &[u8]) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .find(|(_, text)| text.as_bytes() == letters)
-            .map(|(code, _)| *code)
+        Self::ALL.iter().find(|(_, text)| text.as_bytes() == letters).map(|(code, _)| *code)
     }
 
     /// The two letters.
@@ -274,12 +256,7 @@ impl Writer {
         self.field();
         if let Some(path) = location {
             let within = path.within;
-            let deeper = [
-                Some(within.field),
-                within.repetition,
-                within.component,
-                within.subcomponent,
-            ];
+            let deeper = [Some(within.field), within.repetition, within.component, within.subcomponent];
             let occurrence = path.occurrence.map_or(1, std::num::NonZeroU16::get);
             self.out.extend_from_slice(path.segment().as_bytes());
             self.number(component, occurrence);
@@ -318,10 +295,7 @@ impl Writer {
 
     fn echo(&mut self, value: Option<Value<'_>>) {
         let raw = value.map(Value::raw).unwrap_or_default();
-        self.out.extend(
-            raw.iter()
-                .filter(|&&byte| byte != mllp::START && byte != mllp::END),
-        );
+        self.out.extend(raw.iter().filter(|&&byte| byte != mllp::START && byte != mllp::END));
     }
 
     fn end(&mut self) {

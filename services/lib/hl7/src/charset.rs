@@ -61,42 +61,25 @@ impl Charset {
     /// `ISO_IR 100`, or any label browsers know.
     #[must_use]
     pub fn named(name: &[u8]) -> Option<Self> {
-        let plain: Vec<u8> = name
-            .iter()
-            .filter(|byte| byte.is_ascii_alphanumeric())
-            .map(u8::to_ascii_uppercase)
-            .collect();
+        let plain: Vec<u8> =
+            name.iter().filter(|byte| byte.is_ascii_alphanumeric()).map(u8::to_ascii_uppercase).collect();
         let plain = std::str::from_utf8(&plain).ok()?;
-        table_0211(plain)
-            .or_else(|| Encoding::for_label_no_replacement(name))
-            .map(Self)
+        table_0211(plain).or_else(|| Encoding::for_label_no_replacement(name)).map(Self)
     }
 
     /// The character set of `message`: its byte order mark, else MSH-18's first repetition, else `fallback`.
     #[must_use]
     pub fn of(message: &Message<'_>, fallback: Self) -> Choice {
         if message.has_byte_order_mark() {
-            return Choice {
-                charset: Self::UTF_8,
-                origin: Origin::ByteOrderMark,
-            };
+            return Choice { charset: Self::UTF_8, origin: Origin::ByteOrderMark };
         }
         let declared = message.header().field(18).repetition(1);
         if declared.is_absent() {
-            return Choice {
-                charset: fallback,
-                origin: Origin::Absent,
-            };
+            return Choice { charset: fallback, origin: Origin::Absent };
         }
         match Self::named(declared.raw()) {
-            Some(charset) => Choice {
-                charset,
-                origin: Origin::Declared,
-            },
-            None => Choice {
-                charset: fallback,
-                origin: Origin::Unknown,
-            },
+            Some(charset) => Choice { charset, origin: Origin::Declared },
+            None => Choice { charset: fallback, origin: Origin::Unknown },
         }
     }
 
@@ -114,10 +97,7 @@ impl Charset {
             Cow::Borrowed(bytes) => self.decode(bytes),
             Cow::Owned(bytes) => {
                 let Decoded { text, had_errors } = self.decode(&bytes);
-                Decoded {
-                    text: Cow::Owned(text.into_owned()),
-                    had_errors,
-                }
+                Decoded { text: Cow::Owned(text.into_owned()), had_errors }
             }
         }
     }
@@ -146,35 +126,26 @@ impl fmt::Debug for Charset {
 impl fmt::Debug for Decoded<'_> {
     /// The text may be a patient's; only its length is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Decoded({} bytes, had_errors: {})",
-            self.text.len(),
-            self.had_errors
-        )
+        write!(f, "Decoded({} bytes, had_errors: {})", self.text.len(), self.had_errors)
     }
 }
 
 /// Names with everything but letters and digits taken out, in upper case.
 fn table_0211(plain: &str) -> Option<&'static Encoding> {
-    let latin = plain
-        .strip_prefix("ISO")
-        .unwrap_or(plain)
-        .strip_prefix("8859")
-        .or(match plain {
-            "ISOIR100" | "IR100" | "LATIN1" => Some("1"),
-            "ISOIR101" | "IR101" => Some("2"),
-            "ISOIR109" | "IR109" => Some("3"),
-            "ISOIR110" | "IR110" => Some("4"),
-            "ISOIR144" | "IR144" => Some("5"),
-            "ISOIR127" | "IR127" => Some("6"),
-            "ISOIR126" | "IR126" => Some("7"),
-            "ISOIR138" | "IR138" => Some("8"),
-            "ISOIR148" | "IR148" => Some("9"),
-            "ISOIR166" | "IR166" => Some("11"),
-            "ISOIR203" | "IR203" => Some("15"),
-            _ => None,
-        });
+    let latin = plain.strip_prefix("ISO").unwrap_or(plain).strip_prefix("8859").or(match plain {
+        "ISOIR100" | "IR100" | "LATIN1" => Some("1"),
+        "ISOIR101" | "IR101" => Some("2"),
+        "ISOIR109" | "IR109" => Some("3"),
+        "ISOIR110" | "IR110" => Some("4"),
+        "ISOIR144" | "IR144" => Some("5"),
+        "ISOIR127" | "IR127" => Some("6"),
+        "ISOIR126" | "IR126" => Some("7"),
+        "ISOIR138" | "IR138" => Some("8"),
+        "ISOIR148" | "IR148" => Some("9"),
+        "ISOIR166" | "IR166" => Some("11"),
+        "ISOIR203" | "IR203" => Some("15"),
+        _ => None,
+    });
     if let Some(part) = latin {
         return iso_8859(part);
     }

@@ -53,32 +53,18 @@ impl Delimiters {
     /// # Errors
     /// When the header ends too early, MSH-2 has not four or five characters, or they cannot separate.
     pub fn of_header(header: &[u8]) -> Result<Self, DelimiterError> {
-        let (&field, rest) = header
-            .get(3..)
-            .and_then(<[u8]>::split_first)
-            .ok_or(DelimiterError::Missing)?;
+        let (&field, rest) = header.get(3..).and_then(<[u8]>::split_first).ok_or(DelimiterError::Missing)?;
         let encoding = &rest[..scan::find(field, rest).unwrap_or(rest.len())];
         let (&[component, repetition, escape, subcomponent], truncation) =
-            encoding.split_first_chunk::<4>().ok_or(DelimiterError::Count {
-                found: encoding.len(),
-            })?;
+            encoding.split_first_chunk::<4>().ok_or(DelimiterError::Count { found: encoding.len() })?;
         let truncation = match *truncation {
             [] => None,
             [truncation] => Some(truncation),
             _ => {
-                return Err(DelimiterError::Count {
-                    found: encoding.len(),
-                });
+                return Err(DelimiterError::Count { found: encoding.len() });
             }
         };
-        let delimiters = Self {
-            field,
-            component,
-            repetition,
-            escape,
-            subcomponent,
-            truncation,
-        };
+        let delimiters = Self { field, component, repetition, escape, subcomponent, truncation };
         delimiters.check()?;
         Ok(delimiters)
     }

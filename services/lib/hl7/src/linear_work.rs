@@ -19,20 +19,14 @@ fn check_message(unit: &str, times: usize, task: impl Fn(&Message<'_>) -> usize)
     let (found, steps) = work::of(|| task(&Message::parse(payload.as_bytes()).unwrap()));
     assert!(found > 0, "the task finds something");
     let limit = times * payload.len();
-    assert!(
-        steps <= limit,
-        "{unit:?}: {steps} bytes looked at, {limit} allowed"
-    );
+    assert!(steps <= limit, "{unit:?}: {steps} bytes looked at, {limit} allowed");
 }
 
 /// Decodes a long stream of `unit`s in pieces of `read` bytes.
 #[track_caller]
 fn check_stream(unit: &[u8], read: usize) {
     let stream = unit.repeat(STREAM_LENGTH / unit.len());
-    let mut decoder = Decoder::new(Limits {
-        frame_bytes: 1 << 16,
-        head_bytes: 64,
-    });
+    let mut decoder = Decoder::new(Limits { frame_bytes: 1 << 16, head_bytes: 64 });
     let (_, steps) = work::of(|| {
         for piece in stream.chunks(read) {
             decoder.push(piece);
@@ -43,17 +37,13 @@ fn check_stream(unit: &[u8], read: usize) {
         decoder.finish()
     });
     let limit = 2 * stream.len();
-    assert!(
-        steps <= limit,
-        "{unit:?} by {read}: {steps} bytes looked at, {limit} allowed"
-    );
+    assert!(steps <= limit, "{unit:?} by {read}: {steps} bytes looked at, {limit} allowed");
 }
 
 fn all_parts(message: &Message<'_>) -> usize {
     let fields = message.segments().flat_map(|segment| segment.fields());
-    let components = fields
-        .flat_map(|field| field.repetitions())
-        .flat_map(|repetition| repetition.components());
+    let components =
+        fields.flat_map(|field| field.repetitions()).flat_map(|repetition| repetition.components());
     components.flat_map(|component| component.subcomponents()).count()
 }
 
@@ -83,28 +73,16 @@ fn case_18_taking_everything_apart_looks_at_each_byte_a_few_times() {
 
 #[test]
 fn case_18_escapes_that_never_end_look_at_each_byte_a_few_times() {
-    for unit in [
-        "\\",
-        "\\X",
-        "\\X41\\",
-        "\\F",
-        "\\Zunknown",
-        "\\.br\\",
-        "\\X4\\",
-        "é\\",
-    ] {
+    for unit in ["\\", "\\X", "\\X41\\", "\\F", "\\Zunknown", "\\.br\\", "\\X4\\", "é\\"] {
         check_message(unit, 4, texts);
     }
 }
 
 #[test]
 fn case_18_a_far_position_looks_at_each_byte_a_few_times() {
-    for (unit, path) in [
-        ("|", "OBX-65535"),
-        ("~", "OBX-3[65535]"),
-        ("^", "OBX-3.65535"),
-        ("&", "OBX-3.1.65535"),
-    ] {
+    for (unit, path) in
+        [("|", "OBX-65535"), ("~", "OBX-3[65535]"), ("^", "OBX-3.65535"), ("&", "OBX-3.1.65535")]
+    {
         let path = Path::parse(path).unwrap();
         check_message(unit, 6, |message| 1 + message.get(&path).raw().len());
     }

@@ -73,9 +73,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When the payload cannot be read as one message without guessing.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let mut lines = Lines {
-            rest: bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes),
-        };
+        let mut lines = Lines { rest: bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes) };
         let header = lines.next().ok_or(ParseError::Empty)?;
         match header {
             [b'M', b'S', b'H', ..] => {}
@@ -87,17 +85,11 @@ impl<'a> Message<'a> {
         found.push(header);
         for line in lines {
             if is_named(line, b"MSH", delimiters.field) {
-                return Err(ParseError::SecondHeader {
-                    segment: found.len() + 1,
-                });
+                return Err(ParseError::SecondHeader { segment: found.len() + 1 });
             }
             found.push(line);
         }
-        Ok(Self {
-            bytes,
-            delimiters,
-            lines: found,
-        })
+        Ok(Self { bytes, delimiters, lines: found })
     }
 
     /// The payload as it came.
@@ -156,10 +148,7 @@ impl<'a> Message<'a> {
                 .map_or(rest.len(), |at| at + 1);
             let (lines, tail) = rest.split_at_checked(length)?;
             rest = tail;
-            Some(Group {
-                lines,
-                delimiters: self.delimiters,
-            })
+            Some(Group { lines, delimiters: self.delimiters })
         })
     }
 
@@ -170,10 +159,7 @@ impl<'a> Message<'a> {
     }
 
     fn whole(&self) -> Group<'_, 'a> {
-        Group {
-            lines: &self.lines,
-            delimiters: self.delimiters,
-        }
+        Group { lines: &self.lines, delimiters: self.delimiters }
     }
 }
 
@@ -188,9 +174,7 @@ impl<'m, 'a> Group<'m, 'a> {
     pub fn segments(
         self,
     ) -> impl DoubleEndedIterator<Item = Segment<'a>> + ExactSizeIterator + Clone + use<'m, 'a> {
-        self.lines
-            .iter()
-            .map(move |line| Segment::new(line, self.delimiters))
+        self.lines.iter().map(move |line| Segment::new(line, self.delimiters))
     }
 
     /// The segments of one name, in order.
@@ -204,9 +188,7 @@ impl<'m, 'a> Group<'m, 'a> {
     /// The value at a path, its segments counted within the group; absent if any part is not there.
     #[must_use]
     pub fn get(self, path: &Path) -> Value<'a> {
-        let skip = path
-            .occurrence
-            .map_or(0, |occurrence| usize::from(occurrence.get()) - 1);
+        let skip = path.occurrence.map_or(0, |occurrence| usize::from(occurrence.get()) - 1);
         match self.segments_named(path.segment()).nth(skip) {
             Some(segment) => segment.get(&path.within),
             None => Value::new(&[], self.delimiters),
@@ -217,12 +199,7 @@ impl<'m, 'a> Group<'m, 'a> {
 impl fmt::Debug for Message<'_> {
     /// Shape only, no content.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "Message({} bytes, {} segments)",
-            self.bytes.len(),
-            self.lines.len()
-        )
+        write!(f, "Message({} bytes, {} segments)", self.bytes.len(), self.lines.len())
     }
 }
 

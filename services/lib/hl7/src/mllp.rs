@@ -55,10 +55,7 @@ pub struct Limits {
 impl Default for Limits {
     /// 16 MiB, the header of a longer one within 4 KiB.
     fn default() -> Self {
-        Self {
-            frame_bytes: 16 << 20,
-            head_bytes: 4 << 10,
-        }
+        Self { frame_bytes: 16 << 20, head_bytes: 4 << 10 }
     }
 }
 
@@ -89,12 +86,7 @@ impl Decoder {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let payload = Payload::new(limits);
-        Self {
-            state: State::Between,
-            payload,
-            garbage_bytes: 0,
-            ready: VecDeque::new(),
-        }
+        Self { state: State::Between, payload, garbage_bytes: 0, ready: VecDeque::new() }
     }
 
     /// Takes in what the socket gave.
@@ -156,9 +148,7 @@ impl Decoder {
             self.keep_candidate(candidate);
         }
         if self.state == State::Inside {
-            self.ready.push_back(Frame::Fault(Fault::Unfinished {
-                bytes: self.payload.seen_bytes(),
-            }));
+            self.ready.push_back(Frame::Fault(Fault::Unfinished { bytes: self.payload.seen_bytes() }));
             self.payload.clear();
             self.state = State::Between;
         }
@@ -186,10 +176,7 @@ impl Decoder {
         let blank = if self.garbage_bytes > 0 {
             0
         } else {
-            dropped
-                .iter()
-                .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-                .count()
+            dropped.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()
         };
         self.garbage_bytes = self.garbage_bytes.saturating_add(dropped.len() - blank);
         if start.is_some() {
@@ -229,8 +216,7 @@ impl Decoder {
     fn report_garbage(&mut self) {
         let bytes = std::mem::take(&mut self.garbage_bytes);
         if bytes > 0 {
-            self.ready
-                .push_back(Frame::Fault(Fault::GarbageBeforeStart { bytes }));
+            self.ready.push_back(Frame::Fault(Fault::GarbageBeforeStart { bytes }));
         }
     }
 }

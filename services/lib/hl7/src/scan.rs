@@ -61,10 +61,7 @@ pub(crate) struct Pieces<'a> {
 
 impl<'a> Pieces<'a> {
     pub(crate) fn of(hay: &'a [u8], separator: u8) -> Self {
-        Self {
-            rest: (!hay.is_empty()).then_some(hay),
-            separator,
-        }
+        Self { rest: (!hay.is_empty()).then_some(hay), separator }
     }
 }
 
@@ -87,10 +84,7 @@ fn find_near(needle: u8, hay: &[u8]) -> Option<usize> {
     let mut rest = hay;
     for word in 0..NEAR_WORDS {
         let Some((head, tail)) = rest.split_first_chunk::<8>() else {
-            return rest
-                .iter()
-                .position(|&byte| byte == needle)
-                .map(|at| word * 8 + at);
+            return rest.iter().position(|&byte| byte == needle).map(|at| word * 8 + at);
         };
         if let Some(at) = find_in_word(needle, *head) {
             return Some(word * 8 + at);

@@ -134,10 +134,7 @@ impl Zone {
     /// # Errors
     /// When the built-in database does not have it.
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
-        TimeZoneDatabase::bundled()
-            .get(name)
-            .map(Self)
-            .map_err(|_| UnknownZone)
+        TimeZoneDatabase::bundled().get(name).map(Self).map_err(|_| UnknownZone)
     }
 }
 
@@ -168,11 +165,7 @@ impl Dtm {
         }
         let offset_seconds = input.offset()?;
         input.end()?;
-        Ok(Self {
-            local: civil(year, parts, nanos)?,
-            offset_seconds,
-            precision,
-        })
+        Ok(Self { local: civil(year, parts, nanos)?, offset_seconds, precision })
     }
 
     /// How much was sent.
@@ -200,17 +193,11 @@ impl Dtm {
             },
         };
         // Counted here and not by jiff, whose instants end a day before 99991231, which senders use for "never".
-        let since = self
-            .local
-            .duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+        let since = self.local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
         let micros = since.as_micros() - i128::from(offset_seconds) * 1_000_000;
         // Ten thousand years are a thirtieth of what the type holds.
         let micros = i64::try_from(micros).unwrap_or(i64::MAX);
-        Instant {
-            micros,
-            precision: self.precision,
-            origin,
-        }
+        Instant { micros, precision: self.precision, origin }
     }
 }
 
@@ -229,10 +216,7 @@ pub fn format_utc(micros: i64) -> String {
     let start = DateTime::constant(1, 1, 1, 0, 0, 0, 0);
     let since = jiff::SignedDuration::from_micros(micros);
     let edge = if micros < 0 { start } else { end };
-    let at = DateTime::constant(1970, 1, 1, 0, 0, 0, 0)
-        .checked_add(since)
-        .unwrap_or(edge)
-        .max(start);
+    let at = DateTime::constant(1970, 1, 1, 0, 0, 0, 0).checked_add(since).unwrap_or(edge).max(start);
     let (date, time) = (at.date(), at.time());
     format!(
         "{:04}{:02}{:02}{:02}{:02}{:02}.{:03}+0000",
@@ -306,9 +290,7 @@ impl Input<'_> {
         for _ in 0..DIGITS {
             let digit = self.digit().ok_or(match self.peek() {
                 Some(b'+' | b'-' | b'.') | None => TimeError::CutShort { part },
-                Some(_) => TimeError::Unexpected {
-                    position: self.position,
-                },
+                Some(_) => TimeError::Unexpected { position: self.position },
             })?;
             value = value * 10 + digit;
         }
@@ -352,9 +334,7 @@ impl Input<'_> {
     fn end(&self) -> Result<(), TimeError> {
         match self.peek() {
             None => Ok(()),
-            Some(_) => Err(TimeError::Unexpected {
-                position: self.position,
-            }),
+            Some(_) => Err(TimeError::Unexpected { position: self.position }),
         }
     }
 }

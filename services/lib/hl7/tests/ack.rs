@@ -33,10 +33,7 @@ fn case_11_an_acceptance_swaps_the_parties_and_echoes_the_control_id() {
 #[test]
 fn case_11_a_resend_gets_the_same_code_and_control_id_in_a_fresh_answer() {
     let resent = samples::DFT.replace("20260301101530.1234", "20260301111530.9999");
-    let again = Reply {
-        control_id: "9002",
-        ..ACCEPT
-    };
+    let again = Reply { control_id: "9002", ..ACCEPT };
     let first = ack(&Message::parse(samples::DFT.as_bytes()).unwrap(), &ACCEPT);
     let second = ack(&Message::parse(resent.as_bytes()).unwrap(), &again);
     assert_ne!(first, second);
@@ -46,18 +43,11 @@ fn case_11_a_resend_gets_the_same_code_and_control_id_in_a_fresh_answer() {
 
 #[test]
 fn case_12_a_header_that_cannot_be_parsed_is_answered_with_a_reason() {
-    let reply = Reply {
-        code: AckCode::ApplicationReject,
-        text: Some("no header | at all"),
-        ..ACCEPT
-    };
+    let reply = Reply { code: AckCode::ApplicationReject, text: Some("no header | at all"), ..ACCEPT };
     let answer = ack_unparsed(&reply);
     let expected: &[u8] =
         b"MSH|^~\\&|||||20260301101531.000+0000||ACK|9001||\rMSA|AR||no header \\F\\ at all\r";
-    assert_eq!(
-        String::from_utf8_lossy(&answer),
-        String::from_utf8_lossy(expected)
-    );
+    assert_eq!(String::from_utf8_lossy(&answer), String::from_utf8_lossy(expected));
 }
 
 #[test]
@@ -85,11 +75,8 @@ fn case_12b_the_processing_id_is_echoed() {
 
 #[test]
 fn case_13_texts_are_escaped_in_the_delimiters_of_the_message() {
-    let reply = Reply {
-        code: AckCode::ApplicationError,
-        text: Some("a!b*c%d$e@f#g|h\r\x1c\rMSA é€"),
-        ..ACCEPT
-    };
+    let reply =
+        Reply { code: AckCode::ApplicationError, text: Some("a!b*c%d$e@f#g|h\r\x1c\rMSA é€"), ..ACCEPT };
     check(
         samples::ADT_CUSTOM.as_bytes(),
         &reply,
@@ -115,10 +102,7 @@ fn what_is_echoed_keeps_its_bytes_except_those_that_would_end_the_frame() {
 #[test]
 fn every_code_is_written_and_read_again() {
     for (code, letters) in AckCode::ALL {
-        let answer = ack(
-            &Message::parse(samples::DFT.as_bytes()).unwrap(),
-            &Reply { code, ..ACCEPT },
-        );
+        let answer = ack(&Message::parse(samples::DFT.as_bytes()).unwrap(), &Reply { code, ..ACCEPT });
         let received = Acknowledgement::parse(&answer).unwrap();
         assert_eq!((received.code, received.code.letters()), (code, letters));
         assert_eq!(received.control_id.raw(), b"C000017");

@@ -9,11 +9,7 @@ use hl7::message::Message;
 #[track_caller]
 fn check(names: &[&str], expected: Option<&str>) {
     for name in names {
-        assert_eq!(
-            Charset::named(name.as_bytes()).map(Charset::name),
-            expected,
-            "{name}"
-        );
+        assert_eq!(Charset::named(name.as_bytes()).map(Charset::name), expected, "{name}");
     }
 }
 
@@ -33,28 +29,11 @@ fn check_message(mark: &[u8], msh_18: &str, name: &[u8], expected: (Origin, &str
 #[test]
 fn case_14_names_are_understood_as_senders_write_them() {
     check(
-        &[
-            "8859/1",
-            "ISO_IR 100",
-            "ISO-8859-1",
-            "iso 8859/1",
-            "ISO8859-1",
-            "Latin1",
-            "WINDOWS-1252",
-        ],
+        &["8859/1", "ISO_IR 100", "ISO-8859-1", "iso 8859/1", "ISO8859-1", "Latin1", "WINDOWS-1252"],
         Some("windows-1252"),
     );
     check(
-        &[
-            "UNICODE UTF-8",
-            "UTF-8",
-            "UTF8",
-            "unicode utf8",
-            "UNICODE",
-            "ISO_IR 192",
-            "ASCII",
-            "US-ASCII",
-        ],
+        &["UNICODE UTF-8", "UTF-8", "UTF8", "unicode utf8", "UNICODE", "ISO_IR 192", "ASCII", "US-ASCII"],
         Some("UTF-8"),
     );
     check(&["8859/2", "ISO_IR 101"], Some("ISO-8859-2"));
@@ -74,43 +53,20 @@ fn case_14_names_are_understood_as_senders_write_them() {
 #[test]
 fn case_14_a_wrong_or_missing_name_is_never_silent() {
     check_message(b"", "8859/1", b"Zo\xeb", (Origin::Declared, "Zoë", false));
-    check_message(
-        b"",
-        "UNICODE UTF-8",
-        "Zoë".as_bytes(),
-        (Origin::Declared, "Zoë", false),
-    );
-    check_message(
-        b"",
-        "UNICODE UTF-8",
-        b"Zo\xeb",
-        (Origin::Declared, "Zo\u{fffd}", true),
-    );
+    check_message(b"", "UNICODE UTF-8", "Zoë".as_bytes(), (Origin::Declared, "Zoë", false));
+    check_message(b"", "UNICODE UTF-8", b"Zo\xeb", (Origin::Declared, "Zo\u{fffd}", true));
     check_message(b"", "", b"Zo\xeb", (Origin::Absent, "Zoë", false));
     check_message(b"", "KLINGON", b"Zo\xeb", (Origin::Unknown, "Zoë", false));
     check_message(b"", "ASCII", b"Zo\xeb", (Origin::Declared, "Zo\u{fffd}", true));
-    check_message(
-        b"\xef\xbb\xbf",
-        "8859/1",
-        "Zoë".as_bytes(),
-        (Origin::ByteOrderMark, "Zoë", false),
-    );
-    check_message(
-        b"",
-        "8859/1~UNICODE UTF-8",
-        b"Zo\xeb",
-        (Origin::Declared, "Zoë", false),
-    );
+    check_message(b"\xef\xbb\xbf", "8859/1", "Zoë".as_bytes(), (Origin::ByteOrderMark, "Zoë", false));
+    check_message(b"", "8859/1~UNICODE UTF-8", b"Zo\xeb", (Origin::Declared, "Zoë", false));
     check_message(b"", "8859/1", b"Zo\\XEB\\", (Origin::Declared, "Zoë", false));
 }
 
 #[test]
 fn case_14_sets_whose_characters_look_like_delimiters_say_so() {
     for name in ["8859/1", "UTF-8", "8859/15", "KS X 1001", "EUC-JP"] {
-        assert!(
-            Charset::named(name.as_bytes()).unwrap().delimiters_are_safe(),
-            "{name}"
-        );
+        assert!(Charset::named(name.as_bytes()).unwrap().delimiters_are_safe(), "{name}");
     }
     for name in ["ISO IR87", "Shift_JIS", "GB18030", "BIG-5", "UTF-16"] {
         let charset = Charset::named(name.as_bytes()).unwrap();
@@ -120,8 +76,5 @@ fn case_14_sets_whose_characters_look_like_delimiters_say_so() {
     let payload = b"MSH|^~\\&|A\rPID|||1||\x83\x5c|x\r";
     let text = Charset::named(b"Shift_JIS").unwrap().decode(payload).text;
     let message = Message::parse(text.as_bytes()).unwrap();
-    assert_eq!(
-        message.segment("PID").unwrap().field(5).text(Charset::UTF_8),
-        "ソ"
-    );
+    assert_eq!(message.segment("PID").unwrap().field(5).text(Charset::UTF_8), "ソ");
 }

@@ -23,10 +23,7 @@ fn check(payload: &str, expected: &[(&str, &str)]) {
 
 #[track_caller]
 fn check_refused(payload: &[u8], expected: ParseError) {
-    assert_eq!(
-        Message::parse(payload).map(|message| message.segments().len()),
-        Err(expected)
-    );
+    assert_eq!(Message::parse(payload).map(|message| message.segments().len()), Err(expected));
 }
 
 /// OBX-5 with this raw value decodes to `expected`; the second says whether it had to be copied.
@@ -97,19 +94,9 @@ fn segments_end_at_cr_lf_or_both_and_blank_lines_are_nothing() {
         let payload = samples::DFT.replace('\r', end);
         let message = Message::parse(payload.as_bytes()).unwrap();
         assert_eq!(message.segments().len(), 12, "{end:?}");
-        check(
-            &payload,
-            &[
-                ("PID-5.2", "Erika"),
-                ("ZFT-1", "1"),
-                ("IN1-19", "Weg 1^^Ort^^01234^DEU"),
-            ],
-        );
+        check(&payload, &[("PID-5.2", "Erika"), ("ZFT-1", "1"), ("IN1-19", "Weg 1^^Ort^^01234^DEU")]);
     }
-    check(
-        &format!("\r\n{}", samples::ORU_LF),
-        &[("OBX-5[2]", "99"), ("PID-3.4", "EAST")],
-    );
+    check(&format!("\r\n{}", samples::ORU_LF), &[("OBX-5[2]", "99"), ("PID-3.4", "EAST")]);
     check("MSH|^~\\&|A||||||X^Y|7", &[("MSH-10", "7")]);
 }
 
@@ -134,10 +121,7 @@ fn case_12_a_payload_that_cannot_be_read_without_guessing_is_refused() {
     check_refused(b"MSH|", delimiters(DelimiterError::Count { found: 0 }));
     check_refused(b"MSH|^~\\|A", delimiters(DelimiterError::Count { found: 3 }));
     check_refused(b"MSH|^~\\&#!|A", delimiters(DelimiterError::Count { found: 6 }));
-    check_refused(
-        b"MSH|^~\\&|A\rPID|1\rMSH|^~\\&|B\r",
-        ParseError::SecondHeader { segment: 3 },
-    );
+    check_refused(b"MSH|^~\\&|A\rPID|1\rMSH|^~\\&|B\r", ParseError::SecondHeader { segment: 3 });
 }
 
 #[test]
@@ -160,11 +144,7 @@ fn what_is_deleted_is_told_from_what_was_not_sent() {
     let message = Message::parse(samples::ADT_CUSTOM.as_bytes()).unwrap();
     let pid = message.segment("PID").unwrap();
     assert_eq!(pid.field(7).presence(), Presence::Null);
-    assert_eq!(
-        pid.field(7).text(Charset::UTF_8),
-        "",
-        "the quotes are not content"
-    );
+    assert_eq!(pid.field(7).text(Charset::UTF_8), "", "the quotes are not content");
     assert_eq!(pid.field(7).raw(), b"\"\"");
     assert_eq!(pid.field(6).presence(), Presence::Absent);
     assert_eq!(pid.field(60).presence(), Presence::Absent);
@@ -196,10 +176,7 @@ fn case_18_an_escape_that_never_ends_is_kept() {
 #[test]
 fn case_15_a_broken_line_is_a_segment_of_its_own_that_says_so() {
     let message = Message::parse(b"MSH|^~\\&|A\rOBX|1|TX|||first\nsecond line\rZZ1|x\rNTE").unwrap();
-    let sound: Vec<bool> = message
-        .segments()
-        .map(|segment| segment.is_named_soundly())
-        .collect();
+    let sound: Vec<bool> = message.segments().map(|segment| segment.is_named_soundly()).collect();
     assert_eq!(sound, [true, true, false, true, true]);
     assert_eq!(message.segment("NTE").unwrap().fields().count(), 0);
     assert_eq!(message.segments_named("ZZ1").count(), 1);
@@ -211,12 +188,7 @@ fn groups_run_from_one_leader_to_the_next_or_to_what_ends_them() {
     let message = Message::parse(samples::DFT.as_bytes()).unwrap();
     let charges: Vec<(String, usize)> = message
         .groups("FT1", &["GT1", "IN1"])
-        .map(|group| {
-            (
-                group.leader().field(2).text(Charset::UTF_8).into_owned(),
-                group.segments().len(),
-            )
-        })
+        .map(|group| (group.leader().field(2).text(Charset::UTF_8).into_owned(), group.segments().len()))
         .collect();
     let expected = [("T1001", 2), ("T1002", 1), ("T1003", 2), ("T1004", 1)];
     assert_eq!(charges, expected.map(|(id, segments)| (id.to_owned(), segments)));

@@ -6,10 +6,7 @@ use hl7::mllp::{Decoder, Fault, Frame, Limits, encode};
 
 mod invariants;
 
-const LIMITS: Limits = Limits {
-    frame_bytes: 64,
-    head_bytes: 8,
-};
+const LIMITS: Limits = Limits { frame_bytes: 64, head_bytes: 8 };
 
 /// What comes out when these reads arrive one after the other, without a pause.
 #[track_caller]
@@ -29,15 +26,8 @@ fn show(frame: Frame) -> String {
         Frame::Message(payload) => String::from_utf8_lossy(&payload).into_owned(),
         Frame::Fault(Fault::GarbageBeforeStart { bytes }) => format!("garbage {bytes}"),
         Frame::Fault(Fault::StartInsideFrame { bytes }) => format!("restart {bytes}"),
-        Frame::Fault(Fault::TooLarge {
-            limit_bytes,
-            seen_bytes,
-            head,
-        }) => {
-            format!(
-                "too large {seen_bytes}/{limit_bytes} {}",
-                String::from_utf8_lossy(&head)
-            )
+        Frame::Fault(Fault::TooLarge { limit_bytes, seen_bytes, head }) => {
+            format!("too large {seen_bytes}/{limit_bytes} {}", String::from_utf8_lossy(&head))
         }
         Frame::Fault(Fault::Unfinished { bytes }) => format!("unfinished {bytes}"),
     }
@@ -55,14 +45,8 @@ fn case_01_without_a_start_block_nothing_is_a_message() {
 #[test]
 fn case_01_bytes_before_the_start_block_are_dropped_and_counted() {
     check(&[b"hello\x0bMSH|a\x1c\r"], &["garbage 5", "MSH|a"]);
-    check(
-        &[b"\r\nhe", b"llo\r\n", b"\x0bMSH|a\x1c\r"],
-        &["garbage 7", "MSH|a"],
-    );
-    check(
-        &[b"\x0bMSH|a\x1c\r\x1c\r\x0bMSH|b\x1c\r"],
-        &["MSH|a", "garbage 2", "MSH|b"],
-    );
+    check(&[b"\r\nhe", b"llo\r\n", b"\x0bMSH|a\x1c\r"], &["garbage 7", "MSH|a"]);
+    check(&[b"\x0bMSH|a\x1c\r\x1c\r\x0bMSH|b\x1c\r"], &["MSH|a", "garbage 2", "MSH|b"]);
 }
 
 #[test]
@@ -73,19 +57,12 @@ fn case_02_fs_cr_lf_ends_the_frame_and_the_lf_is_nothing() {
 
 #[test]
 fn case_02_fs_without_cr_ends_the_frame() {
-    check(
-        &[b"\x0bMSH|a\x1c\x0bMSH|b\x1c\x0bMSH|c\x1c\r"],
-        &["MSH|a", "MSH|b", "MSH|c"],
-    );
+    check(&[b"\x0bMSH|a\x1c\x0bMSH|b\x1c\x0bMSH|c\x1c\r"], &["MSH|a", "MSH|b", "MSH|c"]);
     let mut decoder = Decoder::new(LIMITS);
     decoder.push(b"\x0bMSH|a\x1c");
     assert!(decoder.awaits_only_cr());
     assert_eq!(decoder.next(), None, "the CR may still come");
-    assert_eq!(
-        decoder.idle().map(show).as_deref(),
-        Some("MSH|a"),
-        "a pause says that it does not"
-    );
+    assert_eq!(decoder.idle().map(show).as_deref(), Some("MSH|a"), "a pause says that it does not");
     assert!(!decoder.is_inside_frame());
     decoder.push(b"\x0bMSH|b\x1c\r");
     assert_eq!(decoder.next().map(show).as_deref(), Some("MSH|b"));
@@ -93,46 +70,28 @@ fn case_02_fs_without_cr_ends_the_frame() {
 
 #[test]
 fn case_02_the_cr_may_come_in_a_later_packet() {
-    check(
-        &[b"\x0bMSH|a\x1c", b"\r", b"\x0bMSH|b\x1c", b"\r"],
-        &["MSH|a", "MSH|b"],
-    );
+    check(&[b"\x0bMSH|a\x1c", b"\r", b"\x0bMSH|b\x1c", b"\r"], &["MSH|a", "MSH|b"]);
     let mut decoder = Decoder::new(LIMITS);
     decoder.push(b"\x0bMSH|a\x1c");
     assert!(decoder.idle().is_some());
     decoder.push(b"\r");
     decoder.push(b"\x0bMSH|b\x1c\r");
     let rest: Vec<String> = decoder.map(show).collect();
-    assert_eq!(
-        rest,
-        ["MSH|b"],
-        "a CR that comes after the pause is neither a frame nor garbage"
-    );
+    assert_eq!(rest, ["MSH|b"], "a CR that comes after the pause is neither a frame nor garbage");
 }
 
 #[test]
 fn case_03_many_frames_in_one_read() {
-    let stream: Vec<u8> = (0..1000)
-        .flat_map(|number| encode(format!("MSH|{number}").as_bytes()))
-        .collect();
-    let found: Vec<String> = invariants::frames(&stream, stream.len(), LIMITS)
-        .into_iter()
-        .map(show)
-        .collect();
-    assert_eq!(
-        found,
-        (0..1000)
-            .map(|number| format!("MSH|{number}"))
-            .collect::<Vec<_>>()
-    );
+    let stream: Vec<u8> = (0..1000).flat_map(|number| encode(format!("MSH|{number}").as_bytes())).collect();
+    let found: Vec<String> =
+        invariants::frames(&stream, stream.len(), LIMITS).into_iter().map(show).collect();
+    assert_eq!(found, (0..1000).map(|number| format!("MSH|{number}")).collect::<Vec<_>>());
 }
 
 #[test]
 fn case_03_one_frame_in_one_byte_reads() {
-    let found: Vec<String> = invariants::frames(b"\x0bMSH|a\r\x1c\r", 1, LIMITS)
-        .into_iter()
-        .map(show)
-        .collect();
+    let found: Vec<String> =
+        invariants::frames(b"\x0bMSH|a\r\x1c\r", 1, LIMITS).into_iter().map(show).collect();
     assert_eq!(found, ["MSH|a\r"]);
 }
 
@@ -167,14 +126,8 @@ fn case_03_a_stream_split_at_every_byte_gives_the_same_frames() {
 
 #[test]
 fn case_04_start_and_end_bytes_inside_the_payload_are_payload() {
-    check(
-        &[b"\x0bMSH|a\x1cb\x1c\x1cc\x1c\x1c\r"],
-        &["MSH|a\x1cb\x1c\x1cc\x1c"],
-    );
-    check(
-        &[b"\x0bMSH|a\x0bline\x0b\x0bMSX\x0bM\x1c\r"],
-        &["MSH|a\x0bline\x0b\x0bMSX\x0bM"],
-    );
+    check(&[b"\x0bMSH|a\x1cb\x1c\x1cc\x1c\x1c\r"], &["MSH|a\x1cb\x1c\x1cc\x1c"]);
+    check(&[b"\x0bMSH|a\x0bline\x0b\x0bMSX\x0bM\x1c\r"], &["MSH|a\x0bline\x0b\x0bMSX\x0bM"]);
     check(&[b"\x0bMSH|a\x1c\x0bMSH|b\x1c\r"], &["MSH|a", "MSH|b"]);
 }
 
@@ -182,10 +135,7 @@ fn case_04_start_and_end_bytes_inside_the_payload_are_payload() {
 fn case_04_a_new_start_block_in_mid_frame_begins_a_new_frame() {
     check(&[b"\x0bMSH|abandoned\x0bMSH|a\x1c\r"], &["restart 13", "MSH|a"]);
     check(&[b"\x0bMSH|aban\x0bMS", b"H|a\x1c\r"], &["restart 8", "MSH|a"]);
-    check(
-        &[b"\x0bMSH|aban\x0b\xef\xbb\xbfMSH|a\x1c\r"],
-        &["restart 8", "\u{feff}MSH|a"],
-    );
+    check(&[b"\x0bMSH|aban\x0b\xef\xbb\xbfMSH|a\x1c\r"], &["restart 8", "\u{feff}MSH|a"]);
     check(&[b"\x0bMSH|aban\x0b\r\nBHS|a\x1c\r"], &["restart 8", "\r\nBHS|a"]);
     check(&[b"\x0b\x0b\x0bMSH|a\x1c\r"], &["restart 1", "MSH|a"]);
 }
@@ -195,15 +145,8 @@ fn case_05_a_frame_over_the_limit_is_a_fault_and_the_next_one_a_message() {
     let mut stream = encode(&[&b"MSH|0123456789"[..], &[b'x'; 60]].concat());
     stream.extend(encode(b"MSH|next"));
     for size in [1, 5, 64, 1000] {
-        let found: Vec<String> = invariants::frames(&stream, size, LIMITS)
-            .into_iter()
-            .map(show)
-            .collect();
-        assert_eq!(
-            found,
-            ["too large 74/64 MSH|0123", "MSH|next"],
-            "in reads of {size}"
-        );
+        let found: Vec<String> = invariants::frames(&stream, size, LIMITS).into_iter().map(show).collect();
+        assert_eq!(found, ["too large 74/64 MSH|0123", "MSH|next"], "in reads of {size}");
     }
     check(&[&encode(&[b'x'; 64])], &["x".repeat(64).as_str()]);
     check(&[&encode(&[b'x'; 65])], &["too large 65/64 xxxxxxxx"]);
@@ -263,10 +206,7 @@ fn case_09_commit_bytes_are_frames_of_one_byte() {
 
 #[test]
 fn case_10_pipelined_messages_come_out_one_by_one_and_in_order() {
-    check(
-        &[b"\x0bMSH|1\x1c\r\x0bMSH|2\x1c\r\x0bMS", b"H|3\x1c\r\x0b"],
-        &["MSH|1", "MSH|2", "MSH|3"],
-    );
+    check(&[b"\x0bMSH|1\x1c\r\x0bMSH|2\x1c\r\x0bMS", b"H|3\x1c\r\x0b"], &["MSH|1", "MSH|2", "MSH|3"]);
 }
 
 #[test]

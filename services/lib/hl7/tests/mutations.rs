@@ -73,29 +73,16 @@ fn check(target: &str, holds: fn(&[u8])) {
 
 fn run(target: &str, path: &Path, round: usize, bytes: &[u8], holds: fn(&[u8])) {
     let held = std::panic::catch_unwind(|| holds(bytes)).is_ok();
-    assert!(
-        held,
-        "{target}: seed {}, round {round}: {}",
-        path.display(),
-        bytes.escape_ascii()
-    );
+    assert!(held, "{target}: seed {}, round {round}: {}", path.display(), bytes.escape_ascii());
 }
 
 /// The committed corpus of a target, in the order of the names.
 fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
-        .join(target);
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     assert!(!paths.is_empty(), "a corpus for {target}");
-    paths
-        .into_iter()
-        .map(|path| (path.clone(), fs::read(path).unwrap()))
-        .collect()
+    paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
 }
 
 #[test]

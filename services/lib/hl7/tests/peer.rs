@@ -41,13 +41,7 @@ fn theirs(payload: &str) -> Parts<'_> {
             for (repeat_index, repeat) in field.repeats().enumerate() {
                 for (index, component) in repeat.components().enumerate() {
                     let found = component.subcomponents().map(|part| part.raw_value()).collect();
-                    parts.push((
-                        segment.name.to_owned(),
-                        field_index + 1,
-                        repeat_index,
-                        index,
-                        found,
-                    ));
+                    parts.push((segment.name.to_owned(), field_index + 1, repeat_index, index, found));
                 }
             }
         }

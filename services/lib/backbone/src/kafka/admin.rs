@@ -76,11 +76,7 @@ impl TopicMistake {
         let (topic, expected) = (declared.name.clone(), declared.partitions);
         match found {
             None => Some(Self::Missing { topic }),
-            Some(found) if found != expected => Some(Self::Partitions {
-                topic,
-                found,
-                expected,
-            }),
+            Some(found) if found != expected => Some(Self::Partitions { topic, found, expected }),
             Some(_) => None,
         }
     }
@@ -106,20 +102,12 @@ impl Admin {
         let reach = Reach::new(None);
         let context = Context { reach: reach.clone() };
         let made = |error| reach.failed("the client for administration cannot be made", error);
-        let admin = kafka
-            .client()
-            .create_with_context(context.clone())
-            .map_err(made)?;
+        let admin = kafka.client().create_with_context(context.clone()).map_err(made)?;
         let mut config = kafka.client();
         // Ends are asked as a reader of committed records meets them.
         config.set("isolation.level", "read_committed");
         let consumer = Arc::new(config.create_with_context(context).map_err(made)?);
-        Ok(Self {
-            kafka: kafka.clone(),
-            admin,
-            consumer,
-            reach,
-        })
+        Ok(Self { kafka: kafka.clone(), admin, consumer, reach })
     }
 
     /// The partition counts of all topics there are.
@@ -128,14 +116,10 @@ impl Admin {
     /// When the broker does not tell.
     pub async fn partitions(&self) -> Result<BTreeMap<String, u32>, BrokerError> {
         let what = "the topics cannot be listed";
-        let metadata = self
-            .blocking(what, |consumer| consumer.fetch_metadata(None, TIMEOUT))
-            .await?;
+        let metadata = self.blocking(what, |consumer| consumer.fetch_metadata(None, TIMEOUT)).await?;
         let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
         let count = |partitions: usize| u32::try_from(partitions).unwrap_or(u32::MAX);
-        Ok(topics
-            .map(|topic| (topic.name().to_owned(), count(topic.partitions().len())))
-            .collect())
+        Ok(topics.map(|topic| (topic.name().to_owned(), count(topic.partitions().len()))).collect())
     }
 
     /// Compares topics with the catalog and tells everything that is wrong; nothing is altered.
@@ -150,9 +134,7 @@ impl Admin {
         let there = self.partitions().await?;
         let mistake = |name: &str| match catalog.topic(name) {
             Some(declared) => TopicMistake::of(declared, there.get(name).copied()),
-            None => Some(TopicMistake::Undeclared {
-                topic: name.to_owned(),
-            }),
+            None => Some(TopicMistake::Undeclared { topic: name.to_owned() }),
         };
         Ok(names.into_iter().filter_map(mistake).collect())
     }
@@ -169,10 +151,7 @@ impl Admin {
         let there = self.partitions().await?;
         let mut created = Vec::new();
         for topic in catalog.topics().filter(|topic| !there.contains_key(&topic.name)) {
-            if self
-                .create_topic(&topic.name, topic.partitions, replication, &topic.configs())
-                .await?
-            {
+            if self.create_topic(&topic.name, topic.partitions, replication, &topic.configs()).await? {
                 created.push(topic.name.clone());
             }
         }
@@ -262,10 +241,7 @@ impl Admin {
             Offset::Offset(offset) => Some((partition, offset)),
             _ => Some((partition, held.end)),
         };
-        Ok(held
-            .iter()
-            .filter_map(|(partition, held)| offset(*partition, held))
-            .collect())
+        Ok(held.iter().filter_map(|(partition, held)| offset(*partition, held)).collect())
     }
 
     /// The positions committed under a group's name; a partition without one is absent.
@@ -283,10 +259,7 @@ impl Admin {
             asked.add_partition(topic, *partition);
         }
         let what = format!("the positions of {group} cannot be asked");
-        let found = run(&self.reach, &what, move || {
-            consumer.committed_offsets(asked, TIMEOUT)
-        })
-        .await?;
+        let found = run(&self.reach, &what, move || consumer.committed_offsets(asked, TIMEOUT)).await?;
         let position = |found: rdkafka::topic_partition_list::TopicPartitionListElem<'_>| match found.offset()
         {
             Offset::Offset(offset) => Some(((found.topic().to_owned(), found.partition()), offset)),
@@ -303,18 +276,13 @@ impl Admin {
         let consumer = self.member(group)?;
         let what = format!("the positions of {group} cannot be committed");
         let list = offsets(positions.iter().copied()).map_err(|error| self.reach.failed(&what, error))?;
-        run(&self.reach, &what, move || {
-            consumer.commit(&list, CommitMode::Sync)
-        })
-        .await
+        run(&self.reach, &what, move || consumer.commit(&list, CommitMode::Sync)).await
     }
 
     fn member(&self, group: &str) -> Result<BaseConsumer<Context>, BrokerError> {
         let mut config = self.kafka.client();
         config.set("group.id", group).set("enable.auto.commit", "false");
-        let made = config.create_with_context(Context {
-            reach: self.reach.clone(),
-        });
+        let made = config.create_with_context(Context { reach: self.reach.clone() });
         made.map_err(|error| self.reach.failed(format!("no client for {group}"), error))
     }
 
@@ -334,14 +302,11 @@ async fn run<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, KafkaError> + Send + 'static,
 ) -> Result<T, BrokerError> {
     let done = tokio::task::spawn_blocking(call).await;
-    done.map_err(|error| BrokerError::caused(what, error))?
-        .map_err(|error| reach.failed(what, error))
+    done.map_err(|error| BrokerError::caused(what, error))?.map_err(|error| reach.failed(what, error))
 }
 
 fn options() -> AdminOptions {
-    AdminOptions::new()
-        .request_timeout(Some(TIMEOUT))
-        .operation_timeout(Some(TIMEOUT))
+    AdminOptions::new().request_timeout(Some(TIMEOUT)).operation_timeout(Some(TIMEOUT))
 }
 
 /// The partitions of a topic, which has to be there.
@@ -352,10 +317,6 @@ pub(crate) fn partitions_of(consumer: &BaseConsumer<Context>, topic: &str) -> Re
     let found = found.ok_or_else(unknown)?;
     match found.error() {
         Some(error) => Err(KafkaError::MetadataFetch(error.into())),
-        None => Ok(found
-            .partitions()
-            .iter()
-            .map(|partition| partition.id())
-            .collect()),
+        None => Ok(found.partitions().iter().map(|partition| partition.id()).collect()),
     }
 }

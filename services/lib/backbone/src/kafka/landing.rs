@@ -90,13 +90,10 @@ impl LandingProducer {
         let (producer, name) = (self.current()?, topic.to_owned());
         let mut identified = producer.client().context().identified.subscribe();
         let asking = tokio::task::spawn_blocking(move || {
-            producer
-                .client()
-                .fetch_metadata(Some(&name), timeout)
-                .map(|metadata| {
-                    let found = metadata.topics().iter().find(|found| found.name() == name);
-                    found.and_then(|found| found.error()).map(RDKafkaErrorCode::from)
-                })
+            producer.client().fetch_metadata(Some(&name), timeout).map(|metadata| {
+                let found = metadata.topics().iter().find(|found| found.name() == name);
+                found.and_then(|found| found.error()).map(RDKafkaErrorCode::from)
+            })
         });
         let what = || format!("the leaders of {topic} cannot be asked");
         match asking.await.map_err(|error| BrokerError::caused(what(), error))? {
@@ -107,9 +104,9 @@ impl LandingProducer {
         let waited = tokio::time::timeout_at(deadline, identified.wait_for(|identified| *identified)).await;
         match waited {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(BrokerError::new(
-                "the cluster has not given the producer its identity in time",
-            )),
+            Ok(Err(_)) | Err(_) => {
+                Err(BrokerError::new("the cluster has not given the producer its identity in time"))
+            }
         }
     }
 
@@ -122,10 +119,7 @@ impl LandingProducer {
         let Landing { topic, partition, .. } = landing;
         let permit = self.permit(&landing).await?;
         let (sender, receiver) = oneshot::channel();
-        let mut waiting = Box::new(Waiting {
-            sender,
-            _permit: permit,
-        });
+        let mut waiting = Box::new(Waiting { sender, _permit: permit });
         loop {
             let base = BaseRecord::with_opaque_to(topic, waiting)
                 .partition(partition)
@@ -191,10 +185,7 @@ impl Future for Ack {
                 Ok(offset)
             }
             Ok(Err(error)) => Err(self.reach.failed(not_durable(&self.topic, self.partition), error)),
-            Err(gone) => Err(BrokerError::caused(
-                not_durable(&self.topic, self.partition),
-                gone,
-            )),
+            Err(gone) => Err(BrokerError::caused(not_durable(&self.topic, self.partition), gone)),
         })
     }
 }
@@ -206,10 +197,7 @@ fn not_durable(topic: &str, partition: i32) -> String {
 type Threaded = ThreadedProducer<Acks>;
 
 fn make(kafka: &KafkaSettings, reach: &Reach) -> Result<Unhurried<Threaded>, BrokerError> {
-    let context = Acks {
-        base: Context { reach: reach.clone() },
-        identified: watch::Sender::new(false),
-    };
+    let context = Acks { base: Context { reach: reach.clone() }, identified: watch::Sender::new(false) };
     let made = config(kafka).create_with_context::<_, Threaded>(context);
     let made = made.map_err(|error| reach.failed("the landing producer cannot be made", error))?;
     let producer = Unhurried::new(made);
@@ -247,9 +235,7 @@ impl ClientContext for Acks {
     fn stats_raw(&self, statistics: &[u8]) {
         const IDENTIFIED: &[u8] = br#""idemp_state": "Assigned""#;
         if !*self.identified.borrow() {
-            let is_identified = statistics
-                .windows(IDENTIFIED.len())
-                .any(|window| window == IDENTIFIED);
+            let is_identified = statistics.windows(IDENTIFIED.len()).any(|window| window == IDENTIFIED);
             self.identified
                 .send_if_modified(|identified| std::mem::replace(identified, is_identified) != is_identified);
         }

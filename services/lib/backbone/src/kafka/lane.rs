@@ -25,10 +25,7 @@ impl Bounds {
     /// What is left when a record has been taken.
     pub(crate) fn less(self, record: &Record) -> Self {
         let records = self.records.saturating_sub(1);
-        Self {
-            records,
-            bytes: self.bytes.saturating_sub(record.size_bytes()),
-        }
+        Self { records, bytes: self.bytes.saturating_sub(record.size_bytes()) }
     }
 }
 
@@ -50,11 +47,7 @@ struct Waiting {
 
 impl Buffer {
     pub(crate) fn new(bounds: Bounds) -> Self {
-        Self {
-            bounds,
-            waiting: Mutex::default(),
-            filled: Notify::new(),
-        }
+        Self { bounds, waiting: Mutex::default(), filled: Notify::new() }
     }
 
     /// What fits; nothing when the lane is full, and then its reader will wake the thread.
@@ -126,10 +119,7 @@ impl LaneReader for KafkaReader {
             if !records.is_empty() {
                 return Ok(records);
             }
-            if tokio::time::timeout_at(deadline, self.buffer.filled.notified())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout_at(deadline, self.buffer.filled.notified()).await.is_err() {
                 return Ok(Vec::new());
             }
         }
@@ -152,15 +142,7 @@ mod tests {
     fn record(offset: i64, size: usize) -> Record {
         let value = Some(vec![0; size]);
         let timestamp = Timestamp::EPOCH;
-        Record {
-            topic: "t",
-            partition: 0,
-            offset,
-            timestamp,
-            key: None,
-            value,
-            headers: Vec::new(),
-        }
+        Record { topic: "t", partition: 0, offset, timestamp, key: None, value, headers: Vec::new() }
     }
 
     #[track_caller]
@@ -170,20 +152,13 @@ mod tests {
         buffer.put(&mut records);
         assert_eq!(buffer.room().records, expected);
         let (_, starved) = buffer.take(usize::MAX).expect("records");
-        assert_eq!(
-            starved,
-            expected == 0,
-            "whoever takes from a full lane wakes the thread"
-        );
+        assert_eq!(starved, expected == 0, "whoever takes from a full lane wakes the thread");
         assert_eq!(buffer.room(), bounds);
     }
 
     #[test]
     fn a_lane_is_bounded_by_records_and_by_bytes() {
-        let bounds = Bounds {
-            records: 3,
-            bytes: 100,
-        };
+        let bounds = Bounds { records: 3, bytes: 100 };
         check_room(bounds, &[1], 2);
         check_room(bounds, &[1, 1, 1], 0);
         check_room(bounds, &[100], 0);
@@ -192,19 +167,13 @@ mod tests {
 
     #[test]
     fn what_was_fetched_before_a_failure_is_handed_out_before_it() {
-        let buffer = Buffer::new(Bounds {
-            records: 10,
-            bytes: 1000,
-        });
+        let buffer = Buffer::new(Bounds { records: 10, bytes: 1000 });
         buffer.put(&mut vec![record(1, 1), record(2, 1)]);
         buffer.fail(BrokerError::new("denied"));
         assert!(buffer.room().is_none());
         assert_eq!(buffer.take(1).expect("a record").0, [record(1, 1)]);
         assert_eq!(buffer.take(9).expect("a record").0, [record(2, 1)]);
         assert_eq!(buffer.take(9).expect_err("the failure").what, "denied");
-        assert_eq!(
-            buffer.take(9).expect_err("again").what,
-            "the lane's reader failed before"
-        );
+        assert_eq!(buffer.take(9).expect_err("again").what, "the lane's reader failed before");
     }
 }

@@ -61,10 +61,7 @@ pub struct KafkaLog {
 
 /// What the thread is asked to do.
 pub(crate) enum Command {
-    Open {
-        request: Request,
-        reply: oneshot::Sender<Result<(), BrokerError>>,
-    },
+    Open { request: Request, reply: oneshot::Sender<Result<(), BrokerError>> },
     Close(u64),
     Stop,
 }
@@ -96,24 +93,12 @@ impl KafkaLog {
         let consumer = Arc::new(consumer);
         let (commands, inbox) = mpsc::unbounded_channel();
         let poller = Poller::new(consumer.clone(), inbox, reach.clone());
-        let spawned = std::thread::Builder::new()
-            .name("kafka-log".to_owned())
-            .spawn(move || poller.run());
+        let spawned = std::thread::Builder::new().name("kafka-log".to_owned()).spawn(move || poller.run());
         let handle = spawned.map_err(|error| BrokerError::caused("no thread for the consumer", error))?;
         tokio::spawn(keep_watch(reach.clone(), Arc::downgrade(&consumer)));
-        let bounds = Bounds {
-            records: settings.lane_records_max,
-            bytes: settings.lane_bytes_max,
-        };
+        let bounds = Bounds { records: settings.lane_records_max, bytes: settings.lane_bytes_max };
         let thread = handle.thread().clone();
-        Ok(Self {
-            consumer,
-            commands,
-            thread,
-            bounds,
-            ids: AtomicU64::new(0),
-            reach,
-        })
+        Ok(Self { consumer, commands, thread, bounds, ids: AtomicU64::new(0), reach })
     }
 
     /// Commits positions under the group's name, for lag tools and autoscalers. Nobody waits for it, and nothing rests
@@ -168,9 +153,7 @@ impl Log for KafkaLog {
     type Reader = KafkaReader;
 
     async fn open(&self, lane: i32, positions: &[(&'static str, i64)]) -> Result<KafkaReader, BrokerError> {
-        let asked = positions
-            .iter()
-            .map(|(topic, position)| self.position(topic, lane, *position));
+        let asked = positions.iter().map(|(topic, position)| self.position(topic, lane, *position));
         let positions = futures::future::try_join_all(asked).await?;
         let id = self.ids.fetch_add(1, Ordering::Relaxed);
         let buffer = Arc::new(Buffer::new(self.bounds));
@@ -182,16 +165,9 @@ impl Log for KafkaLog {
             thread: self.thread.clone(),
         };
         let (reply, opened) = oneshot::channel();
-        let request = Request {
-            id,
-            lane,
-            positions,
-            buffer,
-        };
+        let request = Request { id, lane, positions, buffer };
         let gone = || BrokerError::new("the consumer's thread has ended");
-        self.commands
-            .send(Command::Open { request, reply })
-            .map_err(|_| gone())?;
+        self.commands.send(Command::Open { request, reply }).map_err(|_| gone())?;
         self.thread.unpark();
         opened.await.map_err(|_| gone())??;
         Ok(reader)
@@ -233,9 +209,6 @@ fn config(kafka: &KafkaSettings, settings: &LogSettings) -> ClientConfig {
         .set("fetch.queue.backoff.ms", "10")
         .set("fetch.max.bytes", "8388608")
         .set("queued.min.messages", "100000")
-        .set(
-            "queued.max.messages.kbytes",
-            (settings.prefetch_bytes / 1024).max(1).to_string(),
-        );
+        .set("queued.max.messages.kbytes", (settings.prefetch_bytes / 1024).max(1).to_string());
     config
 }

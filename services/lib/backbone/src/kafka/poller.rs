@@ -51,13 +51,7 @@ impl Poller {
         inbox: mpsc::UnboundedReceiver<Command>,
         reach: Reach,
     ) -> Self {
-        Self {
-            consumer,
-            inbox,
-            lanes: BTreeMap::new(),
-            reach,
-            batch: Vec::with_capacity(TURN),
-        }
+        Self { consumer, inbox, lanes: BTreeMap::new(), reach, batch: Vec::with_capacity(TURN) }
     }
 
     /// Works until it is told to stop, or everybody who could tell is gone.
@@ -90,12 +84,7 @@ impl Poller {
     }
 
     fn open(&mut self, request: Request) -> Result<(), BrokerError> {
-        let Request {
-            id,
-            lane: number,
-            positions,
-            buffer,
-        } = request;
+        let Request { id, lane: number, positions, buffer } = request;
         let what = |topic: &str| format!("lane {number}: {topic}/{number}");
         for (topic, _) in &positions {
             let mut sources = self.lanes.values().flat_map(|lane| &lane.sources);
@@ -110,28 +99,12 @@ impl Poller {
             let mut queue = split.ok_or_else(|| BrokerError::new(format!("{} has no queue", what(topic))))?;
             let thread = std::thread::current();
             queue.set_nonempty_callback(move || thread.unpark());
-            sources.push(Source {
-                topic,
-                partition: number,
-                queue,
-                next: *next,
-            });
+            sources.push(Source { topic, partition: number, queue, next: *next });
         }
         let assigned = offsets(positions.iter().map(|(topic, next)| (*topic, number, *next)))
             .and_then(|offsets| self.consumer.incremental_assign(&offsets));
-        assigned.map_err(|error| {
-            self.reach
-                .failed(format!("lane {number} cannot be assigned"), error)
-        })?;
-        self.lanes.insert(
-            id,
-            Lane {
-                number,
-                sources,
-                buffer,
-                failed: false,
-            },
-        );
+        assigned.map_err(|error| self.reach.failed(format!("lane {number} cannot be assigned"), error))?;
+        self.lanes.insert(id, Lane { number, sources, buffer, failed: false });
         Ok(())
     }
 
@@ -139,12 +112,8 @@ impl Poller {
         let Some(lane) = self.lanes.remove(&id) else {
             return;
         };
-        let taken = offsets(
-            lane.sources
-                .iter()
-                .map(|source| (source.topic, source.partition, 0)),
-        )
-        .and_then(|offsets| self.consumer.incremental_unassign(&offsets));
+        let taken = offsets(lane.sources.iter().map(|source| (source.topic, source.partition, 0)))
+            .and_then(|offsets| self.consumer.incremental_unassign(&offsets));
         if let Err(error) = taken {
             tracing::warn!(lane = lane.number, %error, "a lane's partitions were not taken away");
         }
@@ -179,9 +148,7 @@ impl Poller {
                             .any(|source| source.topic == topic && source.partition == partition)
                     });
                     if let Some(lane) = lane {
-                        lane.fail(BrokerError::new(format!(
-                            "{topic}/{partition} came by another queue"
-                        )));
+                        lane.fail(BrokerError::new(format!("{topic}/{partition} came by another queue")));
                     }
                 }
             }
@@ -200,10 +167,9 @@ impl Lane {
         let mut wrong = None;
         for source in &mut self.sources {
             if let Err(error) = source.take(&mut room, batch) {
-                wrong = Some(reach.failed(
-                    format!("{}/{} cannot be read", source.topic, source.partition),
-                    error,
-                ));
+                wrong = Some(
+                    reach.failed(format!("{}/{} cannot be read", source.topic, source.partition), error),
+                );
             }
             moved += batch.len();
             self.buffer.put(batch);
@@ -226,11 +192,7 @@ impl Source {
             match self.queue.poll(Duration::ZERO) {
                 None => return Ok(()),
                 Some(Ok(message)) if message.offset() < self.next => {
-                    tracing::warn!(
-                        topic = self.topic,
-                        partition = self.partition,
-                        "a record came again"
-                    );
+                    tracing::warn!(topic = self.topic, partition = self.partition, "a record came again");
                 }
                 Some(Ok(message)) => {
                     self.next = message.offset() + 1;

@@ -33,11 +33,7 @@ pub struct KafkaPublisher {
 impl KafkaPublisher {
     /// A publisher whose transactions end within the lease, whatever happens to the process.
     pub fn new(kafka: &KafkaSettings, lease: Duration, condition: Option<Condition>) -> Self {
-        Self {
-            kafka: kafka.clone(),
-            timeout: lease.max(TIMEOUT_MIN),
-            reach: Reach::new(condition),
-        }
+        Self { kafka: kafka.clone(), timeout: lease.max(TIMEOUT_MIN), reach: Reach::new(condition) }
     }
 }
 
@@ -49,10 +45,7 @@ impl Publisher for KafkaPublisher {
         let config = config(&self.kafka, transactional_id, timeout);
         let id = transactional_id.to_owned();
         let fencing = tokio::task::spawn_blocking(move || {
-            let context = Deliveries {
-                base: Context { reach: reach.clone() },
-                failed: Mutex::default(),
-            };
+            let context = Deliveries { base: Context { reach: reach.clone() }, failed: Mutex::default() };
             let made = config.create_with_context::<_, Threaded>(context);
             let client =
                 Unhurried::new(made.map_err(|error| reach.failed("the producer cannot be made", error))?);
@@ -60,16 +53,11 @@ impl Publisher for KafkaPublisher {
             fenced.map_err(|error| reach.failed(format!("the fence of {id} was not confirmed"), error))?;
             Ok(client)
         });
-        let client = fencing
-            .await
-            .map_err(|error| BrokerError::caused("taking the fence was cut short", error))??;
+        let client =
+            fencing.await.map_err(|error| BrokerError::caused("taking the fence was cut short", error))??;
         self.reach.reached();
         tokio::spawn(keep_watch(self.reach.clone(), client.downgrade()));
-        Ok(KafkaProducer {
-            client: Some(client),
-            timeout,
-            reach: self.reach.clone(),
-        })
+        Ok(KafkaProducer { client: Some(client), timeout, reach: self.reach.clone() })
     }
 }
 
@@ -89,17 +77,10 @@ impl Producer for KafkaProducer {
         let deadline = Instant::now() + self.timeout;
         let failed = |what: &str, error| self.reach.failed(what, error);
 
-        client
-            .begin_transaction()
-            .map_err(|error| failed("the transaction cannot begin", error))?;
+        client.begin_transaction().map_err(|error| failed("the transaction cannot begin", error))?;
         for record in records {
             enqueue(&client, record, deadline).await.map_err(|error| {
-                let OutRecord {
-                    topic,
-                    partition,
-                    seq,
-                    ..
-                } = record;
+                let OutRecord { topic, partition, seq, .. } = record;
                 failed(&format!("row {seq} cannot be sent to {topic}/{partition}"), error)
             })?;
         }
@@ -109,9 +90,8 @@ impl Producer for KafkaProducer {
             let committed = commit(&client, deadline);
             (client, committed)
         });
-        let (client, committed) = committing
-            .await
-            .map_err(|error| BrokerError::caused("the commit was cut short", error))?;
+        let (client, committed) =
+            committing.await.map_err(|error| BrokerError::caused("the commit was cut short", error))?;
         if let Err(error) = committed {
             // Why a record failed says more than that its transaction did.
             let cause = client.client().context().take_failure();
@@ -137,9 +117,7 @@ impl Ask for Threaded {
 
 async fn enqueue(producer: &Threaded, record: &OutRecord, deadline: Instant) -> Result<(), KafkaError> {
     loop {
-        let base = BaseRecord::<[u8], [u8]>::to(&record.topic)
-            .partition(record.partition)
-            .key(&record.key);
+        let base = BaseRecord::<[u8], [u8]>::to(&record.topic).partition(record.partition).key(&record.key);
         let base = match &record.value {
             Some(value) => base.payload(value),
             None => base,
@@ -159,12 +137,7 @@ async fn enqueue(producer: &Threaded, record: &OutRecord, deadline: Instant) -> 
 /// Headers as rdkafka has them.
 pub(crate) fn headers(pairs: &[(String, Vec<u8>)]) -> OwnedHeaders {
     let empty = OwnedHeaders::new_with_capacity(pairs.len());
-    pairs.iter().fold(empty, |headers, (key, value)| {
-        headers.insert(Header {
-            key,
-            value: Some(value),
-        })
-    })
+    pairs.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }
 
 fn commit(producer: &Threaded, deadline: Instant) -> Result<(), KafkaError> {
@@ -202,10 +175,7 @@ impl ProducerContext for Deliveries {
 
     fn delivery(&self, result: &DeliveryResult<'_>, (): ()) {
         if let Err((error, _)) = result {
-            self.failed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert(error.clone());
+            self.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error.clone());
         }
     }
 }

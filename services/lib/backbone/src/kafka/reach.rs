@@ -44,23 +44,14 @@ struct Trouble {
 impl Reach {
     /// Keeps the state, and the condition of readiness along with it.
     pub(crate) fn new(condition: Option<Condition>) -> Self {
-        let inner = Inner {
-            condition,
-            trouble: Mutex::default(),
-            changed: Notify::new(),
-        };
-        Self {
-            inner: Arc::new(inner),
-        }
+        let inner = Inner { condition, trouble: Mutex::default(), changed: Notify::new() };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Why things fail, where more is known than what the failed call says.
     pub(crate) fn cause(&self) -> Option<String> {
         let trouble = self.lock();
-        trouble
-            .unreachable
-            .clone()
-            .or_else(|| trouble.denied.as_ref().map(|(denied, _)| denied.clone()))
+        trouble.unreachable.clone().or_else(|| trouble.denied.as_ref().map(|(denied, _)| denied.clone()))
     }
 
     /// An error of rdkafka's as one of ours, with the cause that is known.
@@ -108,10 +99,7 @@ impl Reach {
         let Some(condition) = &self.inner.condition else {
             return;
         };
-        let reason = trouble
-            .unreachable
-            .as_ref()
-            .or(trouble.denied.as_ref().map(|(denied, _)| denied));
+        let reason = trouble.unreachable.as_ref().or(trouble.denied.as_ref().map(|(denied, _)| denied));
         match reason {
             Some(reason) => condition.unready(reason),
             None if trouble.reached_once => condition.ready(),
@@ -163,9 +151,7 @@ pub(crate) async fn keep_watch<A: Ask>(reach: Reach, client: Weak<A>) {
             Ok(Ok(())) => reach.reached(),
             Ok(Err(error)) => {
                 let mut trouble = reach.lock();
-                trouble
-                    .unreachable
-                    .get_or_insert_with(|| format!("no broker answers: {error}"));
+                trouble.unreachable.get_or_insert_with(|| format!("no broker answers: {error}"));
                 reach.show(&mut trouble);
             }
             Err(_) => return,

@@ -132,11 +132,7 @@ impl FromStr for Bootstrap {
                 !host.is_empty() && port.parse::<u16>().is_ok_and(|port| port > 0)
             })
         };
-        if text.split(',').all(is_broker) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(())
-        }
+        if text.split(',').all(is_broker) { Ok(Self(text.to_owned())) } else { Err(()) }
     }
 }
 
@@ -150,53 +146,29 @@ impl KafkaDeclared {
             )
             .required();
         let protocol = scope
-            .choice(
-                "kafka-security-protocol",
-                "how the connection is secured",
-                &PROTOCOLS,
-            )
+            .choice("kafka-security-protocol", "how the connection is secured", &PROTOCOLS)
             .default("plaintext");
         let mechanisms = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"].map(|name| (name, name));
         let mechanism = scope
             .choice("kafka-sasl-mechanism", "how we show who we are", &mechanisms)
             .default("SCRAM-SHA-512");
-        let username = scope
-            .text("kafka-sasl-username", "user, under the sasl protocols")
-            .optional();
-        let password = scope
-            .secret("kafka-sasl-password", "the user's password")
-            .optional();
-        let ssl_ca = scope
-            .path(
-                "kafka-ssl-ca",
-                "certificate authority's PEM file, when not the system's",
-            )
-            .optional();
-        let declared = Self {
-            bootstrap,
-            mechanism,
-            password,
-            protocol,
-            ssl_ca,
-            username,
-        };
+        let username = scope.text("kafka-sasl-username", "user, under the sasl protocols").optional();
+        let password = scope.secret("kafka-sasl-password", "the user's password").optional();
+        let ssl_ca =
+            scope.path("kafka-ssl-ca", "certificate authority's PEM file, when not the system's").optional();
+        let declared = Self { bootstrap, mechanism, password, protocol, ssl_ca, username };
         scope.rule(move |values| declared.mistakes(values));
         declared
     }
 
     pub(crate) fn values(&self, service: &str, values: &Values) -> KafkaSettings {
         let protocol = *values.get(&self.protocol);
-        let user = values
-            .get(&self.username)
-            .clone()
-            .zip(values.get(&self.password).clone());
-        let sasl = user
-            .filter(|_| protocol.is_sasl())
-            .map(|(username, password)| Sasl {
-                mechanism: (*values.get(&self.mechanism)).to_owned(),
-                username,
-                password,
-            });
+        let user = values.get(&self.username).clone().zip(values.get(&self.password).clone());
+        let sasl = user.filter(|_| protocol.is_sasl()).map(|(username, password)| Sasl {
+            mechanism: (*values.get(&self.mechanism)).to_owned(),
+            username,
+            password,
+        });
         KafkaSettings {
             bootstrap: values.get(&self.bootstrap).0.clone(),
             client_id: service.to_owned(),

@@ -52,9 +52,7 @@ pub async fn tail(
             },
         );
     let failed = |error| reach.failed(format!("{topic} cannot be read"), error);
-    let consumer = config
-        .create_with_context(Context { reach: reach.clone() })
-        .map_err(failed)?;
+    let consumer = config.create_with_context(Context { reach: reach.clone() }).map_err(failed)?;
     let reading = tokio::task::spawn_blocking(move || read(&consumer, topic)).await;
     let read = reading.map_err(|error| BrokerError::caused(format!("{topic} was not read"), error))?;
     let mut records = read.map_err(failed)?;

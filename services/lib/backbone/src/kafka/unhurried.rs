@@ -11,9 +11,7 @@ pub(crate) struct Unhurried<T: Send + Sync + 'static> {
 
 impl<T: Send + Sync + 'static> Unhurried<T> {
     pub(crate) fn new(client: T) -> Self {
-        Self {
-            client: Some(Arc::new(client)),
-        }
+        Self { client: Some(Arc::new(client)) }
     }
 
     pub(crate) fn downgrade(&self) -> Weak<T> {
@@ -23,9 +21,7 @@ impl<T: Send + Sync + 'static> Unhurried<T> {
 
 impl<T: Send + Sync + 'static> Clone for Unhurried<T> {
     fn clone(&self) -> Self {
-        Self {
-            client: self.client.clone(),
-        }
+        Self { client: self.client.clone() }
     }
 }
 
@@ -33,9 +29,7 @@ impl<T: Send + Sync + 'static> Deref for Unhurried<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.client
-            .as_deref()
-            .expect("a client is there until its handle is dropped")
+        self.client.as_deref().expect("a client is there until its handle is dropped")
     }
 }
 
@@ -43,9 +37,7 @@ impl<T: Send + Sync + 'static> Drop for Unhurried<T> {
     fn drop(&mut self) {
         if let Some(last) = self.client.take().and_then(Arc::into_inner) {
             // Without a thread it is let go of here, at once or not.
-            let _ = std::thread::Builder::new()
-                .name("kafka-drop".to_owned())
-                .spawn(move || drop(last));
+            let _ = std::thread::Builder::new().name("kafka-drop".to_owned()).spawn(move || drop(last));
         }
     }
 }

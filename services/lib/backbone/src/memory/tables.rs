@@ -166,9 +166,10 @@ impl Tables {
         lane: LaneId,
         changed: &[(String, Option<Timestamp>)],
     ) -> Option<Timestamp> {
-        let kept = self.deadlines.iter().filter(|((of, key), _)| {
-            *of == lane && !changed.iter().any(|(changed, _)| changed == key)
-        });
+        let kept = self
+            .deadlines
+            .iter()
+            .filter(|((of, key), _)| *of == lane && !changed.iter().any(|(changed, _)| changed == key));
         kept.map(|(_, at)| *at).chain(changed.iter().filter_map(|(_, at)| *at)).min()
     }
 
@@ -265,9 +266,10 @@ impl Tables {
             if let Some(state) = self.states.get(&(processor, key.clone())) {
                 loaded.states.insert(key.clone(), state.clone());
             }
-            let parked = self.parked.iter().any(|(lane, parked)| {
-                lane.processor == processor && parked.chain.as_deref() == Some(key)
-            });
+            let parked = self
+                .parked
+                .iter()
+                .any(|(lane, parked)| lane.processor == processor && parked.chain.as_deref() == Some(key));
             if parked {
                 loaded.parked.insert(key.clone());
             }

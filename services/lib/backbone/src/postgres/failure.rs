@@ -47,20 +47,13 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Server {
-                severity,
-                sqlstate,
-                table,
-                constraint,
-            } => {
+            Self::Server { severity, sqlstate, table, constraint } => {
                 write!(f, "postgresql answered {severity} {sqlstate}")?;
                 if let Some(meaning) = meaning(sqlstate) {
                     write!(f, " ({meaning})")?;
                 }
                 table.iter().try_for_each(|table| write!(f, ", table {table}"))?;
-                constraint
-                    .iter()
-                    .try_for_each(|constraint| write!(f, ", constraint {constraint}"))
+                constraint.iter().try_for_each(|constraint| write!(f, ", constraint {constraint}"))
             }
             Self::Connection(None) => f.write_str("the connection to postgresql is closed"),
             Self::Connection(Some(kind)) => write!(f, "the connection to postgresql failed: {kind}"),
@@ -117,10 +110,7 @@ impl From<tokio_postgres::Error> for Failure {
         if error.is_closed() {
             return Self::Connection(None);
         }
-        match error
-            .source()
-            .and_then(|source| source.downcast_ref::<io::Error>())
-        {
+        match error.source().and_then(|source| source.downcast_ref::<io::Error>()) {
             Some(io) => Self::Connection(Some(io.kind())),
             // Names the kind of error only; what lies beneath could quote a value.
             None => Self::Driver(error.to_string()),
@@ -141,10 +131,7 @@ impl From<PoolError> for Failure {
 impl Failure {
     /// Nothing was written: to be tried again.
     pub(super) fn during(self, what: &'static str) -> StoreError {
-        StoreError::Unavailable {
-            what,
-            source: Some(Box::new(self)),
-        }
+        StoreError::Unavailable { what, source: Some(Box::new(self)) }
     }
 }
 

@@ -28,14 +28,7 @@ impl Identifier {
         let fits = name.starts_with(|first: char| first.is_ascii_lowercase())
             && name.len() <= LENGTH_MAX
             && name.chars().all(letters);
-        if fits {
-            Ok(Self(name.to_owned()))
-        } else {
-            Err(NotAnIdentifier {
-                what,
-                name: name.to_owned(),
-            })
-        }
+        if fits { Ok(Self(name.to_owned())) } else { Err(NotAnIdentifier { what, name: name.to_owned() }) }
     }
 
     /// The same with the hyphens of a service's or processor's name as underscores.
@@ -44,15 +37,8 @@ impl Identifier {
         let made = Self::new(what, &format!("{prefix}{}", name.replace('-', "_")));
         // With both allowed, two names could meet in one table.
         made.and_then(|made| {
-            let mixed = || NotAnIdentifier {
-                what,
-                name: name.to_owned(),
-            };
-            if clear || !name.contains('-') {
-                Ok(made)
-            } else {
-                Err(mixed())
-            }
+            let mixed = || NotAnIdentifier { what, name: name.to_owned() };
+            if clear || !name.contains('-') { Ok(made) } else { Err(mixed()) }
         })
     }
 

@@ -48,24 +48,16 @@ impl Layout {
     pub(super) fn new(service: &str, shards: i32, processors: &[Processor]) -> Result<Self, OpenError> {
         let schema = Identifier::of_name("schema", "", service)?;
         if schema.as_str().starts_with("pg_") || ["public", "information_schema"].contains(&schema.as_str()) {
-            return Err(OpenError::Reserved {
-                name: schema.as_str().to_owned(),
-            });
+            return Err(OpenError::Reserved { name: schema.as_str().to_owned() });
         }
-        let mut layout = Self {
-            schema,
-            shards: shards.max(1),
-            processors: HashMap::new(),
-            tables: HashMap::new(),
-        };
+        let mut layout =
+            Self { schema, shards: shards.max(1), processors: HashMap::new(), tables: HashMap::new() };
         for processor in processors {
             let sql = ProcessorSql::new(Identifier::of_name("table", "state_", processor.name)?);
             layout.processors.insert(processor.name, Arc::new(sql));
             for table in &processor.tables {
                 if RESERVED.contains(&table.name) || table.name.starts_with("state_") {
-                    return Err(OpenError::Reserved {
-                        name: table.name.to_owned(),
-                    });
+                    return Err(OpenError::Reserved { name: table.name.to_owned() });
                 }
                 let made = Arc::new(ReportTable::new(table)?);
                 match layout.tables.insert(table.name, made) {
@@ -80,10 +72,7 @@ impl Layout {
     }
 
     pub(super) fn processor(&self, name: &'static str) -> Result<Arc<ProcessorSql>, Failure> {
-        self.processors
-            .get(name)
-            .cloned()
-            .ok_or(Failure::UnknownProcessor(name))
+        self.processors.get(name).cloned().ok_or(Failure::UnknownProcessor(name))
     }
 
     pub(super) fn table(&self, name: &'static str) -> Result<Arc<ReportTable>, Failure> {

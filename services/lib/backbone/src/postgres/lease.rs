@@ -79,9 +79,7 @@ pub(super) async fn ensure(
     processor: &'static str,
     lanes: i32,
 ) -> Result<(), Failure> {
-    ask(client, Ask::new(ENSURE).with(processor).with(lanes))
-        .await
-        .map(|_| ())
+    ask(client, Ask::new(ENSURE).with(processor).with(lanes)).await.map(|_| ())
 }
 
 pub(super) async fn heartbeat(
@@ -102,10 +100,7 @@ pub(super) async fn heartbeat(
     };
     Ok(Fleet {
         instances: alive.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
-        owners: owners
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<_, _>>()?,
+        owners: owners.iter().map(|row| row.try_get(0)).collect::<Result<_, _>>()?,
     })
 }
 
@@ -114,9 +109,7 @@ pub(super) async fn leave(
     processor: &'static str,
     instance: Uuid,
 ) -> Result<(), Failure> {
-    ask(client, Ask::new(LEAVE).with(processor).with(instance))
-        .await
-        .map(|_| ())
+    ask(client, Ask::new(LEAVE).with(processor).with(instance)).await.map(|_| ())
 }
 
 /// Takes a lane and reads where it stands, in one round trip.
@@ -135,15 +128,10 @@ pub(super) async fn take(
     let (Some(taken), Some(read)) = (taken.first(), read.first()) else {
         return Ok(None);
     };
-    let grant = grant(lane, read)?
-        .filter(|(owner, _)| *owner == instance)
-        .map(|(_, grant)| grant);
+    let grant = grant(lane, read)?.filter(|(owner, _)| *owner == instance).map(|(_, grant)| grant);
     let epoch: i64 = taken.try_get(0)?;
     // The counter tells of takes before this one.
-    let before = |grant: Grant| Grant {
-        attempts: grant.attempts - 1,
-        ..grant
-    };
+    let before = |grant: Grant| Grant { attempts: grant.attempts - 1, ..grant };
     Ok(grant.filter(|grant| grant.fence.epoch == epoch).map(before))
 }
 
@@ -164,11 +152,7 @@ fn grant(lane: LaneId, row: &Row) -> Result<Option<(Uuid, Grant)>, Failure> {
     let topics: Vec<String> = row.try_get(8)?;
     let nexts: Vec<i64> = row.try_get(9)?;
     let grant = Grant {
-        fence: Fence {
-            lane,
-            epoch: row.try_get(1)?,
-            seq: row.try_get(2)?,
-        },
+        fence: Fence { lane, epoch: row.try_get(1)?, seq: row.try_get(2)? },
         positions: topics.into_iter().zip(nexts).collect(),
         now: Timestamp(row.try_get(6)?),
         next_due: row.try_get::<_, Option<i64>>(7)?.map(Timestamp),
@@ -180,10 +164,7 @@ fn grant(lane: LaneId, row: &Row) -> Result<Option<(Uuid, Grant)>, Failure> {
 
 /// The record tried alone, from its two columns.
 pub(super) fn trial(topic: Option<String>, offset: Option<i64>) -> Option<Trial> {
-    Some(Trial {
-        topic: topic?,
-        offset: offset?,
-    })
+    Some(Trial { topic: topic?, offset: offset? })
 }
 
 pub(super) async fn renew(
@@ -191,23 +172,15 @@ pub(super) async fn renew(
     fence: &Fence,
     lease: Duration,
 ) -> Result<Option<Renewed>, Failure> {
-    let ours = of(RENEW, fence.lane)
-        .with(fence.epoch)
-        .with(fence.seq)
-        .with(micros(lease));
+    let ours = of(RENEW, fence.lane).with(fence.epoch).with(fence.seq).with(micros(lease));
     let rows = ask(client, ours).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let next_due = row.try_get::<_, Option<i64>>(1)?.map(Timestamp);
-    Ok(Some(Renewed {
-        now: Timestamp(row.try_get(0)?),
-        next_due,
-    }))
+    Ok(Some(Renewed { now: Timestamp(row.try_get(0)?), next_due }))
 }
 
 pub(super) async fn release(client: &ClientWrapper, fence: &Fence) -> Result<(), Failure> {
-    ask(client, of(RELEASE, fence.lane).with(fence.epoch))
-        .await
-        .map(|_| ())
+    ask(client, of(RELEASE, fence.lane).with(fence.epoch)).await.map(|_| ())
 }
 
 pub(super) async fn take_shard(
@@ -216,19 +189,9 @@ pub(super) async fn take_shard(
     instance: Uuid,
     lease: Duration,
 ) -> Result<Option<ShardFence>, Failure> {
-    let rows = ask(
-        client,
-        Ask::new(TAKE_SHARD)
-            .with(shard)
-            .with(instance)
-            .with(micros(lease)),
-    )
-    .await?;
+    let rows = ask(client, Ask::new(TAKE_SHARD).with(shard).with(instance).with(micros(lease))).await?;
     let Some(row) = rows.first() else { return Ok(None) };
-    Ok(Some(ShardFence {
-        shard,
-        epoch: row.try_get(0)?,
-    }))
+    Ok(Some(ShardFence { shard, epoch: row.try_get(0)? }))
 }
 
 pub(super) async fn hold_shard(
@@ -236,25 +199,11 @@ pub(super) async fn hold_shard(
     fence: &ShardFence,
     lease: Duration,
 ) -> Result<(), StoreError> {
-    let ours = Ask::new(HOLD_SHARD)
-        .with(fence.shard)
-        .with(fence.epoch)
-        .with(micros(lease));
-    let rows = ask(client, ours)
-        .await
-        .map_err(|failure| failure.during("hold the relay's shard"))?;
-    if rows.is_empty() {
-        Err(StoreError::Fenced)
-    } else {
-        Ok(())
-    }
+    let ours = Ask::new(HOLD_SHARD).with(fence.shard).with(fence.epoch).with(micros(lease));
+    let rows = ask(client, ours).await.map_err(|failure| failure.during("hold the relay's shard"))?;
+    if rows.is_empty() { Err(StoreError::Fenced) } else { Ok(()) }
 }
 
 pub(super) async fn release_shard(client: &ClientWrapper, fence: &ShardFence) -> Result<(), Failure> {
-    ask(
-        client,
-        Ask::new(RELEASE_SHARD).with(fence.shard).with(fence.epoch),
-    )
-    .await
-    .map(|_| ())
+    ask(client, Ask::new(RELEASE_SHARD).with(fence.shard).with(fence.epoch)).await.map(|_| ())
 }

@@ -168,11 +168,7 @@ fn parked_seen(row: &Row) -> Result<ParkedSeen, Failure> {
 pub async fn bytes(store: &PostgresStore, id: i64) -> Result<Option<RecordBytes>, StoreError> {
     let sql = "SELECT key, value, headers FROM parked WHERE id = $1 AND kind = 'record'";
     let found = read(store, Ask::new(sql).with(id), |row| {
-        Ok(RecordBytes {
-            key: row.try_get(0)?,
-            value: row.try_get(1)?,
-            headers: unpack(row.try_get(2)?)?,
-        })
+        Ok(RecordBytes { key: row.try_get(0)?, value: row.try_get(1)?, headers: unpack(row.try_get(2)?)? })
     });
     let found: Vec<RecordBytes> = found.await?;
     Ok(found.into_iter().next())
@@ -184,10 +180,7 @@ pub async fn outbox(store: &PostgresStore) -> Result<OutboxSeen, StoreError> {
     let seen: Vec<OutboxSeen> = read(store, Ask::new(sql), |row| {
         let age_us: Option<i64> = row.try_get(1)?;
         let oldest_age = age_us.map(|us| Duration::from_micros(u64::try_from(us).unwrap_or(0)));
-        Ok(OutboxSeen {
-            rows: row.try_get(0)?,
-            oldest_age,
-        })
+        Ok(OutboxSeen { rows: row.try_get(0)?, oldest_age })
     })
     .await?;
     Ok(seen.into_iter().next().unwrap_or_default())
@@ -196,12 +189,7 @@ pub async fn outbox(store: &PostgresStore) -> Result<OutboxSeen, StoreError> {
 /// A lane's journal, in order.
 pub async fn journal(store: &PostgresStore, lane: LaneId) -> Result<Vec<Entry>, StoreError> {
     let sql = "SELECT entry FROM journal WHERE processor = $1 AND lane = $2 ORDER BY seq";
-    read(
-        store,
-        Ask::new(sql).with(lane.processor).with(lane.number),
-        |row| json(row, 0),
-    )
-    .await
+    read(store, Ask::new(sql).with(lane.processor).with(lane.number), |row| json(row, 0)).await
 }
 
 /// A processor's states by key.
@@ -209,14 +197,8 @@ pub async fn states(
     store: &PostgresStore,
     processor: &'static str,
 ) -> Result<BTreeMap<String, StoredState>, StoreError> {
-    let sql = store
-        .layout
-        .processor(processor)
-        .map_err(|failure| failure.during(WHAT))?;
-    read(store, Ask::new(sql.all.as_str()), |row| {
-        Ok((row.try_get(0)?, tx::stored(row)?))
-    })
-    .await
+    let sql = store.layout.processor(processor).map_err(|failure| failure.during(WHAT))?;
+    read(store, Ask::new(sql.all.as_str()), |row| Ok((row.try_get(0)?, tx::stored(row)?))).await
 }
 
 /// A processor's deadlines by lane and key.
@@ -233,35 +215,24 @@ pub async fn deadlines(
 
 /// The emission ledger by fact.
 pub async fn emitted(store: &PostgresStore) -> Result<BTreeMap<Uuid, Emitted>, StoreError> {
-    read(store, Ask::new(tx::EMITTED), |row| {
-        tx::emitted(row).map(|row| (row.fact, row))
-    })
-    .await
+    read(store, Ask::new(tx::EMITTED), |row| tx::emitted(row).map(|row| (row.fact, row))).await
 }
 
 /// The version counters by topic and key.
 pub async fn counters(store: &PostgresStore) -> Result<BTreeMap<(String, String), i64>, StoreError> {
     let sql = "SELECT topic, key, version FROM counter";
-    read(store, Ask::new(sql), |row| {
-        Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))
-    })
-    .await
+    read(store, Ask::new(sql), |row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).await
 }
 
 /// A sink's effect ledger by command.
 pub async fn effects(store: &PostgresStore, processor: &str) -> Result<BTreeMap<Uuid, Effect>, StoreError> {
-    read(store, Ask::new(tx::EFFECTS).with(processor), |row| {
-        tx::effect(row).map(|row| (row.command, row))
-    })
-    .await
+    read(store, Ask::new(tx::EFFECTS).with(processor), |row| tx::effect(row).map(|row| (row.command, row)))
+        .await
 }
 
 /// A report table's rows as JSON objects by primary key.
 pub async fn rows(store: &PostgresStore, table: &'static str) -> Result<BTreeMap<String, Value>, StoreError> {
-    let name = store
-        .layout
-        .table(table)
-        .map_err(|failure| failure.during(WHAT))?;
+    let name = store.layout.table(table).map_err(|failure| failure.during(WHAT))?;
     let sql = format!("SELECT \"row\", to_jsonb(t) - 'row' FROM {} t", name.name);
     read(store, Ask::new(sql), |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
 }
@@ -274,13 +245,8 @@ async fn read<T, C: FromIterator<T>>(
     of: impl Fn(&Row) -> Result<T, Failure>,
 ) -> Result<C, StoreError> {
     let client = store.connection(WHAT).await?;
-    let rows = ask(&client, question)
-        .await
-        .map_err(|failure| failure.during(WHAT))?;
-    rows.iter()
-        .map(of)
-        .collect::<Result<C, Failure>>()
-        .map_err(|failure| failure.during(WHAT))
+    let rows = ask(&client, question).await.map_err(|failure| failure.during(WHAT))?;
+    rows.iter().map(of).collect::<Result<C, Failure>>().map_err(|failure| failure.during(WHAT))
 }
 
 fn json<T: DeserializeOwned>(row: &Row, column: usize) -> Result<T, Failure> {

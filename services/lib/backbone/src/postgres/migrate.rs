@@ -40,9 +40,7 @@ async fn run(client: &Object, layout: &Layout) -> Result<(), OpenError> {
     batch(client, "BEGIN").await?;
     batch(client, WAIT).await?;
     let schema = layout.schema.as_str();
-    let lock = Ask::new("SELECT pg_advisory_xact_lock($1, hashtext($2))")
-        .with(LOCK_CLASS)
-        .with(schema);
+    let lock = Ask::new("SELECT pg_advisory_xact_lock($1, hashtext($2))").with(LOCK_CLASS).with(schema);
     ask(client, lock).await.map_err(during(what))?;
     // Asked for first: creating it needs a right on the database that a service need not have.
     let there = Ask::new("SELECT 1 FROM pg_namespace WHERE nspname = $1").with(schema);
@@ -71,19 +69,15 @@ async fn apply(client: &Object, migrations: &[(i32, &'static str, &'static str)]
     if !there.first().is_some_and(|row| row.get(0)) {
         batch(client, MIGRATION_TABLE).await?;
     }
-    let applied = ask(client, Ask::new("SELECT number, checksum FROM migration"))
-        .await
-        .map_err(during(what))?;
+    let applied =
+        ask(client, Ask::new("SELECT number, checksum FROM migration")).await.map_err(during(what))?;
     let applied: BTreeMap<i32, Vec<u8>> = applied.iter().map(|row| (row.get(0), row.get(1))).collect();
     for (number, name, sql) in migrations {
         let checksum = Sha256::digest(sql.as_bytes()).to_vec();
         match applied.get(number) {
             Some(before) if *before == checksum => {}
             Some(_) => {
-                return Err(OpenError::MigrationChanged {
-                    number: *number,
-                    name,
-                });
+                return Err(OpenError::MigrationChanged { number: *number, name });
             }
             None => {
                 batch(client, sql).await?;
@@ -133,20 +127,11 @@ async fn report(
             Some(is) if is == wanted => {}
             Some(is) => {
                 let table = table.name.as_str().to_owned();
-                return Err(OpenError::ColumnChanged {
-                    table,
-                    column,
-                    is: is.clone(),
-                    wanted,
-                });
+                return Err(OpenError::ColumnChanged { table, column, is: is.clone(), wanted });
             }
             // Both names were checked when the layout was made.
             None => {
-                batch(
-                    client,
-                    &format!("ALTER TABLE {} ADD COLUMN \"{column}\" {wanted}", table.name),
-                )
-                .await?
+                batch(client, &format!("ALTER TABLE {} ADD COLUMN \"{column}\" {wanted}", table.name)).await?
             }
         }
     }
@@ -157,9 +142,7 @@ async fn report(
 /// nobody works on the ledger.
 async fn shards(client: &Object, wanted: i32) -> Result<(), OpenError> {
     let what = "set up the relay's shards";
-    let count = ask(client, Ask::new("SELECT count(*)::int FROM shard"))
-        .await
-        .map_err(during(what))?;
+    let count = ask(client, Ask::new("SELECT count(*)::int FROM shard")).await.map_err(during(what))?;
     let stored: i32 = count.first().map_or(0, |row| row.get(0));
     if stored == wanted {
         return Ok(());
@@ -167,11 +150,7 @@ async fn shards(client: &Object, wanted: i32) -> Result<(), OpenError> {
     if stored > 0 {
         let busy = "SELECT 1 FROM lane WHERE owner IS NOT NULL AND lease_until_us > now_us()
             UNION ALL SELECT 1 FROM shard WHERE owner IS NOT NULL AND lease_until_us > now_us() LIMIT 1";
-        if !ask(client, Ask::new(busy))
-            .await
-            .map_err(during(what))?
-            .is_empty()
-        {
+        if !ask(client, Ask::new(busy)).await.map_err(during(what))?.is_empty() {
             return Err(OpenError::Shards { stored, wanted });
         }
     }
@@ -180,16 +159,11 @@ async fn shards(client: &Object, wanted: i32) -> Result<(), OpenError> {
         "INSERT INTO shard (shard) SELECT generate_series(0, $1 - 1) ON CONFLICT DO NOTHING",
         "UPDATE outbox SET shard = partition % $1 WHERE shard <> partition % $1",
     ] {
-        ask(client, Ask::new(sql).with(wanted))
-            .await
-            .map_err(during(what))?;
+        ask(client, Ask::new(sql).with(wanted)).await.map_err(during(what))?;
     }
     Ok(())
 }
 
 async fn batch(client: &Object, sql: &str) -> Result<(), StoreError> {
-    client
-        .batch_execute(sql)
-        .await
-        .map_err(during("migrate the ledger"))
+    client.batch_execute(sql).await.map_err(during("migrate the ledger"))
 }

@@ -19,12 +19,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn pool(settings: &PostgresSettings, schema: &Identifier) -> Result<Pool, OpenError> {
     // The parser's own error can quote the URL, password included.
-    let mut config: Config = settings
-        .url
-        .reveal()
-        .as_str()
-        .parse()
-        .map_err(|_| OpenError::Url)?;
+    let mut config: Config = settings.url.reveal().as_str().parse().map_err(|_| OpenError::Url)?;
     let keepalive = settings.lease / 4;
     config
         .application_name(settings.application_name())
@@ -37,18 +32,14 @@ pub(super) fn pool(settings: &PostgresSettings, schema: &Identifier) -> Result<P
         // Of several hosts the one that can be written to, so that a fail-over is followed.
         .target_session_attrs(TargetSessionAttrs::ReadWrite);
     // A connection is checked for being open only: none goes back with a transaction on it.
-    let manager = ManagerConfig {
-        recycling_method: RecyclingMethod::Fast,
-    };
+    let manager = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let session = session(settings, schema);
     let tell = Hook::async_fn(move |client: &mut deadpool_postgres::ClientWrapper, _| {
         let session = session.clone();
         Box::pin(async move {
             client.batch_execute(&session).await.map_err(HookError::Backend)?;
             // Sees a client go away while a statement waits for a lock; not every system can tell.
-            let _ = client
-                .batch_execute("SET client_connection_check_interval = '500ms'")
-                .await;
+            let _ = client.batch_execute("SET client_connection_check_interval = '500ms'").await;
             Ok(())
         })
     });

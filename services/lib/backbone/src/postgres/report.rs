@@ -28,18 +28,12 @@ impl ReportTable {
         let mut columns = Vec::new();
         for (column, kind) in table.columns {
             if *column == KEY {
-                return Err(OpenError::Reserved {
-                    name: format!("{}.{KEY}", table.name),
-                });
+                return Err(OpenError::Reserved { name: format!("{}.{KEY}", table.name) });
             }
             columns.push((Identifier::new("column", column)?, *kind));
         }
         let each = |of: &dyn Fn(usize, &Identifier, Column) -> String| -> String {
-            columns
-                .iter()
-                .enumerate()
-                .map(|(index, (column, kind))| of(index, column, *kind))
-                .collect()
+            columns.iter().enumerate().map(|(index, (column, kind))| of(index, column, *kind)).collect()
         };
         let created = each(&|_, column, kind| format!(", {column} {}", declared(kind)));
         let named = each(&|_, column, _| format!(", {column}"));
@@ -72,9 +66,7 @@ impl ReportTable {
         let keys: Vec<String> = rows.iter().map(|row| plain(&row.row)).collect();
         let mut ask = Ask::new(self.upsert.as_str()).with(keys);
         for (column, kind) in self.columns {
-            let values = rows
-                .iter()
-                .map(|row| (row.table, row.columns.get(column).unwrap_or(&Value::Null)));
+            let values = rows.iter().map(|row| (row.table, row.columns.get(column).unwrap_or(&Value::Null)));
             ask = match kind {
                 Column::Bool => ask.with(collect(values, column, Value::as_bool)?),
                 Column::Integer => ask.with(collect(values, column, Value::as_i64)?),

@@ -88,10 +88,7 @@ impl PostgresTx {
             settled: false,
         };
         let of = |sql: &'static str| Ask::new(sql).with(lane.processor).with(lane.number);
-        let ours = of(FENCE)
-            .with(fence.epoch)
-            .with(fence.seq)
-            .with(lease::micros(lease));
+        let ours = of(FENCE).with(fence.epoch).with(fence.seq).with(lease::micros(lease));
         let mut asks = vec![Ask::new(BEGIN), ours];
         if due_max > 0 {
             asks.push(of(DUE).with(i64::try_from(due_max).unwrap_or(i64::MAX)));
@@ -105,11 +102,7 @@ impl PostgresTx {
             let due = answers.get(2).map_or(&[][..], Vec::as_slice).iter();
             let due = due.map(|row| Ok((Timestamp(row.try_get(0)?), row.try_get(1)?)));
             let attempts = (row.try_get(1)?, lease::trial(row.try_get(2)?, row.try_get(3)?));
-            Ok((
-                Timestamp(row.try_get(0)?),
-                due.collect::<Result<Vec<_>, Failure>>()?,
-                attempts,
-            ))
+            Ok((Timestamp(row.try_get(0)?), due.collect::<Result<Vec<_>, Failure>>()?, attempts))
         };
         (tx.now, tx.due, tx.attempts) = read().map_err(|failure| failure.during("begin a batch"))?;
         Ok(tx)
@@ -156,10 +149,7 @@ impl Tx for PostgresTx {
     async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
         let what = "load states";
         let processor = self.fence.lane.processor;
-        let sql = self
-            .layout
-            .processor(processor)
-            .map_err(|failure| failure.during(what))?;
+        let sql = self.layout.processor(processor).map_err(|failure| failure.during(what))?;
         let mut asks = Vec::new();
         if !want.keys.is_empty() {
             asks.push(Ask::new(sql.load.as_str()).with(want.keys.as_slice()));
@@ -167,11 +157,7 @@ impl Tx for PostgresTx {
         }
         let names: BTreeSet<&str> = want.identities.iter().map(|(name, _)| name.as_str()).collect();
         if !names.is_empty() {
-            asks.push(
-                Ask::new(SEEN)
-                    .with(processor)
-                    .with(names.iter().copied().collect::<Vec<_>>()),
-            );
+            asks.push(Ask::new(SEEN).with(processor).with(names.iter().copied().collect::<Vec<_>>()));
         }
         if asks.is_empty() {
             return Ok(Loaded::default());
@@ -187,14 +173,10 @@ impl Tx for PostgresTx {
         if sorted.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let (topics, keys): (Vec<&str>, Vec<&str>) = sorted
-            .into_iter()
-            .map(|(topic, key)| (topic.as_str(), key.as_str()))
-            .unzip();
+        let (topics, keys): (Vec<&str>, Vec<&str>) =
+            sorted.into_iter().map(|(topic, key)| (topic.as_str(), key.as_str())).unzip();
         let of = |sql: &'static str| Ask::new(sql).with(topics.as_slice()).with(keys.as_slice());
-        let answers = self
-            .send(what, vec![of(LOCK_COUNTERS), of(READ_COUNTERS)])
-            .await?;
+        let answers = self.send(what, vec![of(LOCK_COUNTERS), of(READ_COUNTERS)]).await?;
         let read = |row: &Row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?));
         answers
             .iter()
@@ -209,17 +191,9 @@ impl Tx for PostgresTx {
         if facts.is_empty() {
             return Ok(HashMap::new());
         }
-        let rows = self
-            .ask(
-                what,
-                Ask::new(format!("{EMITTED} WHERE fact = ANY($1)")).with(facts),
-            )
-            .await?;
+        let rows = self.ask(what, Ask::new(format!("{EMITTED} WHERE fact = ANY($1)")).with(facts)).await?;
         let read = |row: &Row| emitted(row).map(|row| (row.fact, row));
-        rows.iter()
-            .map(read)
-            .collect::<Result<_, Failure>>()
-            .map_err(|failure| failure.during(what))
+        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
     }
 
     async fn effects(&mut self, commands: &[Uuid]) -> Result<HashMap<Uuid, Effect>, StoreError> {
@@ -228,35 +202,22 @@ impl Tx for PostgresTx {
             return Ok(HashMap::new());
         }
         let sql = format!("{EFFECTS} AND command = ANY($2)");
-        let rows = self
-            .ask(what, Ask::new(sql).with(self.fence.lane.processor).with(commands))
-            .await?;
+        let rows = self.ask(what, Ask::new(sql).with(self.fence.lane.processor).with(commands)).await?;
         let read = |row: &Row| effect(row).map(|row| (row.command, row));
-        rows.iter()
-            .map(read)
-            .collect::<Result<_, Failure>>()
-            .map_err(|failure| failure.during(what))
+        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
     }
 
     async fn write(&mut self, changes: Changes) -> Result<Option<Timestamp>, StoreError> {
         let what = "write a batch";
         let layout = Arc::clone(&self.layout);
         let shown = (changes.attempts, changes.trial.clone());
-        let place = write::Place {
-            lane: self.fence.lane,
-            now: self.now,
-            layout: &layout,
-        };
-        let asks = place
-            .asks(&changes, shown != self.attempts)
-            .map_err(|failure| failure.during(what))?;
+        let place = write::Place { lane: self.fence.lane, now: self.now, layout: &layout };
+        let asks = place.asks(&changes, shown != self.attempts).map_err(|failure| failure.during(what))?;
         let answers = self.send(what, asks).await?;
         self.attempts = shown;
         let next = answers.last().and_then(|rows| rows.first());
         let next = next.map_or(Ok(None), |row| row.try_get::<_, Option<i64>>(0));
-        Ok(next
-            .map_err(|error| Failure::from(error).during(what))?
-            .map(Timestamp))
+        Ok(next.map_err(|error| Failure::from(error).during(what))?.map(Timestamp))
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
@@ -296,21 +257,11 @@ fn loaded(answers: Vec<Vec<Row>>, keys: bool, names: &BTreeSet<&str>) -> Result<
             loaded.states.insert(row.try_get(0)?, stored(&row)?);
         }
         let parked = answers.next().unwrap_or_default();
-        loaded.parked = parked
-            .iter()
-            .map(|row| row.try_get(0))
-            .collect::<Result<HashSet<_>, _>>()?;
+        loaded.parked = parked.iter().map(|row| row.try_get(0)).collect::<Result<HashSet<_>, _>>()?;
     }
-    loaded.seen = names
-        .iter()
-        .map(|name| ((*name).to_owned(), HashSet::new()))
-        .collect();
+    loaded.seen = names.iter().map(|name| ((*name).to_owned(), HashSet::new())).collect();
     for row in answers.next().unwrap_or_default() {
-        loaded
-            .seen
-            .entry(row.try_get(0)?)
-            .or_default()
-            .insert(row.try_get(1)?);
+        loaded.seen.entry(row.try_get(0)?).or_default().insert(row.try_get(1)?);
     }
     Ok(loaded)
 }
@@ -318,10 +269,7 @@ fn loaded(answers: Vec<Vec<Row>>, keys: bool, names: &BTreeSet<&str>) -> Result<
 /// A state: its second and third column.
 pub(super) fn stored(row: &Row) -> Result<StoredState, Failure> {
     let Json(versions) = row.try_get::<_, Json<BTreeMap<String, i64>>>(1)?;
-    Ok(StoredState {
-        versions,
-        body: row.try_get(2)?,
-    })
+    Ok(StoredState { versions, body: row.try_get(2)? })
 }
 
 /// A row as [`EMITTED`] selects it.
@@ -348,11 +296,5 @@ pub(super) fn effect(row: &Row) -> Result<Effect, Failure> {
         _ => return Err(Failure::Corrupt("an effect")),
     };
     let at = Timestamp(row.try_get(4)?);
-    Ok(Effect {
-        command: row.try_get(0)?,
-        name: row.try_get(1)?,
-        ended,
-        their_id: row.try_get(3)?,
-        at,
-    })
+    Ok(Effect { command: row.try_get(0)?, name: row.try_get(1)?, ended, their_id: row.try_get(3)?, at })
 }

@@ -20,10 +20,7 @@ pub(super) struct Ask<'a> {
 
 impl<'a> Ask<'a> {
     pub(super) fn new(sql: impl Into<Cow<'a, str>>) -> Self {
-        Self {
-            sql: sql.into(),
-            parameters: Vec::new(),
-        }
+        Self { sql: sql.into(), parameters: Vec::new() }
     }
 
     /// The next parameter.
@@ -94,10 +91,7 @@ pub(super) async fn ask(client: &ClientWrapper, ask: Ask<'_>) -> Result<Vec<Row>
 
 /// Headers as one value, byte for byte: (name length, name, value length, value)*, lengths as 4 bytes big-endian.
 pub(super) fn pack(headers: &[(String, Vec<u8>)]) -> Vec<u8> {
-    let bytes = headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 8)
-        .sum();
+    let bytes = headers.iter().map(|(name, value)| name.len() + value.len() + 8).sum();
     let mut packed = Vec::with_capacity(bytes);
     let mut push = |part: &[u8]| {
         // Kafka's own frame holds both lengths in 32 bits.
@@ -147,10 +141,8 @@ mod tests {
 
     #[track_caller]
     fn check(headers: &[(&str, &[u8])]) {
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
-            .collect();
+        let headers: Vec<_> =
+            headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect();
         assert_eq!(unpack(&pack(&headers)), Ok(headers));
     }
 
@@ -165,11 +157,7 @@ mod tests {
     fn cut_off_headers_are_refused() {
         let packed = pack(&[("ce_id".to_owned(), vec![1, 2, 3])]);
         for end in 1..packed.len() {
-            assert_eq!(
-                unpack(&packed[..end]),
-                Err(Failure::Corrupt("a record's headers")),
-                "{end}"
-            );
+            assert_eq!(unpack(&packed[..end]), Err(Failure::Corrupt("a record's headers")), "{end}");
         }
     }
 

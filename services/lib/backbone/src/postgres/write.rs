@@ -101,21 +101,13 @@ impl<'l> Place<'l> {
             asks.push(self.of(POSITIONS).with(topics).with(nexts));
         }
         if let Some(entry) = &changes.journal {
-            asks.push(
-                self.of(JOURNAL)
-                    .with(entry.seq)
-                    .with(entry.clock.0)
-                    .with(Json(entry)),
-            );
+            asks.push(self.of(JOURNAL).with(entry.seq).with(entry.clock.0).with(Json(entry)));
         }
         if attempts {
             let trial = changes.trial.as_ref();
             let topic = trial.map(|trial| trial.topic.as_str());
             asks.push(
-                self.of(ATTEMPTS)
-                    .with(changes.attempts)
-                    .with(topic)
-                    .with(trial.map(|trial| trial.offset)),
+                self.of(ATTEMPTS).with(changes.attempts).with(topic).with(trial.map(|trial| trial.offset)),
             );
         }
         asks.push(self.of(NEXT_DUE));
@@ -141,27 +133,16 @@ impl<'l> Place<'l> {
         let versions: Vec<Json<&BTreeMap<String, i64>>> =
             last.values().map(|state| Json(&state.versions)).collect();
         let bodies: Vec<&serde_json::Value> = last.values().map(|state| &state.body).collect();
-        asks.push(
-            Ask::new(sql.store.as_str())
-                .with(keys)
-                .with(versions)
-                .with(bodies),
-        );
+        asks.push(Ask::new(sql.store.as_str()).with(keys).with(versions).with(bodies));
         Ok(())
     }
 
     fn deadlines<'a>(&self, deadlines: &'a [(String, Option<Timestamp>)], asks: &mut Vec<Ask<'a>>) {
         let last: BTreeMap<&str, Option<Timestamp>> =
             deadlines.iter().map(|(key, at)| (key.as_str(), *at)).collect();
-        let cleared: Vec<&str> = last
-            .iter()
-            .filter(|(_, at)| at.is_none())
-            .map(|(key, _)| *key)
-            .collect();
-        let (keys, ats): (Vec<&str>, Vec<i64>) = last
-            .iter()
-            .filter_map(|(key, at)| Some((*key, at.as_ref()?.0)))
-            .unzip();
+        let cleared: Vec<&str> = last.iter().filter(|(_, at)| at.is_none()).map(|(key, _)| *key).collect();
+        let (keys, ats): (Vec<&str>, Vec<i64>) =
+            last.iter().filter_map(|(key, at)| Some((*key, at.as_ref()?.0))).unzip();
         if !cleared.is_empty() {
             asks.push(self.of(CLEAR_DEADLINES).with(cleared));
         }
@@ -182,43 +163,18 @@ impl<'l> Place<'l> {
         let bytes = |column: fn(&Record) -> Option<&[u8]>| -> Vec<Option<&'a [u8]>> {
             records.iter().map(|record| record.and_then(column)).collect()
         };
-        let ask = self
-            .of(PARK)
-            .with(parked.iter().map(|one| one.chain.as_deref()).collect::<Vec<_>>());
-        let ask = ask.with(
-            records
-                .iter()
-                .map(|record| record.map(|record| record.topic))
-                .collect::<Vec<_>>(),
-        );
-        let ask = ask.with(
-            records
-                .iter()
-                .map(|record| record.map(|record| record.partition))
-                .collect::<Vec<_>>(),
-        );
-        let ask = ask
-            .with(of(|record| record.offset))
-            .with(of(|record| record.timestamp.0));
-        let ask = ask
-            .with(bytes(|record| record.key.as_deref()))
-            .with(bytes(|record| record.value.as_deref()));
-        let headers = records
-            .iter()
-            .map(|record| record.map(|record| pack(&record.headers)));
+        let ask = self.of(PARK).with(parked.iter().map(|one| one.chain.as_deref()).collect::<Vec<_>>());
+        let ask =
+            ask.with(records.iter().map(|record| record.map(|record| record.topic)).collect::<Vec<_>>());
+        let ask =
+            ask.with(records.iter().map(|record| record.map(|record| record.partition)).collect::<Vec<_>>());
+        let ask = ask.with(of(|record| record.offset)).with(of(|record| record.timestamp.0));
+        let ask =
+            ask.with(bytes(|record| record.key.as_deref())).with(bytes(|record| record.value.as_deref()));
+        let headers = records.iter().map(|record| record.map(|record| pack(&record.headers)));
         let ask = ask.with(headers.collect::<Vec<_>>());
-        let ask = ask.with(
-            deadlines
-                .iter()
-                .map(|deadline| deadline.map(|(key, _)| key))
-                .collect::<Vec<_>>(),
-        );
-        let ask = ask.with(
-            deadlines
-                .iter()
-                .map(|deadline| deadline.map(|(_, at)| at))
-                .collect::<Vec<_>>(),
-        );
+        let ask = ask.with(deadlines.iter().map(|deadline| deadline.map(|(key, _)| key)).collect::<Vec<_>>());
+        let ask = ask.with(deadlines.iter().map(|deadline| deadline.map(|(_, at)| at)).collect::<Vec<_>>());
         let ask = ask.with(parked.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>());
         let ask = ask.with(parked.iter().map(|one| plain(&one.detail)).collect::<Vec<_>>());
         asks.push(ask.with(parked.iter().map(|one| one.at.0).collect::<Vec<_>>()));
@@ -268,20 +224,10 @@ impl<'l> Place<'l> {
             Ended::Applied => "applied",
             Ended::Parked => "parked",
         };
-        let ask = Ask::new(EFFECTS)
-            .with(self.lane.processor)
-            .with(last.keys().copied().collect::<Vec<_>>());
-        let ask = ask.with(
-            last.values()
-                .map(|effect| effect.name.as_str())
-                .collect::<Vec<_>>(),
-        );
+        let ask = Ask::new(EFFECTS).with(self.lane.processor).with(last.keys().copied().collect::<Vec<_>>());
+        let ask = ask.with(last.values().map(|effect| effect.name.as_str()).collect::<Vec<_>>());
         let ask = ask.with(last.values().map(ended).collect::<Vec<_>>());
-        let ask = ask.with(
-            last.values()
-                .map(|effect| effect.their_id.as_deref())
-                .collect::<Vec<_>>(),
-        );
+        let ask = ask.with(last.values().map(|effect| effect.their_id.as_deref()).collect::<Vec<_>>());
         asks.push(ask.with(last.values().map(|effect| effect.at.0).collect::<Vec<_>>()));
     }
 }
@@ -310,12 +256,7 @@ fn counters<'a>(changes: &'a Changes, asks: &mut Vec<Ask<'a>>) {
         .map(|((topic, key), version)| ((topic.as_str(), key.as_str()), *version))
         .collect();
     let (topics, keys): (Vec<&str>, Vec<&str>) = last.keys().copied().unzip();
-    asks.push(
-        Ask::new(COUNTERS)
-            .with(topics)
-            .with(keys)
-            .with(last.into_values().collect::<Vec<_>>()),
-    );
+    asks.push(Ask::new(COUNTERS).with(topics).with(keys).with(last.into_values().collect::<Vec<_>>()));
 }
 
 fn emitted<'a>(emitted: &'a [Emitted], asks: &mut Vec<Ask<'a>>) {

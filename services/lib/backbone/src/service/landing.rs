@@ -76,7 +76,8 @@ impl<E: Event> Lander<E> {
     /// It was not given to Kafka. An [`Ack`] that fails leaves it unknown: the sender sends again.
     pub async fn land(&self, key: &E::Key, headers: &Headers, event: &E) -> Result<Ack, LandError> {
         let value = codec::encode(self.inner.schema_id, event)?;
-        let most_bytes = Catalog::builtin().topic(E::TOPIC).map_or(usize::MAX, canon::catalog::Topic::value_bytes_max);
+        let most_bytes =
+            Catalog::builtin().topic(E::TOPIC).map_or(usize::MAX, canon::catalog::Topic::value_bytes_max);
         if value.len() > most_bytes {
             return Err(LandError::TooLarge { is_bytes: value.len(), most_bytes });
         }

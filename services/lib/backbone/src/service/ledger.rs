@@ -9,7 +9,7 @@ use crate::kafka::{KafkaLog, KafkaPublisher, LogSettings};
 use crate::lane::{FoldWorker, Limits, Parts};
 use crate::metrics::Metrics;
 use crate::owner;
-use crate::postgres::{look, PostgresSettings, PostgresStore, Processor};
+use crate::postgres::{PostgresSettings, PostgresStore, Processor, look};
 use crate::program::Program;
 use crate::registry::Registry;
 use crate::relay::{Relay, RelayLimits};
@@ -108,7 +108,8 @@ impl Topics {
 
     fn names(&self) -> Vec<&'static str> {
         let inputs = self.inputs.values().flatten().copied();
-        let all: BTreeSet<&'static str> = inputs.chain(self.outputs.iter().map(|(topic, _)| *topic)).collect();
+        let all: BTreeSet<&'static str> =
+            inputs.chain(self.outputs.iter().map(|(topic, _)| *topic)).collect();
         all.into_iter().collect()
     }
 }
@@ -208,7 +209,12 @@ async fn open_ledger(
     PostgresStore::open(&settings, SHARDS, &processors, &around.env, watch, &around.stop).await
 }
 
-fn relay(around: &Surroundings, work: &Ledgered, store: &Live<PostgresStore>, watch: &Arc<dyn Watch>) -> Loop {
+fn relay(
+    around: &Surroundings,
+    work: &Ledgered,
+    store: &Live<PostgresStore>,
+    watch: &Arc<dyn Watch>,
+) -> Loop {
     let lease = work.ledger.lease;
     let relay = Relay {
         service: around.name,

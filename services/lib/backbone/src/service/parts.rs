@@ -34,7 +34,10 @@ pub(crate) enum Unfit {
 
 impl Surroundings {
     /// Compares the topics a service touches with the catalog; waits for Kafka if it is away.
-    pub(crate) async fn check_topics(&self, names: &[&'static str]) -> Result<(), Box<dyn Error + Send + Sync>> {
+    pub(crate) async fn check_topics(
+        &self,
+        names: &[&'static str],
+    ) -> Result<(), Box<dyn Error + Send + Sync>> {
         let condition = self.health.condition("topics");
         let kafka = self.common.kafka.clone();
         let found = self

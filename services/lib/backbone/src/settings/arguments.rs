@@ -35,10 +35,7 @@ pub(crate) fn parse(spec: &Spec, args: &[String]) -> Result<Arguments, Stop> {
     let lenient = command.ignore_errors(true).subcommand_required(false);
     match lenient.try_get_matches_from(args) {
         Ok(matches) => Ok(read(spec, &matches, Some(Problem::Flag { said }))),
-        Err(_) => Ok(Arguments {
-            problem: Some(Problem::Flag { said }),
-            ..Arguments::default()
-        }),
+        Err(_) => Ok(Arguments { problem: Some(Problem::Flag { said }), ..Arguments::default() }),
     }
 }
 
@@ -52,10 +49,10 @@ pub(crate) fn flag(entry: &Entry) -> String {
 
 fn command(spec: &Spec) -> clap::Command {
     let has_commands = !spec.commands.is_empty();
-    let config = Arg::new(CONFIG).long(CONFIG).value_name("FILE").help(format!(
-        "YAML file of settings, by the names of the flags [env: {}]",
-        super::variable(CONFIG)
-    ));
+    let config = Arg::new(CONFIG)
+        .long(CONFIG)
+        .value_name("FILE")
+        .help(format!("YAML file of settings, by the names of the flags [env: {}]", super::variable(CONFIG)));
     let check = Arg::new("check-config")
         .long("check-config")
         .action(ArgAction::SetTrue)
@@ -75,10 +72,7 @@ fn command(spec: &Spec) -> clap::Command {
         root = root.arg(arg(entry).global(has_commands));
     }
     for sub in &spec.commands {
-        let own = spec
-            .entries
-            .iter()
-            .filter(|entry| entry.commands.contains(&sub.name));
+        let own = spec.entries.iter().filter(|entry| entry.commands.contains(&sub.name));
         root = root.subcommand(clap::Command::new(sub.name).about(sub.about).args(own.map(arg)));
     }
     root
@@ -109,34 +103,17 @@ fn arg(entry: &Entry) -> Arg {
 }
 
 fn read(spec: &Spec, matches: &ArgMatches, problem: Option<Problem>) -> Arguments {
-    let (given, leaf) = matches
-        .subcommand()
-        .map_or((None, matches), |(name, leaf)| (Some(name), leaf));
+    let (given, leaf) = matches.subcommand().map_or((None, matches), |(name, leaf)| (Some(name), leaf));
     let command = given.and_then(|given| spec.commands.iter().find(|command| command.name == given));
     let text = |id: &str| {
         let found = leaf.try_get_one::<String>(id).ok().flatten();
-        found
-            .or_else(|| matches.try_get_one::<String>(id).ok().flatten())
-            .cloned()
+        found.or_else(|| matches.try_get_one::<String>(id).ok().flatten()).cloned()
     };
-    let mut flags: BTreeMap<String, String> = spec
-        .entries
-        .iter()
-        .filter_map(|entry| Some((flag(entry), text(entry.name)?)))
-        .collect();
+    let mut flags: BTreeMap<String, String> =
+        spec.entries.iter().filter_map(|entry| Some((flag(entry), text(entry.name)?))).collect();
     flags.extend(text(CONFIG).map(|path| (CONFIG.to_owned(), path)));
-    let check_config = [leaf, matches].iter().any(|matches| {
-        matches
-            .try_get_one::<bool>("check-config")
-            .ok()
-            .flatten()
-            .copied()
-            .unwrap_or(false)
-    });
-    Arguments {
-        command: command.map(|command| command.name),
-        flags,
-        check_config,
-        problem,
-    }
+    let check_config = [leaf, matches]
+        .iter()
+        .any(|matches| matches.try_get_one::<bool>("check-config").ok().flatten().copied().unwrap_or(false));
+    Arguments { command: command.map(|command| command.name), flags, check_config, problem }
 }

@@ -43,30 +43,17 @@ impl Common {
     pub fn declare(scope: Scope<'_>) -> Self {
         let mut scope = scope.group("Service");
         let http_listen = scope
-            .address(
-                "http-listen",
-                "address of /live, /ready and /metrics; port 0 takes a free one",
-            )
+            .address("http-listen", "address of /live, /ready and /metrics; port 0 takes a free one")
             .default("127.0.0.1:9600");
         let instance = scope
-            .parsed(
-                "instance",
-                "this process among the service's instances; made up when left out",
-                "a UUID",
-            )
+            .parsed("instance", "this process among the service's instances; made up when left out", "a UUID")
             .optional();
         let drain_timeout = scope
-            .duration(
-                "drain-timeout",
-                "how long work in hand may take to end after SIGTERM",
-            )
+            .duration("drain-timeout", "how long work in hand may take to end after SIGTERM")
             .range(Duration::ZERO..=Duration::from_secs(300))
             .default("10s");
         let log_level = scope
-            .text(
-                "log-level",
-                "error, warn, info, debug or trace, also by module: info,backbone=debug",
-            )
+            .text("log-level", "error, warn, info, debug or trace, also by module: info,backbone=debug")
             .default("info");
         let log_format = scope
             .choice(
@@ -78,21 +65,9 @@ impl Common {
         let mut scope = scope.group("Kafka and the registry");
         let kafka = KafkaDeclared::declare(&mut scope);
         let registry_url = scope
-            .url(
-                "registry-url",
-                "schema registry, its API in Confluent's form",
-                &["http", "https"],
-            )
+            .url("registry-url", "schema registry, its API in Confluent's form", &["http", "https"])
             .required();
-        Self {
-            drain_timeout,
-            http_listen,
-            instance,
-            kafka,
-            log_format,
-            log_level,
-            registry_url,
-        }
+        Self { drain_timeout, http_listen, instance, kafka, log_format, log_level, registry_url }
     }
 
     /// The values; `service` names the client towards the broker.
@@ -140,9 +115,8 @@ impl Ledger {
                 &["postgres", "postgresql"],
             )
             .required();
-        let postgres_password = scope
-            .secret("postgres-password", "password of the database's user")
-            .optional();
+        let postgres_password =
+            scope.secret("postgres-password", "password of the database's user").optional();
         let lease = scope
             .duration("lease", "how long a lane stays ours without a sign of life")
             .range(Duration::from_secs(2)..=Duration::from_secs(120))
@@ -151,20 +125,11 @@ impl Ledger {
             .number("batch-max", "records one transaction takes at most")
             .range(1..=100_000)
             .default("1000");
-        let ledger = Self {
-            batch_max,
-            lease,
-            postgres_password,
-            postgres_url,
-        };
+        let ledger = Self { batch_max, lease, postgres_password, postgres_url };
         scope.rule(move |values| {
             let twice = values.get(&postgres_url).has_password() && values.get(&postgres_password).is_some();
             let what = "the URL holds a password and postgres-password gives one too; leave one out";
-            if twice {
-                vec![Mistake::together("postgres-url", what)]
-            } else {
-                Vec::new()
-            }
+            if twice { vec![Mistake::together("postgres-url", what)] } else { Vec::new() }
         });
         ledger
     }
@@ -197,9 +162,7 @@ impl Tokens {
         let secret = scope
             .group("Tokens")
             .secret("token-secret", help)
-            .when("a secret of 32 characters or more", |secret| {
-                secret.reveal().len() >= 32
-            })
+            .when("a secret of 32 characters or more", |secret| secret.reveal().len() >= 32)
             .required();
         Self { secret }
     }

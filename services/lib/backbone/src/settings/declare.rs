@@ -19,11 +19,7 @@ pub struct Scope<'a> {
 
 impl<'a> Scope<'a> {
     pub(crate) fn new(spec: &'a mut Spec, commands: Vec<&'static str>) -> Self {
-        Self {
-            spec,
-            commands,
-            group: "Service",
-        }
+        Self { spec, commands, group: "Service" }
     }
 
     /// The heading in the help of what is declared from here on.
@@ -57,9 +53,7 @@ impl<'a> Scope<'a> {
     where
         T: FromStr + Send + Sync + 'static,
     {
-        self.declare(name, help, move |text| {
-            text.trim().parse().map_err(|_| Wrong::expects(expects))
-        })
+        self.declare(name, help, move |text| text.trim().parse().map_err(|_| Wrong::expects(expects)))
     }
 
     /// A whole number.
@@ -118,10 +112,7 @@ impl<'a> Scope<'a> {
         let words = choices.keys().copied().collect::<Vec<_>>().join(", ");
         let help = format!("{help} ({words})");
         self.declare(name, &help, move |text| {
-            choices
-                .get(text.trim())
-                .cloned()
-                .ok_or_else(|| Wrong::expects(format!("one of {words}")))
+            choices.get(text.trim()).cloned().ok_or_else(|| Wrong::expects(format!("one of {words}")))
         })
     }
 
@@ -142,10 +133,8 @@ impl<'a> Scope<'a> {
     pub fn rule(&mut self, check: impl Fn(&Values) -> Vec<Mistake> + Send + Sync + 'static) {
         let commands = self.commands.clone();
         self.spec.rules.push(Box::new(move |values| {
-            let holds = commands.is_empty()
-                || values
-                    .command()
-                    .is_some_and(|command| commands.contains(&command));
+            let holds =
+                commands.is_empty() || values.command().is_some_and(|command| commands.contains(&command));
             if holds { check(values) } else { Vec::new() }
         }));
     }
@@ -204,11 +193,7 @@ impl<T: Send + Sync + 'static> Declaration<'_, T> {
         let parse = self.parse;
         self.parse = Box::new(move |text| {
             let value = parse(text)?;
-            if holds(&value) {
-                Ok(value)
-            } else {
-                Err(Wrong::expects(expects))
-            }
+            if holds(&value) { Ok(value) } else { Err(Wrong::expects(expects)) }
         });
         self
     }
@@ -221,29 +206,10 @@ impl<T: Send + Sync + 'static> Declaration<'_, T> {
         + Sync
         + 'static,
     ) -> Setting<V> {
-        let Self {
-            spec,
-            commands,
-            group,
-            name,
-            help,
-            kind,
-            parse,
-        } = self;
+        let Self { spec, commands, group, name, help, kind, parse } = self;
         let parser: Parser = Box::new(move |text| Ok(Box::new(finish(text, &parse)?)));
-        spec.entries.push(Entry {
-            name,
-            help,
-            group,
-            commands,
-            kind,
-            need,
-            parser,
-        });
-        Setting {
-            index: spec.entries.len() - 1,
-            value: PhantomData,
-        }
+        spec.entries.push(Entry { name, help, group, commands, kind, need, parser });
+        Setting { index: spec.entries.len() - 1, value: PhantomData }
     }
 }
 
@@ -251,22 +217,13 @@ impl<T: PartialOrd + Shown + Send + Sync + 'static> Declaration<'_, T> {
     /// The lowest and the highest value allowed.
     pub fn range(mut self, range: RangeInclusive<T>) -> Self {
         let parse = self.parse;
-        self.help = format!(
-            "{} ({} to {})",
-            self.help,
-            range.start().shown(),
-            range.end().shown()
-        );
+        self.help = format!("{} ({} to {})", self.help, range.start().shown(), range.end().shown());
         self.parse = Box::new(move |text| {
             let value = parse(text)?;
             if range.contains(&value) {
                 return Ok(value);
             }
-            Err(Wrong::expects(format!(
-                "between {} and {}",
-                range.start().shown(),
-                range.end().shown()
-            )))
+            Err(Wrong::expects(format!("between {} and {}", range.start().shown(), range.end().shown())))
         });
         self
     }

@@ -24,9 +24,7 @@ impl Inputs {
         A::Item: Into<String>,
         V: IntoIterator<Item = (&'static str, &'static str)>,
     {
-        let variables = variables
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let variables = variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
             args: args.into_iter().map(Into::into).collect(),
             variables: variables.collect(),
@@ -48,9 +46,7 @@ impl Inputs {
         let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
         Self {
             args: std::env::args_os().map(text).collect(),
-            variables: std::env::vars_os()
-                .map(|(name, value)| (text(name), text(value)))
-                .collect(),
+            variables: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(),
             files: Files::Real,
         }
     }
@@ -58,10 +54,7 @@ impl Inputs {
     pub(crate) fn read(&self, path: &Path) -> io::Result<String> {
         match &self.files {
             Files::Real => std::fs::read_to_string(path),
-            Files::Given(files) => files
-                .get(path)
-                .cloned()
-                .ok_or_else(|| io::ErrorKind::NotFound.into()),
+            Files::Given(files) => files.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into()),
         }
     }
 }

@@ -39,11 +39,7 @@ pub struct Mistakes(pub Vec<Mistake>);
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.0.len();
-        writeln!(
-            f,
-            "the configuration has {count} mistake{}:",
-            if count == 1 { "" } else { "s" }
-        )?;
+        writeln!(f, "the configuration has {count} mistake{}:", if count == 1 { "" } else { "s" })?;
         for mistake in &self.0 {
             writeln!(f, "  {mistake}")?;
         }
@@ -63,10 +59,7 @@ pub struct Mistake {
 impl Mistake {
     /// A mistake that only several settings together show; `what` says what to do.
     pub fn together(name: &'static str, what: &'static str) -> Self {
-        Self {
-            name: name.to_owned(),
-            problem: Problem::Together(what),
-        }
+        Self { name: name.to_owned(), problem: Problem::Together(what) }
     }
 }
 
@@ -150,11 +143,7 @@ impl fmt::Display for Mistake {
             Problem::Flag { said } => f.write_str(said),
             Problem::Inside { said } => write!(f, "{name}: {said}"),
             Problem::Missing => {
-                write!(
-                    f,
-                    "{name}: missing; give --{name}, {} or {name} in the file",
-                    variable(name)
-                )
+                write!(f, "{name}: missing; give --{name}, {} or {name} in the file", variable(name))
             }
             Problem::MissingSecret => {
                 let variable = variable(name);
@@ -163,26 +152,14 @@ impl fmt::Display for Mistake {
                     "{name}: missing; name its file by --{name}-file or {variable}_FILE, or set {variable}"
                 )
             }
-            Problem::NotUnderstood {
-                value: Some(value),
-                origin,
-                expects,
-            } => {
+            Problem::NotUnderstood { value: Some(value), origin, expects } => {
                 write!(f, "{name}: `{value}` from {origin} is not {expects}")
             }
-            Problem::NotUnderstood {
-                value: None,
-                origin,
-                expects,
-            } => {
+            Problem::NotUnderstood { value: None, origin, expects } => {
                 write!(f, "{name}: the value from {origin} is not {expects}")
             }
             Problem::NotYaml { path, said } => {
-                write!(
-                    f,
-                    "{name}: {} is not a YAML mapping of settings: {said}",
-                    path.display()
-                )
+                write!(f, "{name}: {} is not a YAML mapping of settings: {said}", path.display())
             }
             Problem::PasswordInUrl { origin } => write!(
                 f,
@@ -200,32 +177,17 @@ impl fmt::Display for Mistake {
                 write!(f, "{name}: given both by {variable} and by a file; leave one out")
             }
             Problem::Together(what) => write!(f, "{name}: {what}"),
-            Problem::UnknownKey {
-                path,
-                nearest: Some(nearest),
-            } => {
-                write!(
-                    f,
-                    "{name}: not a setting, in {}; did you mean {nearest}?",
-                    path.display()
-                )
+            Problem::UnknownKey { path, nearest: Some(nearest) } => {
+                write!(f, "{name}: not a setting, in {}; did you mean {nearest}?", path.display())
             }
             Problem::UnknownKey { path, nearest: None } => {
-                write!(
-                    f,
-                    "{name}: not a setting of this service, in {}; take it out",
-                    path.display()
-                )
+                write!(f, "{name}: not a setting of this service, in {}; take it out", path.display())
             }
             Problem::UnknownVariable { nearest } => {
                 write!(f, "{name}: not a setting; did you mean {nearest}?")
             }
             Problem::Unreadable { path, origin, kind } => {
-                write!(
-                    f,
-                    "{name}: {} named by {origin} cannot be read: {kind}",
-                    path.display()
-                )
+                write!(f, "{name}: {} named by {origin} cannot be read: {kind}", path.display())
             }
         }
     }

@@ -133,13 +133,7 @@ pub(crate) fn variable(name: &str) -> String {
 impl Spec {
     /// A service without settings; `about` completes "`<service>` …" in its help.
     pub fn new(service: &'static str, about: &'static str) -> Self {
-        Self {
-            service,
-            about,
-            commands: Vec::new(),
-            entries: Vec::new(),
-            rules: Vec::new(),
-        }
+        Self { service, about, commands: Vec::new(), entries: Vec::new(), rules: Vec::new() }
     }
 
     /// Declares a sub-command. A service that has any wants one of them on its command line.

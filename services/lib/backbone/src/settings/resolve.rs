@@ -23,34 +23,19 @@ pub(crate) fn resolve(spec: &Spec, inputs: &Inputs) -> Result<Values, Stop> {
     let mut arguments = arguments::parse(spec, &inputs.args)?;
     let mut mistakes = Vec::new();
     if let Some(problem) = arguments.problem.take() {
-        mistakes.push(Mistake {
-            name: spec.service.to_owned(),
-            problem,
-        });
+        mistakes.push(Mistake { name: spec.service.to_owned(), problem });
     }
     let file = ConfigFile::read(inputs, &arguments, &mut mistakes);
     file.unknown_keys(spec, &mut mistakes);
     let notices = unknown_variables(spec, inputs, &mut mistakes);
 
-    let mut values = Values {
-        command: arguments.command,
-        parsed: Vec::new(),
-        effective: Vec::new(),
-        notices,
-    };
+    let mut values =
+        Values { command: arguments.command, parsed: Vec::new(), effective: Vec::new(), notices };
     // Without its sub-command nothing is known to be wanted; that it is missing has been said.
-    let layers = Layers {
-        inputs,
-        arguments: &arguments,
-        file: &file,
-    };
+    let layers = Layers { inputs, arguments: &arguments, file: &file };
     for entry in &spec.entries {
         let wanted = entry.belongs_to(arguments.command);
-        let parsed = if wanted {
-            layers.take(entry, &mut values.effective, &mut mistakes)
-        } else {
-            None
-        };
+        let parsed = if wanted { layers.take(entry, &mut values.effective, &mut mistakes) } else { None };
         values.parsed.push(parsed);
     }
     if mistakes.is_empty() {
@@ -59,11 +44,7 @@ pub(crate) fn resolve(spec: &Spec, inputs: &Inputs) -> Result<Values, Stop> {
     if !mistakes.is_empty() {
         return Err(Stop::Mistakes(Mistakes(mistakes)));
     }
-    if arguments.check_config {
-        Err(Stop::Said(values.render()))
-    } else {
-        Ok(values)
-    }
+    if arguments.check_config { Err(Stop::Said(values.render())) } else { Ok(values) }
 }
 
 struct Layers<'a> {
@@ -79,12 +60,7 @@ impl Layers<'_> {
         effective: &mut Vec<Effective>,
         mistakes: &mut Vec<Mistake>,
     ) -> Option<super::Parsed> {
-        let mut wrong = |problem| {
-            mistakes.push(Mistake {
-                name: entry.name.to_owned(),
-                problem,
-            })
-        };
+        let mut wrong = |problem| mistakes.push(Mistake { name: entry.name.to_owned(), problem });
         let (text, origin) = match self.find(entry) {
             Ok(found) => found,
             Err(problem) => {
@@ -93,34 +69,20 @@ impl Layers<'_> {
             }
         };
         if text.is_none() && entry.need == Need::Required {
-            wrong(if entry.kind == Kind::Secret {
-                Problem::MissingSecret
-            } else {
-                Problem::Missing
-            });
+            wrong(if entry.kind == Kind::Secret { Problem::MissingSecret } else { Problem::Missing });
             return None;
         }
         match (entry.parser)(text.as_deref()) {
             Ok(parsed) => {
                 if leaks_password(entry, text.as_deref(), &origin) {
-                    wrong(Problem::PasswordInUrl {
-                        origin: origin.clone(),
-                    });
+                    wrong(Problem::PasswordInUrl { origin: origin.clone() });
                 }
-                effective.push(Effective {
-                    name: entry.name,
-                    shown: shown(entry, text.as_deref()),
-                    origin,
-                });
+                effective.push(Effective { name: entry.name, shown: shown(entry, text.as_deref()), origin });
                 Some(parsed)
             }
             Err(expected) => {
                 let value = text.filter(|_| entry.kind == Kind::Plain);
-                wrong(Problem::NotUnderstood {
-                    value,
-                    origin,
-                    expects: expected.expects,
-                });
+                wrong(Problem::NotUnderstood { value, origin, expects: expected.expects });
                 None
             }
         }
@@ -150,11 +112,7 @@ impl Layers<'_> {
                 match self.inputs.read(&path) {
                     // Editors end a file with a line break that is not part of the secret.
                     Ok(text) => Ok((Some(text.trim_end_matches(['\n', '\r']).to_owned()), origin)),
-                    Err(error) => Err(Problem::Unreadable {
-                        path,
-                        origin,
-                        kind: error.kind(),
-                    }),
+                    Err(error) => Err(Problem::Unreadable { path, origin, kind: error.kind() }),
                 }
             }
             (None, None) => Ok((None, Origin::Nowhere)),
@@ -169,23 +127,13 @@ impl Layers<'_> {
             return Some((text, Origin::Variable(variable.to_owned())));
         }
         let text = self.file.keys.get(name)?;
-        Some((
-            text.clone(),
-            Origin::File {
-                path: self.file.path.clone(),
-                key: name.to_owned(),
-            },
-        ))
+        Some((text.clone(), Origin::File { path: self.file.path.clone(), key: name.to_owned() }))
     }
 }
 
 /// A variable that is set; an empty one counts as not set, since that is how compose files leave one out.
 fn variable_of(inputs: &Inputs, variable: &str) -> Option<String> {
-    inputs
-        .variables
-        .get(variable)
-        .filter(|value| !value.is_empty())
-        .cloned()
+    inputs.variables.get(variable).filter(|value| !value.is_empty()).cloned()
 }
 
 fn leaks_password(entry: &Entry, text: Option<&str>, origin: &Origin) -> bool {
@@ -218,34 +166,18 @@ struct ConfigFile {
 impl ConfigFile {
     fn read(inputs: &Inputs, arguments: &Arguments, mistakes: &mut Vec<Mistake>) -> Self {
         let variable = super::variable(CONFIG);
-        let named = arguments
-            .flags
-            .get(CONFIG)
-            .map(|path| (path.clone(), Origin::Flag(CONFIG.to_owned())));
-        let named = named.or_else(|| {
-            Some((
-                variable_of(inputs, &variable)?,
-                Origin::Variable(variable.clone()),
-            ))
-        });
+        let named = arguments.flags.get(CONFIG).map(|path| (path.clone(), Origin::Flag(CONFIG.to_owned())));
+        let named =
+            named.or_else(|| Some((variable_of(inputs, &variable)?, Origin::Variable(variable.clone()))));
         let Some((path, origin)) = named else {
             return Self::default();
         };
         let path = PathBuf::from(path);
-        let mut wrong = |problem| {
-            mistakes.push(Mistake {
-                name: CONFIG.to_owned(),
-                problem,
-            })
-        };
+        let mut wrong = |problem| mistakes.push(Mistake { name: CONFIG.to_owned(), problem });
         let text = match inputs.read(&path) {
             Ok(text) => text,
             Err(error) => {
-                wrong(Problem::Unreadable {
-                    path,
-                    origin,
-                    kind: error.kind(),
-                });
+                wrong(Problem::Unreadable { path, origin, kind: error.kind() });
                 return Self::default();
             }
         };
@@ -261,23 +193,14 @@ impl ConfigFile {
     fn unknown_keys(&self, spec: &Spec, mistakes: &mut Vec<Mistake>) {
         let known: BTreeSet<String> = spec.entries.iter().map(flag).collect();
         for key in self.keys.keys().filter(|key| !known.contains(*key)) {
-            let is_secret = spec
-                .entries
-                .iter()
-                .any(|entry| entry.kind == Kind::Secret && entry.name == key);
+            let is_secret = spec.entries.iter().any(|entry| entry.kind == Kind::Secret && entry.name == key);
             let path = self.path.clone();
             let problem = if is_secret {
                 Problem::SecretInFile { path }
             } else {
-                Problem::UnknownKey {
-                    path,
-                    nearest: nearest(key, spec),
-                }
+                Problem::UnknownKey { path, nearest: nearest(key, spec) }
             };
-            mistakes.push(Mistake {
-                name: key.clone(),
-                problem,
-            });
+            mistakes.push(Mistake { name: key.clone(), problem });
         }
     }
 }
@@ -314,10 +237,7 @@ fn flatten(name: Option<&str>, value: &serde_json::Value, keys: &mut BTreeMap<St
         }
         (None, _) | (_, Value::Null) => {}
         (Some(name), Value::Array(items)) => {
-            keys.insert(
-                name.to_owned(),
-                items.iter().map(scalar).collect::<Vec<_>>().join(","),
-            );
+            keys.insert(name.to_owned(), items.iter().map(scalar).collect::<Vec<_>>().join(","));
         }
         (Some(name), value) => {
             keys.insert(name.to_owned(), scalar(value));
@@ -331,12 +251,7 @@ fn declared_twice(spec: &Spec) -> Vec<Mistake> {
         seen.insert(flag(entry)) && (entry.kind != Kind::Secret || seen.insert(entry.name.to_owned()))
     };
     let twice = spec.entries.iter().filter(|entry| !is_new(entry));
-    twice
-        .map(|entry| Mistake {
-            name: entry.name.to_owned(),
-            problem: Problem::DeclaredTwice,
-        })
-        .collect()
+    twice.map(|entry| Mistake { name: entry.name.to_owned(), problem: Problem::DeclaredTwice }).collect()
 }
 
 /// A misspelt variable is a mistake; one that resembles none of ours belongs to somebody else in the same
@@ -357,13 +272,8 @@ fn unknown_variables(spec: &Spec, inputs: &Inputs, mistakes: &mut Vec<Mistake>) 
         let near = known.iter().find(|candidate| distance(candidate, name) <= 2);
         match near {
             Some(nearest) => {
-                let problem = Problem::UnknownVariable {
-                    nearest: nearest.clone(),
-                };
-                mistakes.push(Mistake {
-                    name: name.clone(),
-                    problem,
-                });
+                let problem = Problem::UnknownVariable { nearest: nearest.clone() };
+                mistakes.push(Mistake { name: name.clone(), problem });
             }
             None => notices.push(name.clone()),
         }
@@ -372,14 +282,8 @@ fn unknown_variables(spec: &Spec, inputs: &Inputs, mistakes: &mut Vec<Mistake>) 
 }
 
 fn nearest(key: &str, spec: &Spec) -> Option<&'static str> {
-    let scored = spec
-        .entries
-        .iter()
-        .map(|entry| (distance(entry.name, key), entry.name));
-    scored
-        .filter(|(distance, _)| *distance <= 3)
-        .min()
-        .map(|(_, name)| name)
+    let scored = spec.entries.iter().map(|entry| (distance(entry.name, key), entry.name));
+    scored.filter(|(distance, _)| *distance <= 3).min().map(|(_, name)| name)
 }
 
 /// How many letters have to be put in, taken out or exchanged to make one word of the other.

@@ -20,10 +20,7 @@ fn small(spec: &mut Spec) -> (Setting<Duration>, Setting<usize>, Setting<Option<
         .duration("lease", "how long")
         .range(Duration::from_secs(1)..=Duration::from_secs(60))
         .default("10s");
-    let batch = scope
-        .number("batch-max", "how many")
-        .range(1..=1000)
-        .default("500");
+    let batch = scope.number("batch-max", "how many").range(1..=1000).default("500");
     let password = scope.secret("password", "a password").optional();
     (lease, batch, password)
 }
@@ -49,11 +46,7 @@ fn a_flag_wins_over_a_variable_over_the_file_over_the_default() {
 
 #[track_caller]
 fn check_duration(text: &str, expected_ms: Option<u64>) {
-    assert_eq!(
-        text::duration(text).ok(),
-        expected_ms.map(Duration::from_millis),
-        "{text}"
-    );
+    assert_eq!(text::duration(text).ok(), expected_ms.map(Duration::from_millis), "{text}");
 }
 
 #[test]
@@ -63,16 +56,7 @@ fn durations_are_written_with_their_units() {
     check_duration("10s", Some(10_000));
     check_duration("1h30m", Some(5_400_000));
     check_duration("2d", Some(172_800_000));
-    for wrong in [
-        "",
-        "10",
-        "s",
-        "1.5s",
-        "-1s",
-        "1x",
-        "99999999999999999999s",
-        "400000000000d",
-    ] {
+    for wrong in ["", "10", "s", "1.5s", "-1s", "1x", "99999999999999999999s", "400000000000d"] {
         check_duration(wrong, None);
     }
 }
@@ -91,9 +75,7 @@ fn check_mistakes(args: &[&str], variables: &[(&'static str, &'static str)], fil
     small(&mut spec);
     spec.all().text("registry", "where").required();
     let stop = spec.parse(&inputs(args, variables, file)).expect_err("mistakes");
-    let Stop::Mistakes(mistakes) = stop else {
-        panic!("not mistakes: {stop:?}")
-    };
+    let Stop::Mistakes(mistakes) = stop else { panic!("not mistakes: {stop:?}") };
     let told: Vec<String> = mistakes.0.iter().map(Mistake::to_string).collect();
     assert_eq!(told, expected);
     assert!(!mistakes.to_string().contains(SECRET));
@@ -141,17 +123,10 @@ fn a_file_that_is_not_yaml_or_not_there_is_a_mistake_among_others() {
         ],
     );
     let spec = Spec::new("ehr-adapter", "test");
-    let stop = spec
-        .parse(&Inputs::new(["ehr-adapter"], [("VERTEBRA_CONFIG", "/nowhere")]))
-        .expect_err("missing");
-    let Stop::Mistakes(mistakes) = stop else {
-        panic!("not mistakes")
-    };
-    assert!(
-        mistakes
-            .to_string()
-            .contains("config: /nowhere named by VERTEBRA_CONFIG cannot be read")
-    );
+    let stop =
+        spec.parse(&Inputs::new(["ehr-adapter"], [("VERTEBRA_CONFIG", "/nowhere")])).expect_err("missing");
+    let Stop::Mistakes(mistakes) = stop else { panic!("not mistakes") };
+    assert!(mistakes.to_string().contains("config: /nowhere named by VERTEBRA_CONFIG cannot be read"));
 }
 
 #[test]
@@ -166,11 +141,7 @@ fn a_secret_comes_from_a_file_or_a_variable_and_is_never_printed() {
         let (_, _, password) = small(&mut spec);
         let values = spec.parse(&inputs(&args, &variables, file)).expect("valid");
         assert_eq!(values.get(&password).as_ref().map(Secret::reveal), Some(SECRET));
-        for printed in [
-            format!("{values:?}"),
-            format!("{:?}", values.get(&password)),
-            values.render(),
-        ] {
+        for printed in [format!("{values:?}"), format!("{:?}", values.get(&password)), values.render()] {
             assert!(!printed.contains(SECRET), "{printed}");
         }
     }
@@ -198,15 +169,10 @@ fn a_secret_comes_from_a_file_or_a_variable_and_is_never_printed() {
 fn check_config_prints_what_is_in_effect_and_where_it_came_from() {
     let mut spec = Spec::new("ehr-adapter", "test");
     small(&mut spec);
-    let given = inputs(
-        &["--check-config", "--password-file", "/run/secret"],
-        &[("VERTEBRA_LEASE", "3s")],
-        "",
-    );
+    let given =
+        inputs(&["--check-config", "--password-file", "/run/secret"], &[("VERTEBRA_LEASE", "3s")], "");
     let stop = spec.parse(&given).expect_err("an end");
-    let Stop::Said(text) = stop else {
-        panic!("not said: {stop:?}")
-    };
+    let Stop::Said(text) = stop else { panic!("not said: {stop:?}") };
     let expected = "lease     = 3s  (from VERTEBRA_LEASE)\n\
                     batch-max = 500  (from its default)\n\
                     password  = [secret]  (from --password-file)\n";
@@ -219,12 +185,8 @@ fn help_groups_the_settings_and_teaches_their_variables_and_defaults() {
     let land = spec.command("land", "listens");
     Common::declare(spec.all());
     Ledger::declare(spec.within(&[land]));
-    let stop = spec
-        .parse(&Inputs::new(["ehr-adapter", "land", "--help"], []))
-        .expect_err("an end");
-    let Stop::Said(text) = stop else {
-        panic!("not said: {stop:?}")
-    };
+    let stop = spec.parse(&Inputs::new(["ehr-adapter", "land", "--help"], [])).expect_err("an end");
+    let Stop::Said(text) = stop else { panic!("not said: {stop:?}") };
     for wanted in [
         "Kafka and the registry:",
         "Ledger:",
@@ -243,27 +205,16 @@ fn settings_of_another_sub_command_are_known_and_not_wanted() {
     let mut spec = Spec::new("ehr-adapter", "test");
     let land = spec.command("land", "listens");
     let translate = spec.command("translate", "translates");
-    let listen = spec
-        .within(&[land])
-        .address("mllp-listen", "where")
-        .default("127.0.0.1:2575");
+    let listen = spec.within(&[land]).address("mllp-listen", "where").default("127.0.0.1:2575");
     spec.within(&[translate]).text("postgres", "where").required();
     let values = spec.parse(&inputs(&["land"], &[], "postgres: x")).expect("valid");
-    assert_eq!(
-        (values.command(), values.get(&listen).port()),
-        (Some("land"), 2575)
-    );
+    assert_eq!((values.command(), values.get(&listen).port()), (Some("land"), 2575));
 
     let stop = spec.parse(&inputs(&["translate"], &[], "")).expect_err("missing");
     assert!(matches!(stop, Stop::Mistakes(mistakes) if mistakes.0[0].name == "postgres"));
     let stop = spec.parse(&inputs(&[], &[], "")).expect_err("no command");
-    let Stop::Mistakes(mistakes) = stop else {
-        panic!("not mistakes")
-    };
-    assert!(
-        mistakes.to_string().contains("requires a subcommand"),
-        "{mistakes}"
-    );
+    let Stop::Mistakes(mistakes) = stop else { panic!("not mistakes") };
+    assert!(mistakes.to_string().contains("requires a subcommand"), "{mistakes}");
 }
 
 #[test]
@@ -302,10 +253,7 @@ fn nested_keys_and_lists_of_the_file_are_the_flat_names() {
     assert_eq!(read.log_format, LogFormat::Text);
     assert_eq!(values.notices(), ["VERTEBRA_SOMEBODY_ELSES"]);
     let printed = format!("{read:?} {:?} {}", ledger.values(&values), values.render());
-    assert!(
-        !printed.contains(SECRET) && !printed.contains("hunter2"),
-        "{printed}"
-    );
+    assert!(!printed.contains(SECRET) && !printed.contains("hunter2"), "{printed}");
 }
 
 #[test]
@@ -318,33 +266,18 @@ fn what_does_not_go_together_is_told_when_each_is_valid_by_itself() {
         ("VERTEBRA_POSTGRES_PASSWORD", "again"),
     ]);
     let stop = spec.parse(&inputs(&[], &variables, "")).expect_err("mistakes");
-    let Stop::Mistakes(mistakes) = stop else {
-        panic!("not mistakes")
-    };
+    let Stop::Mistakes(mistakes) = stop else { panic!("not mistakes") };
     let names: Vec<&str> = mistakes.0.iter().map(|mistake| mistake.name.as_str()).collect();
-    assert_eq!(
-        names,
-        ["kafka-sasl-username", "kafka-sasl-password", "postgres-url"]
-    );
+    assert_eq!(names, ["kafka-sasl-username", "kafka-sasl-password", "postgres-url"]);
 }
 
 #[test]
 fn a_password_within_a_url_comes_from_the_environment_only() {
     let (spec, ..) = whole();
-    let args = [
-        "--postgres-url",
-        "postgres://me:hunter2@db/v",
-        "--kafka-bootstrap",
-        "k:1",
-    ];
+    let args = ["--postgres-url", "postgres://me:hunter2@db/v", "--kafka-bootstrap", "k:1"];
     let stop = spec.parse(&inputs(&args, &URLS, "")).expect_err("refused");
-    let Stop::Mistakes(mistakes) = stop else {
-        panic!("not mistakes")
-    };
+    let Stop::Mistakes(mistakes) = stop else { panic!("not mistakes") };
     let text = mistakes.to_string();
-    assert!(
-        text.contains("postgres-url: the URL from --postgres-url holds a password"),
-        "{text}"
-    );
+    assert!(text.contains("postgres-url: the URL from --postgres-url holds a password"), "{text}");
     assert!(!text.contains("hunter2"), "{text}");
 }

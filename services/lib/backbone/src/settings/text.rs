@@ -57,10 +57,7 @@ impl ServiceUrl {
     /// The text is no such URL.
     pub fn parse(text: &str, schemes: &[&str]) -> Result<Self, Wrong> {
         let wrong = || {
-            Wrong::expects(format!(
-                "a URL with a host, beginning with {}",
-                schemes.join(":// or ") + "://"
-            ))
+            Wrong::expects(format!("a URL with a host, beginning with {}", schemes.join(":// or ") + "://"))
         };
         let url = Url::parse(text.trim()).map_err(|_| wrong())?;
         if !schemes.contains(&url.scheme()) || url.host_str().is_none_or(str::is_empty) {
@@ -123,13 +120,8 @@ impl Shown for Duration {
     fn shown(&self) -> String {
         let ms = self.as_millis();
         let units = [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")];
-        let fitting = units
-            .iter()
-            .find(|(unit_ms, _)| ms >= *unit_ms && ms.is_multiple_of(*unit_ms));
-        fitting.map_or_else(
-            || format!("{ms}ms"),
-            |(unit_ms, unit)| format!("{}{unit}", ms / unit_ms),
-        )
+        let fitting = units.iter().find(|(unit_ms, _)| ms >= *unit_ms && ms.is_multiple_of(*unit_ms));
+        fitting.map_or_else(|| format!("{ms}ms"), |(unit_ms, unit)| format!("{}{unit}", ms / unit_ms))
     }
 }
 
@@ -180,11 +172,8 @@ pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
             "d" => 86_400_000,
             _ => return Err(wrong()),
         };
-        let part_ms = count
-            .parse::<u64>()
-            .ok()
-            .and_then(|count| count.checked_mul(unit_ms))
-            .ok_or_else(wrong)?;
+        let part_ms =
+            count.parse::<u64>().ok().and_then(|count| count.checked_mul(unit_ms)).ok_or_else(wrong)?;
         total_ms = total_ms.checked_add(part_ms).ok_or_else(wrong)?;
         rest = next;
     }
@@ -203,9 +192,5 @@ pub(crate) fn bytes(text: &str) -> Result<usize, Wrong> {
         "GiB" => 1 << 30,
         _ => return Err(wrong()),
     };
-    count
-        .parse::<usize>()
-        .ok()
-        .and_then(|count| count.checked_mul(unit_bytes))
-        .ok_or_else(wrong)
+    count.parse::<usize>().ok().and_then(|count| count.checked_mul(unit_bytes)).ok_or_else(wrong)
 }

@@ -26,9 +26,7 @@ impl Values {
     /// program, found by its first run.
     pub fn get<T: 'static>(&self, setting: &Setting<T>) -> &T {
         let value = self.parsed.get(setting.index).and_then(Option::as_ref);
-        value
-            .and_then(|value| value.downcast_ref())
-            .expect("a setting of this service and this sub-command")
+        value.and_then(|value| value.downcast_ref()).expect("a setting of this service and this sub-command")
     }
 
     /// The sub-command given, of a service that has some.
@@ -43,12 +41,7 @@ impl Values {
 
     /// The whole configuration as text: each value with where it came from, secrets masked.
     pub fn render(&self) -> String {
-        let width = self
-            .effective
-            .iter()
-            .map(|line| line.name.len())
-            .max()
-            .unwrap_or(0);
+        let width = self.effective.iter().map(|line| line.name.len()).max().unwrap_or(0);
         let lines = self.effective.iter().map(|line| {
             let Effective { name, shown, origin } = line;
             format!("{name:width$} = {shown}  (from {origin})\n")
@@ -59,9 +52,6 @@ impl Values {
 
 impl std::fmt::Debug for Values {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Values")
-            .field("command", &self.command)
-            .field("effective", &self.effective)
-            .finish()
+        f.debug_struct("Values").field("command", &self.command).field("effective", &self.effective).finish()
     }
 }

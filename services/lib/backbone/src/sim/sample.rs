@@ -1,11 +1,11 @@
 //! A small projection for the simulation: it has everything that can go wrong (rejects, panics, deadlines, commands,
 //! corrections, withdrawals, a compacted output).
 
+use super::Sim;
 use crate::contract::{Contract, Schemas, TopicPolicy};
+use crate::fact::Fact;
 use crate::program::Folding;
 use crate::projection::{Column, Cx, On, Projection, Reason, Reject, ReportRow, Rows, Table};
-use super::Sim;
-use crate::fact::Fact;
 use crate::record::OutRecord;
 use crate::sink::{Outcome, Sink, Unavailable};
 use canon::event::{Change, ContentHasher, Event, Name, event_id};
@@ -100,7 +100,13 @@ impl Tally {
         self.left.iter().chain(&self.right).sum()
     }
 
-    fn took(&mut self, new: bool, key: &EncounterToken, mood: &str, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
+    fn took(
+        &mut self,
+        new: bool,
+        key: &EncounterToken,
+        mood: &str,
+        cx: &mut Cx<'_, ()>,
+    ) -> Result<(), Reject> {
         self.doubled += u32::from(!new);
         let name = |kind: &str| Name::new(kind, &[key.to_string()]);
         cx.emit(name("sum"), key, Sum::new(self.sum(), ""));
@@ -151,7 +157,13 @@ impl On<Right> for Tally {
 
 /// The declaration.
 pub(crate) fn folding() -> Folding<Tally> {
-    Folding::new(()).on::<Left>().on::<Right>().emits::<Sum>().emits::<Order>().emits::<Note>().reports::<TallyRow>()
+    Folding::new(())
+        .on::<Left>()
+        .on::<Right>()
+        .emits::<Sum>()
+        .emits::<Order>()
+        .emits::<Note>()
+        .reports::<TallyRow>()
 }
 
 /// Two lanes; sums are compacted, orders are commands.

@@ -91,7 +91,12 @@ fn instance(sim: &Sim, store: &MemoryStore<Sim>, broker: &SimBroker, orders: &Or
             publisher: Arc::new(broker.clone()),
             env: sim.clone(),
             watch: Arc::new(Unwatched),
-            limits: RelayLimits { lease, rows_max: 5, idle: Duration::from_millis(700), ..RelayLimits::default() },
+            limits: RelayLimits {
+                lease,
+                rows_max: 5,
+                idle: Duration::from_millis(700),
+                ..RelayLimits::default()
+            },
         };
         tasks.push(Box::pin(async move { relay.run(CancellationToken::new()).await }));
     }
@@ -106,7 +111,8 @@ impl Scenario {
         store.tables().without_fence = weakened == Weakened::LaneFence;
         let mut broker = SimBroker::new(&sim, &sample::contract(), &TOPICS, sample::schemas());
         broker.without_fence = weakened == Weakened::BrokerFence;
-        let mut scenario = Self { sim, store, broker, orders: Orders::default(), inputs: Vec::new(), killers: Vec::new() };
+        let mut scenario =
+            Self { sim, store, broker, orders: Orders::default(), inputs: Vec::new(), killers: Vec::new() };
         scenario.disturb();
         scenario.sim.heal();
         scenario.settle()?;
@@ -287,7 +293,10 @@ impl Scenario {
                     && record.key.as_deref() == Some(key.to_string().as_bytes())
             });
             if parked.reason == Reason::Crash && !is_killer {
-                return Err(format!("{} {} was parked for a crash it did not cause", record.topic, record.offset));
+                return Err(format!(
+                    "{} {} was parked for a crash it did not cause",
+                    record.topic, record.offset
+                ));
             }
         }
         Ok(())
@@ -346,7 +355,9 @@ impl Scenario {
             let mine = sample::contract().partition_of(topic, key.as_bytes()) == lane;
             let (most, last) = seen.get(key.as_bytes()).map_or((0, 0), |(most, _, last)| (*most, *last));
             if of == topic && mine && (*counter, *counter) != (most, last) {
-                return Err(format!("{topic}/{lane} {key}: counted {counter}, published {most}, last {last}"));
+                return Err(format!(
+                    "{topic}/{lane} {key}: counted {counter}, published {most}, last {last}"
+                ));
             }
         }
         Ok(())
@@ -368,13 +379,42 @@ impl Scenario {
         let rebuilt = rebuild(&ground, &journal, read).map_err(|error| error.to_string())?;
         let mine = |key: &str| contract.partition_of(Left::TOPIC, key.as_bytes()) == number;
         let live = Rebuilt {
-            states: tables.states.iter().filter(|((_, key), _)| mine(key)).map(|((_, key), state)| (key.clone(), state.clone())).collect(),
-            deadlines: tables.deadlines.iter().filter(|((of, _), _)| *of == lane).map(|((_, key), at)| (key.clone(), *at)).collect(),
-            parked: tables.parked.iter().filter(|(of, _)| *of == lane).map(|(_, parked)| parked.clone()).collect(),
-            rows: tables.rows.iter().filter(|((_, row), _)| mine(row)).map(|(at, row)| (at.clone(), row.clone())).collect(),
-            facts: tables.emitted.values().filter(|row| mine(&row.key)).map(|row| (row.fact, (row.content, row.withdrawn))).collect(),
+            states: tables
+                .states
+                .iter()
+                .filter(|((_, key), _)| mine(key))
+                .map(|((_, key), state)| (key.clone(), state.clone()))
+                .collect(),
+            deadlines: tables
+                .deadlines
+                .iter()
+                .filter(|((of, _), _)| *of == lane)
+                .map(|((_, key), at)| (key.clone(), *at))
+                .collect(),
+            parked: tables
+                .parked
+                .iter()
+                .filter(|(of, _)| *of == lane)
+                .map(|(_, parked)| parked.clone())
+                .collect(),
+            rows: tables
+                .rows
+                .iter()
+                .filter(|((_, row), _)| mine(row))
+                .map(|(at, row)| (at.clone(), row.clone()))
+                .collect(),
+            facts: tables
+                .emitted
+                .values()
+                .filter(|row| mine(&row.key))
+                .map(|row| (row.fact, (row.content, row.withdrawn)))
+                .collect(),
         };
-        if rebuilt == live { Ok(()) } else { Err(format!("lane {number}: a rebuild differs:\n{rebuilt:#?}\nlive:\n{live:#?}")) }
+        if rebuilt == live {
+            Ok(())
+        } else {
+            Err(format!("lane {number}: a rebuild differs:\n{rebuilt:#?}\nlive:\n{live:#?}"))
+        }
     }
 }
 

@@ -42,12 +42,7 @@ impl Stand {
         let kafka = KafkaSettings::plaintext(bootstrap, "kafka-edge-test");
         let admin = Admin::new(&kafka).expect("a client");
         let suffix = uuid::Uuid::new_v4().simple().to_string();
-        Some(Self {
-            kafka,
-            admin,
-            suffix,
-            made: Mutex::default(),
-        })
+        Some(Self { kafka, admin, suffix, made: Mutex::default() })
     }
 
     /// A name that nobody else has.
@@ -58,10 +53,7 @@ impl Stand {
     /// A topic that nobody else has. Its name lives as long as the test's process, as names from the catalog do.
     pub(crate) async fn topic(&self, what: &str, partitions: u32) -> &'static str {
         let name: &'static str = Box::leak(self.name(what).into_boxed_str());
-        self.admin
-            .create_topic(name, partitions, 1, &BTreeMap::new())
-            .await
-            .expect("a topic");
+        self.admin.create_topic(name, partitions, 1, &BTreeMap::new()).await.expect("a topic");
         self.made.lock().expect("not poisoned").push(name);
         let begun = std::time::Instant::now();
         while self.admin.held(name).await.is_err() {
@@ -108,12 +100,7 @@ fn send(producer: &BaseProducer, topic: &str, values: &[&str]) {
 /// The processor time that this process has used.
 pub(crate) fn cpu_time() -> Duration {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("statistics");
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .expect("fields")
-        .split_whitespace()
-        .collect();
+    let fields: Vec<&str> = stat.rsplit(')').next().expect("fields").split_whitespace().collect();
     let ticks = |index: usize| fields[index].parse::<u64>().expect("ticks");
     // Fields 14 and 15, in hundredths of a second.
     Duration::from_millis((ticks(11) + ticks(12)) * 10)

@@ -13,10 +13,7 @@ use uuid::Uuid;
 pub(crate) async fn states_come_back_as_they_were_written<S: Store>(store: S) {
     let fence = own(&store, lane(0)).await.fence;
     let bodies = [
-        (
-            "plain",
-            json!({"open": {"c1": {"amount": "12.34"}}, "billed": [], "finished": false}),
-        ),
+        ("plain", json!({"open": {"c1": {"amount": "12.34"}}, "billed": [], "finished": false})),
         ("nothing", Value::Null),
         ("text", json!("Ünïcode, \"quotes\", \\ and \n")),
         ("nul", json!({"field": "a\u{0}b"})),
@@ -30,35 +27,16 @@ pub(crate) async fn states_come_back_as_they_were_written<S: Store>(store: S) {
     for (key, body) in bodies {
         assert_eq!(loaded.states[key], state(body), "{key}");
     }
-    let writer = own(
-        &store,
-        LaneId {
-            processor: WRITER,
-            number: 0,
-        },
-    )
-    .await
-    .fence;
-    assert!(
-        load(&store, &writer, &keys).await.states.is_empty(),
-        "each processor has its own"
-    );
+    let writer = own(&store, LaneId { processor: WRITER, number: 0 }).await.fence;
+    assert!(load(&store, &writer, &keys).await.states.is_empty(), "each processor has its own");
 }
 
 pub(crate) async fn of_a_key_written_twice_the_last_state_stays<S: Store>(store: S) {
     let fence = own(&store, lane(0)).await.fence;
-    let fence = commit(
-        &store,
-        &fence,
-        states(&[("x", json!(1)), ("y", json!(2)), ("x", json!(3))]),
-    )
-    .await;
+    let fence = commit(&store, &fence, states(&[("x", json!(1)), ("y", json!(2)), ("x", json!(3))])).await;
     let fence = commit(&store, &fence, states(&[("y", json!(4))])).await;
     let loaded = load(&store, &fence, &["x", "y", "x"]).await;
-    assert_eq!(
-        (&loaded.states["x"].body, &loaded.states["y"].body),
-        (&json!(3), &json!(4))
-    );
+    assert_eq!((&loaded.states["x"].body, &loaded.states["y"].body), (&json!(3), &json!(4)));
 }
 
 fn record(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&str, &[u8])]) -> Record {
@@ -69,58 +47,27 @@ fn record(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&st
         timestamp: Timestamp(77),
         key: key.map(<[u8]>::to_vec),
         value: value.map(<[u8]>::to_vec),
-        headers: headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), value.to_vec()))
-            .collect(),
+        headers: headers.iter().map(|(name, value)| ((*name).to_owned(), value.to_vec())).collect(),
     }
 }
 
 fn parked(chain: Option<&str>, item: ParkedItem) -> Parked {
     let detail = "PID-3 is missing\u{0}".to_owned();
-    Parked {
-        chain: chain.map(str::to_owned),
-        item,
-        reason: Reason::Invalid,
-        detail,
-        at: Timestamp(99),
-    }
+    Parked { chain: chain.map(str::to_owned), item, reason: Reason::Invalid, detail, at: Timestamp(99) }
 }
 
 pub(crate) async fn a_parked_chain_is_met_by_every_lane_of_its_processor<S: Store>(store: S) {
     let (first, second) = (own(&store, lane(0)).await.fence, own(&store, lane(1)).await.fence);
-    let writer = own(
-        &store,
-        LaneId {
-            processor: WRITER,
-            number: 0,
-        },
-    )
-    .await
-    .fence;
-    let deadline = ParkedItem::Deadline {
-        key: "k2".into(),
-        at: Timestamp(5),
-    };
+    let writer = own(&store, LaneId { processor: WRITER, number: 0 }).await.fence;
+    let deadline = ParkedItem::Deadline { key: "k2".into(), at: Timestamp(5) };
     let items = vec![
         parked(Some("k1"), ParkedItem::Record(record(1, Some(b"k1"), None, &[]))),
         parked(Some("k2"), deadline),
         parked(None, ParkedItem::Record(record(2, Some(b"k3"), None, &[]))),
     ];
-    commit(
-        &store,
-        &first,
-        Changes {
-            parked: items,
-            ..Changes::default()
-        },
-    )
-    .await;
+    commit(&store, &first, Changes { parked: items, ..Changes::default() }).await;
     let want: HashSet<String> = ["k1".to_owned(), "k2".to_owned()].into();
-    assert_eq!(
-        load(&store, &second, &["k1", "k2", "k3", "k4"]).await.parked,
-        want
-    );
+    assert_eq!(load(&store, &second, &["k1", "k2", "k3", "k4"]).await.parked, want);
     assert_eq!(load(&store, &writer, &["k1", "k2"]).await.parked, HashSet::new());
 }
 
@@ -132,73 +79,24 @@ pub(crate) async fn parked_records_keep_their_very_bytes<S: Inspect>(store: S) {
         record(2, None, None, &[]),
         record(3, Some(b""), Some(b""), &[]),
     ];
-    let items = records
-        .iter()
-        .map(|record| parked(None, ParkedItem::Record(record.clone())))
-        .collect();
-    commit(
-        &store,
-        &fence,
-        Changes {
-            parked: items,
-            ..Changes::default()
-        },
-    )
-    .await;
+    let items = records.iter().map(|record| parked(None, ParkedItem::Record(record.clone()))).collect();
+    commit(&store, &fence, Changes { parked: items, ..Changes::default() }).await;
     let kept = store.parked_bytes(CASES).await;
-    let want = records.map(|record| {
-        (
-            record.topic.to_owned(),
-            record.offset,
-            record.key,
-            record.value,
-            record.headers,
-        )
-    });
+    let want = records
+        .map(|record| (record.topic.to_owned(), record.offset, record.key, record.value, record.headers));
     assert_eq!(kept, want);
 }
 
 pub(crate) async fn identities_once_seen_are_known<S: Store>(store: S) {
     let fence = own(&store, lane(0)).await.fence;
     let [one, two, three] = [1, 2, 3].map(Uuid::from_u128);
-    let seen = vec![
-        ("a".into(), one),
-        ("a".into(), two),
-        ("b".into(), one),
-        ("a".into(), one),
-    ];
-    let fence = commit(
-        &store,
-        &fence,
-        Changes {
-            seen,
-            ..Changes::default()
-        },
-    )
-    .await;
-    let fence = commit(
-        &store,
-        &fence,
-        Changes {
-            seen: vec![("a".into(), two)],
-            ..Changes::default()
-        },
-    )
-    .await;
+    let seen = vec![("a".into(), one), ("a".into(), two), ("b".into(), one), ("a".into(), one)];
+    let fence = commit(&store, &fence, Changes { seen, ..Changes::default() }).await;
+    let fence = commit(&store, &fence, Changes { seen: vec![("a".into(), two)], ..Changes::default() }).await;
     let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
     let identities = vec![("a".into(), three), ("a".into(), one), ("c".into(), one)];
-    let loaded = tx
-        .load(&Want {
-            identities,
-            ..Want::default()
-        })
-        .await
-        .expect("loaded");
-    assert_eq!(
-        loaded.seen.get("a"),
-        Some(&HashSet::from([one, two])),
-        "all that were seen under the name"
-    );
+    let loaded = tx.load(&Want { identities, ..Want::default() }).await.expect("loaded");
+    assert_eq!(loaded.seen.get("a"), Some(&HashSet::from([one, two])), "all that were seen under the name");
     assert_eq!(loaded.seen.get("c").map_or(0, HashSet::len), 0);
     assert!(!loaded.seen.contains_key("b"));
 }
@@ -216,16 +114,8 @@ pub(crate) async fn the_emission_ledger_keeps_the_latest_revision<S: Store>(stor
         withdrawn: revision == 2,
         wire: vec![0, 0, 0, 0, 1, 255],
     };
-    let changes = |emitted| Changes {
-        emitted,
-        ..Changes::default()
-    };
-    let fence = commit(
-        &store,
-        &fence,
-        changes(vec![row(1, 1), row(2, 1), row(2, u32::MAX)]),
-    )
-    .await;
+    let changes = |emitted| Changes { emitted, ..Changes::default() };
+    let fence = commit(&store, &fence, changes(vec![row(1, 1), row(2, 1), row(2, u32::MAX)])).await;
     let fence = commit(&store, &fence, changes(vec![row(1, 2)])).await;
     let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
     let known = tx.emitted(&[1, 2, 3].map(Uuid::from_u128)).await.expect("rows");
@@ -236,15 +126,7 @@ pub(crate) async fn the_emission_ledger_keeps_the_latest_revision<S: Store>(stor
 }
 
 pub(crate) async fn the_effect_ledger_keeps_what_became_of_a_command<S: Store>(store: S) {
-    let writer = own(
-        &store,
-        LaneId {
-            processor: WRITER,
-            number: 0,
-        },
-    )
-    .await
-    .fence;
+    let writer = own(&store, LaneId { processor: WRITER, number: 0 }).await.fence;
     let effect = |command: u128, ended, their_id: Option<&str>| Effect {
         command: Uuid::from_u128(command),
         name: "invoice/1".into(),
@@ -252,36 +134,15 @@ pub(crate) async fn the_effect_ledger_keeps_what_became_of_a_command<S: Store>(s
         their_id: their_id.map(str::to_owned),
         at: Timestamp(5),
     };
-    let effects = vec![
-        effect(1, Ended::Applied, Some("account.move,7")),
-        effect(2, Ended::Parked, None),
-    ];
-    let fence = commit(
-        &store,
-        &writer,
-        Changes {
-            effects,
-            ..Changes::default()
-        },
-    )
-    .await;
+    let effects = vec![effect(1, Ended::Applied, Some("account.move,7")), effect(2, Ended::Parked, None)];
+    let fence = commit(&store, &writer, Changes { effects, ..Changes::default() }).await;
     let redriven = effect(2, Ended::Applied, None);
-    let fence = commit(
-        &store,
-        &fence,
-        Changes {
-            effects: vec![redriven.clone()],
-            ..Changes::default()
-        },
-    )
-    .await;
+    let fence =
+        commit(&store, &fence, Changes { effects: vec![redriven.clone()], ..Changes::default() }).await;
     let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
     let known = tx.effects(&[1, 2, 3].map(Uuid::from_u128)).await.expect("rows");
     assert_eq!(known.len(), 2);
-    assert_eq!(
-        known[&Uuid::from_u128(1)],
-        effect(1, Ended::Applied, Some("account.move,7"))
-    );
+    assert_eq!(known[&Uuid::from_u128(1)], effect(1, Ended::Applied, Some("account.move,7")));
     assert_eq!(known[&Uuid::from_u128(2)], redriven);
 }
 
@@ -292,11 +153,7 @@ pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(sto
         seq,
         clock: Timestamp(1_800_000_000_123_456 + seq),
         fired_to: (seq == 1).then(|| (Timestamp(i64::MIN), "schlüssel".to_owned())),
-        segments: vec![Segment {
-            topic: topic.clone(),
-            first: 0,
-            next: i64::MAX,
-        }],
+        segments: vec![Segment { topic: topic.clone(), first: 0, next: i64::MAX }],
         culprits: vec![Culprit {
             topic: topic.clone(),
             offset: 3,
@@ -306,15 +163,7 @@ pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(sto
         code: "1.0 Setup { hold: \"48h\" }".into(),
     };
     for seq in 1..=3 {
-        fence = commit(
-            &store,
-            &fence,
-            Changes {
-                journal: Some(entry(seq)),
-                ..Changes::default()
-            },
-        )
-        .await;
+        fence = commit(&store, &fence, Changes { journal: Some(entry(seq)), ..Changes::default() }).await;
     }
     assert_eq!(store.journal(lane(0)).await, [entry(1), entry(2), entry(3)]);
     assert_eq!(store.journal(lane(1)).await, []);

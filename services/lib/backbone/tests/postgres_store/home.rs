@@ -76,16 +76,7 @@ pub(crate) struct Home {
 }
 
 pub(crate) fn processors() -> Vec<Processor> {
-    vec![
-        Processor {
-            name: CASES,
-            tables: vec![ROWS],
-        },
-        Processor {
-            name: WRITER,
-            tables: Vec::new(),
-        },
-    ]
+    vec![Processor { name: CASES, tables: vec![ROWS] }, Processor { name: WRITER, tables: Vec::new() }]
 }
 
 /// The server's URL, or nothing when there is none and none is required.
@@ -96,10 +87,7 @@ fn url() -> Option<String> {
     let url = variable("VERTEBRA_TEST_POSTGRES_URL");
     if url.is_none() {
         let required = variable("VERTEBRA_TEST_REQUIRED").is_some_and(|value| value == "1");
-        assert!(
-            !required,
-            "VERTEBRA_TEST_POSTGRES_URL is not set, and VERTEBRA_TEST_REQUIRED=1"
-        );
+        assert!(!required, "VERTEBRA_TEST_POSTGRES_URL is not set, and VERTEBRA_TEST_REQUIRED=1");
         println!("skipped: VERTEBRA_TEST_POSTGRES_URL is not set");
     }
     url
@@ -124,14 +112,10 @@ impl Home {
 
     /// A connection of the test's own, outside of the ledger.
     pub(crate) async fn raw(&self) -> tokio_postgres::Client {
-        let (client, connection) = tokio_postgres::connect(self.settings.url.reveal().as_str(), NoTls)
-            .await
-            .expect("a connection");
+        let (client, connection) =
+            tokio_postgres::connect(self.settings.url.reveal().as_str(), NoTls).await.expect("a connection");
         tokio::spawn(connection);
-        client
-            .batch_execute(&format!("SET search_path = {}", self.schema()))
-            .await
-            .expect("a schema");
+        client.batch_execute(&format!("SET search_path = {}", self.schema())).await.expect("a schema");
         client
     }
 
@@ -151,16 +135,12 @@ where
 {
     let Some(url) = url() else { return };
     let settings = settings(&url, lease);
-    let store = PostgresStore::connect(&settings, SHARDS, &processors())
-        .await
-        .expect("a ledger");
+    let store = PostgresStore::connect(&settings, SHARDS, &processors()).await.expect("a ledger");
     let home = Home { store, settings };
     let done = tokio::spawn(case(home.clone())).await;
     let raw = home.raw().await;
     // The case's last transaction may still be rolling back.
-    raw.batch_execute(&format!("DROP SCHEMA {} CASCADE", home.schema()))
-        .await
-        .expect("a schema to drop");
+    raw.batch_execute(&format!("DROP SCHEMA {} CASCADE", home.schema())).await.expect("a schema to drop");
     if let Err(panic) = done {
         std::panic::resume_unwind(panic.into_panic());
     }
@@ -175,35 +155,18 @@ pub(crate) trait Inspect: Store {
 }
 
 /// A parked record as it was kept.
-pub(crate) type Bytes = (
-    String,
-    i64,
-    Option<Vec<u8>>,
-    Option<Vec<u8>>,
-    Vec<(String, Vec<u8>)>,
-);
+pub(crate) type Bytes = (String, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(String, Vec<u8>)>);
 
 impl Inspect for MemoryStore<Machine> {
     async fn parked_bytes(&self, processor: &'static str) -> Vec<Bytes> {
         let tables = self.tables();
-        let mine = tables
-            .parked
-            .iter()
-            .filter(|(lane, _)| lane.processor == processor);
+        let mine = tables.parked.iter().filter(|(lane, _)| lane.processor == processor);
         let records = mine.filter_map(|(_, parked)| match &parked.item {
             ParkedItem::Record(record) => Some(record.clone()),
             ParkedItem::Deadline { .. } => None,
         });
         records
-            .map(|record| {
-                (
-                    record.topic.to_owned(),
-                    record.offset,
-                    record.key,
-                    record.value,
-                    record.headers,
-                )
-            })
+            .map(|record| (record.topic.to_owned(), record.offset, record.key, record.value, record.headers))
             .collect()
     }
 
@@ -217,10 +180,7 @@ impl Inspect for PostgresStore {
         let mut found = Vec::new();
         for parked in look::parked(self, processor).await.expect("parked inputs") {
             if let Some(place) = parked.record {
-                let bytes = look::bytes(self, parked.id)
-                    .await
-                    .expect("bytes")
-                    .expect("a record");
+                let bytes = look::bytes(self, parked.id).await.expect("bytes").expect("a record");
                 found.push((place.topic, place.offset, bytes.key, bytes.value, bytes.headers));
             }
         }
@@ -233,31 +193,18 @@ impl Inspect for PostgresStore {
 }
 
 pub(crate) fn lane(number: i32) -> LaneId {
-    LaneId {
-        processor: CASES,
-        number,
-    }
+    LaneId { processor: CASES, number }
 }
 
 /// Makes lanes known and takes one.
 pub(crate) async fn own(store: &impl Store, id: LaneId) -> Grant {
-    store
-        .ensure_lanes(id.processor, id.number + 1)
-        .await
-        .expect("lanes");
-    store
-        .take_lane(id, Uuid::new_v4(), LEASE)
-        .await
-        .expect("an answer")
-        .expect("a free lane")
+    store.ensure_lanes(id.processor, id.number + 1).await.expect("lanes");
+    store.take_lane(id, Uuid::new_v4(), LEASE).await.expect("an answer").expect("a free lane")
 }
 
 /// The fence after one more commit.
 pub(crate) fn next(fence: &Fence) -> Fence {
-    Fence {
-        seq: fence.seq + 1,
-        ..*fence
-    }
+    Fence { seq: fence.seq + 1, ..*fence }
 }
 
 /// Writes one batch and returns the next fence.
@@ -285,30 +232,18 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(
 
 /// A state with this body.
 pub(crate) fn state(body: Value) -> StoredState {
-    StoredState {
-        versions: BTreeMap::from([("billing.charge.v1".into(), i64::MAX)]),
-        body,
-    }
+    StoredState { versions: BTreeMap::from([("billing.charge.v1".into(), i64::MAX)]), body }
 }
 
 /// A batch that writes states.
 pub(crate) fn states(bodies: &[(&str, Value)]) -> Changes {
-    let states = bodies
-        .iter()
-        .map(|(key, body)| ((*key).to_owned(), state(body.clone())))
-        .collect();
-    Changes {
-        states,
-        ..Changes::default()
-    }
+    let states = bodies.iter().map(|(key, body)| ((*key).to_owned(), state(body.clone()))).collect();
+    Changes { states, ..Changes::default() }
 }
 
 /// Everything a batch can see of some keys, in a transaction that is rolled back.
 pub(crate) async fn load(store: &impl Store, fence: &Fence, keys: &[&str]) -> Loaded {
-    let want = Want {
-        keys: keys.iter().map(|key| (*key).to_owned()).collect(),
-        ..Want::default()
-    };
+    let want = Want { keys: keys.iter().map(|key| (*key).to_owned()).collect(), ..Want::default() };
     let mut tx = store.begin(fence, LEASE, 0).await.expect("a batch");
     tx.load(&want).await.expect("loaded")
 }

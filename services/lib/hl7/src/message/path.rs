@@ -61,17 +61,11 @@ impl Path {
         let (name, occurrence) = bracketed(segment, "the segment's occurrence")?;
         let segment: [u8; 3] = name.as_bytes().try_into().map_err(|_| PathError::Segment)?;
         let sound = segment[0].is_ascii_uppercase()
-            && segment
-                .iter()
-                .all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
+            && segment.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
         if !sound {
             return Err(PathError::Segment);
         }
-        Ok(Self {
-            segment,
-            occurrence,
-            within: FieldPath::parse(within)?,
-        })
+        Ok(Self { segment, occurrence, within: FieldPath::parse(within)? })
     }
 
     /// The segment's name.
@@ -93,20 +87,10 @@ impl FieldPath {
         let path = Self {
             field: number(field, "the field")?,
             repetition,
-            component: parts
-                .next()
-                .map(|text| number(text, "the component"))
-                .transpose()?,
-            subcomponent: parts
-                .next()
-                .map(|text| number(text, "the sub-component"))
-                .transpose()?,
+            component: parts.next().map(|text| number(text, "the component")).transpose()?,
+            subcomponent: parts.next().map(|text| number(text, "the sub-component")).transpose()?,
         };
-        if parts.next().is_some() {
-            Err(PathError::TooDeep)
-        } else {
-            Ok(path)
-        }
+        if parts.next().is_some() { Err(PathError::TooDeep) } else { Ok(path) }
     }
 }
 

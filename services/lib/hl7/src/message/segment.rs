@@ -54,21 +54,11 @@ impl<'a> Segment<'a> {
             match number {
                 0 => (None, self.delimiters),
                 1 => (self.bytes.get(3..4), Delimiters::LITERAL),
-                2 => (
-                    scan::piece(self.bytes, self.delimiters.field, 1),
-                    Delimiters::LITERAL,
-                ),
-                _ => (
-                    scan::piece(self.bytes, self.delimiters.field, number - 1),
-                    self.delimiters,
-                ),
+                2 => (scan::piece(self.bytes, self.delimiters.field, 1), Delimiters::LITERAL),
+                _ => (scan::piece(self.bytes, self.delimiters.field, number - 1), self.delimiters),
             }
         } else {
-            let raw = if number == 0 {
-                None
-            } else {
-                scan::piece(self.bytes, self.delimiters.field, number)
-            };
+            let raw = if number == 0 { None } else { scan::piece(self.bytes, self.delimiters.field, number) };
             (raw, self.delimiters)
         };
         Field::new(Value::new(raw.unwrap_or_default(), delimiters))
@@ -110,17 +100,8 @@ impl<'a> Segment<'a> {
 impl fmt::Debug for Segment<'_> {
     /// Only a sound name is shown, since anything else may be a patient's text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = if self.is_named_soundly() {
-            self.name()
-        } else {
-            b"?"
-        };
-        write!(
-            f,
-            "Segment({}, {} bytes)",
-            String::from_utf8_lossy(name),
-            self.bytes.len()
-        )
+        let name = if self.is_named_soundly() { self.name() } else { b"?" };
+        write!(f, "Segment({}, {} bytes)", String::from_utf8_lossy(name), self.bytes.len())
     }
 }
 

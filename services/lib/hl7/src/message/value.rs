@@ -92,21 +92,13 @@ impl<'a> Value<'a> {
     pub fn decode(self, charset: Charset) -> Decoded<'a> {
         match self.presence() {
             Presence::Value => charset.decode_cow(self.unescaped()),
-            Presence::Absent | Presence::Null => Decoded {
-                text: Cow::Borrowed(""),
-                had_errors: false,
-            },
+            Presence::Absent | Presence::Null => Decoded { text: Cow::Borrowed(""), had_errors: false },
         }
     }
 
     fn part(self, separator: u8, number: usize) -> Self {
-        let piece = number
-            .checked_sub(1)
-            .and_then(|index| scan::piece(self.raw, separator, index));
-        Self {
-            raw: piece.unwrap_or_default(),
-            ..self
-        }
+        let piece = number.checked_sub(1).and_then(|index| scan::piece(self.raw, separator, index));
+        Self { raw: piece.unwrap_or_default(), ..self }
     }
 
     fn parts(self, separator: u8) -> impl Iterator<Item = Self> + Clone {

@@ -65,20 +65,12 @@ impl fmt::Display for Fault {
             Self::StartInsideFrame { bytes } => {
                 write!(f, "a new frame began inside one of which {bytes} bytes had come")
             }
-            Self::TooLarge {
-                limit_bytes,
-                seen_bytes,
-                ..
-            } => {
-                write!(
-                    f,
-                    "a payload of {seen_bytes} bytes is over the limit of {limit_bytes}"
-                )
+            Self::TooLarge { limit_bytes, seen_bytes, .. } => {
+                write!(f, "a payload of {seen_bytes} bytes is over the limit of {limit_bytes}")
             }
-            Self::Unfinished { bytes } => write!(
-                f,
-                "the stream ended inside a frame of which {bytes} bytes had come"
-            ),
+            Self::Unfinished { bytes } => {
+                write!(f, "the stream ended inside a frame of which {bytes} bytes had come")
+            }
         }
     }
 }

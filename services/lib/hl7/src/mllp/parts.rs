@@ -13,11 +13,7 @@ pub(super) struct Payload {
 
 impl Payload {
     pub(super) fn new(limits: Limits) -> Self {
-        Self {
-            bytes: Vec::new(),
-            seen_bytes: 0,
-            limits,
-        }
+        Self { bytes: Vec::new(), seen_bytes: 0, limits }
     }
 
     /// How long the payload is so far, dropped bytes included.
@@ -47,11 +43,7 @@ impl Payload {
         if seen_bytes <= self.limits.frame_bytes {
             return Frame::Message(bytes);
         }
-        Frame::Fault(Fault::TooLarge {
-            limit_bytes: self.limits.frame_bytes,
-            seen_bytes,
-            head: bytes,
-        })
+        Frame::Fault(Fault::TooLarge { limit_bytes: self.limits.frame_bytes, seen_bytes, head: bytes })
     }
 
     /// Drops the payload; a new one begins.
@@ -92,10 +84,7 @@ impl Candidate {
             return Verdict::Undecided(self);
         }
         let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-        let text = &text[text
-            .iter()
-            .take_while(|byte| matches!(byte, b'\r' | b'\n'))
-            .count()..];
+        let text = &text[text.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count()..];
         match text {
             b"MSH" | b"FHS" | b"BHS" => Verdict::Start(self),
             _ if [b"MSH", b"FHS", b"BHS"].iter().any(|name| name.starts_with(text)) => {
@@ -118,16 +107,10 @@ mod tests {
 
     #[test]
     fn case_05_a_payload_over_the_limit_holds_only_its_head() {
-        let mut payload = Payload::new(Limits {
-            frame_bytes: 1000,
-            head_bytes: 10,
-        });
+        let mut payload = Payload::new(Limits { frame_bytes: 1000, head_bytes: 10 });
         for _ in 0..100_000 {
             payload.extend(b"MSH|dribble");
-            assert!(
-                payload.bytes.capacity() <= 2048,
-                "the memory of a frame does not grow with it"
-            );
+            assert!(payload.bytes.capacity() <= 2048, "the memory of a frame does not grow with it");
         }
         assert_eq!(payload.bytes, b"MSH|dribbl");
         assert_eq!(payload.seen_bytes(), 1_100_000);

@@ -1,10 +1,6 @@
 //! What holds for any bytes at all: asserted by the mutation loop here and by the fuzz targets.
 
-#![allow(
-    clippy::unwrap_used,
-    dead_code,
-    reason = "each target uses one of these, and fails by a panic"
-)]
+#![allow(clippy::unwrap_used, dead_code, reason = "each target uses one of these, and fails by a panic")]
 
 use std::ops::Range;
 
@@ -36,10 +32,7 @@ pub(crate) fn parser(bytes: &[u8]) {
         assert_eq!(path.to_string(), text);
         assert_inside(bytes, message.get(&path).raw());
     }
-    let grouped: usize = message
-        .groups("FT1", &["IN1"])
-        .map(|group| group.segments().len())
-        .sum();
+    let grouped: usize = message.groups("FT1", &["IN1"]).map(|group| group.segments().len()).sum();
     assert!(grouped <= message.segments().len());
     let _shown = format!("{message:?}");
 }
@@ -63,9 +56,7 @@ fn fields(bytes: &[u8], segment: Segment<'_>, message: &Message<'_>, charset: Ch
         for repetition in field.repetitions() {
             for component in repetition.components() {
                 value(bytes, *component, charset);
-                component
-                    .subcomponents()
-                    .for_each(|subcomponent| value(bytes, *subcomponent, charset));
+                component.subcomponents().for_each(|subcomponent| value(bytes, *subcomponent, charset));
             }
         }
         if !(header && index == 0) {
@@ -78,17 +69,11 @@ fn fields(bytes: &[u8], segment: Segment<'_>, message: &Message<'_>, charset: Ch
 
 fn value(bytes: &[u8], value: Value<'_>, charset: Charset) {
     assert_inside(bytes, value.raw());
-    assert!(
-        value.unescaped().len() <= value.raw().len(),
-        "decoding never makes a value longer"
-    );
+    assert!(value.unescaped().len() <= value.raw().len(), "decoding never makes a value longer");
     let decoded = value.decode(charset);
     // Sets of Unicode can name the replacement character themselves.
     let unicode = charset.name().starts_with("UTF") || charset.name() == "gb18030";
-    assert!(
-        decoded.had_errors || unicode || !decoded.text.contains('\u{fffd}'),
-        "no silent replacement"
-    );
+    assert!(decoded.had_errors || unicode || !decoded.text.contains('\u{fffd}'), "no silent replacement");
 }
 
 #[track_caller]
@@ -102,10 +87,7 @@ fn assert_inside(bytes: &[u8], part: &[u8]) {
 
 /// A stream gives the same frames however it is cut, none over the limit, and no byte from nowhere.
 pub(crate) fn framing(stream: &[u8]) {
-    let limits = Limits {
-        frame_bytes: 400,
-        head_bytes: 16,
-    };
+    let limits = Limits { frame_bytes: 400, head_bytes: 16 };
     let whole = frames(stream, stream.len().max(1), limits);
     for size in [1, 2, 3, 7] {
         assert_eq!(frames(stream, size, limits), whole, "in pieces of {size}");
@@ -117,11 +99,7 @@ pub(crate) fn framing(stream: &[u8]) {
                 assert!(payload.len() <= limits.frame_bytes);
                 payload.len() + 1
             }
-            Frame::Fault(Fault::TooLarge {
-                limit_bytes,
-                seen_bytes,
-                head,
-            }) => {
+            Frame::Fault(Fault::TooLarge { limit_bytes, seen_bytes, head }) => {
                 assert!(seen_bytes > limit_bytes && head.len() <= limits.head_bytes);
                 *seen_bytes
             }
@@ -133,19 +111,10 @@ pub(crate) fn framing(stream: &[u8]) {
         };
     }
     assert!(accounted <= stream.len(), "more bytes came out than went in");
-    if !stream
-        .iter()
-        .any(|&byte| byte == mllp::START || byte == mllp::END)
-    {
-        let unlimited = Limits {
-            frame_bytes: usize::MAX,
-            head_bytes: 0,
-        };
+    if !stream.iter().any(|&byte| byte == mllp::START || byte == mllp::END) {
+        let unlimited = Limits { frame_bytes: usize::MAX, head_bytes: 0 };
         let framed = frames(&mllp::encode(stream), 5, unlimited);
-        assert!(
-            framed == [Frame::Message(stream.to_vec())],
-            "what is encoded comes out again"
-        );
+        assert!(framed == [Frame::Message(stream.to_vec())], "what is encoded comes out again");
     }
 }
 
@@ -183,14 +152,8 @@ pub(crate) fn answer(bytes: &[u8]) {
         }
         Err(_) => ack_unparsed(&reply),
     };
-    assert_eq!(
-        Acknowledgement::parse(&answer).map(|received| received.code),
-        Ok(reply.code)
-    );
-    let lines = Message::parse(&answer)
-        .expect("an answer is a message")
-        .segments()
-        .len();
+    assert_eq!(Acknowledgement::parse(&answer).map(|received| received.code), Ok(reply.code));
+    let lines = Message::parse(&answer).expect("an answer is a message").segments().len();
     assert_eq!(lines, 3, "no text of ours ends a segment");
     let limits = Limits::default();
     assert!(
@@ -203,17 +166,10 @@ pub(crate) fn answer(bytes: &[u8]) {
 /// A time is refused or is an instant that can be written and read again.
 pub(crate) fn time(bytes: &[u8]) {
     let Ok(time) = Dtm::parse(bytes) else { return };
-    for zone in [
-        Zone::UTC,
-        Zone::named("Europe/Berlin").unwrap(),
-        Zone::named("Pacific/Apia").unwrap(),
-    ] {
+    for zone in [Zone::UTC, Zone::named("Europe/Berlin").unwrap(), Zone::named("Pacific/Apia").unwrap()] {
         let instant = time.instant(&zone);
         assert_eq!(instant.precision, time.precision());
-        assert_eq!(
-            instant.origin == Origin::Stated,
-            bytes.iter().any(|byte| matches!(byte, b'+' | b'-'))
-        );
+        assert_eq!(instant.origin == Origin::Stated, bytes.iter().any(|byte| matches!(byte, b'+' | b'-')));
         // A day inside the years that have four digits, so that no offset leaves them.
         if (2..9999).contains(&time.date().0) {
             let again =
