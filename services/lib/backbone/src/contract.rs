@@ -1,6 +1,6 @@
 //! The contract as a running service holds it: what the catalog says of each topic, and the schemas by their ids.
 
-use crate::projection::{Reason, Reject};
+use crate::reject::{Reason, Reject};
 use canon::catalog::Catalog;
 use canon::codec::{self, WriterSchema};
 use canon::event::Event;

@@ -5,8 +5,8 @@
 //! revision of a command is refused. Versions count per topic and key without gaps.
 
 use crate::contract::{Contract, Schemas};
-use crate::projection::{Reason, Reject};
 use crate::record::OutRecord;
+use crate::reject::{Reason, Reject};
 use canon::codec;
 use canon::event::{Change, ContentHash, ContentHasher, Event, Name, event_id};
 use canon::headers::Headers;

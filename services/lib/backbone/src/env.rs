@@ -53,7 +53,7 @@ pub trait Watch: Send + Sync + 'static {
     }
 
     /// An input was parked.
-    fn parked(&self, lane: LaneId, reason: crate::projection::Reason) {
+    fn parked(&self, lane: LaneId, reason: crate::reject::Reason) {
         let _ = (lane, reason);
     }
 

@@ -1,7 +1,7 @@
 //! A fact as a fold sees it: the decoded body with the metadata that travelled in its headers.
 
-use crate::projection::{Reason, Reject};
 use crate::record::Record;
+use crate::reject::{Reason, Reject};
 use canon::event::Event;
 use canon::headers::Headers;
 use canon::time::Timestamp;

@@ -3,7 +3,7 @@
 //! A rebuild that follows it sees the same inputs at the same times, so its state equals the live one whatever the
 //! interleaving of topics was.
 
-use crate::projection::Reason;
+use crate::reject::Reason;
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 

@@ -3,8 +3,9 @@
 use crate::contract::Schemas;
 use crate::emission::Outbox;
 use crate::fact::{Fact, Meta};
-use crate::projection::{Cx, On, Projection, Reason, Reject, Row, Rows, Table};
+use crate::projection::{Cx, On, Projection, Row, Rows, Table};
 use crate::record::Record;
+use crate::reject::{Reason, Reject};
 use canon::event::Event;
 use canon::time::Timestamp;
 use std::any::Any;

@@ -5,6 +5,7 @@
 
 use crate::emission::{Draft, Outbox};
 use crate::fact::Fact;
+use crate::reject::Reject;
 use canon::event::{Event, Name};
 use canon::key::Key;
 use canon::time::Timestamp;
@@ -87,86 +88,6 @@ impl<S> Cx<'_, S> {
     /// What the installation configured.
     pub fn setup(&self) -> &S {
         self.setup
-    }
-}
-
-/// Why an input is parked. The class is a metric's label; the text is for people and holds no patient data.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}: {detail}")]
-pub struct Reject {
-    /// The class.
-    pub reason: Reason,
-    /// What is wrong, in words that name fields and positions, never values.
-    pub detail: String,
-    /// Whether later inputs of the key park behind it.
-    pub blocks_key: bool,
-}
-
-impl Reject {
-    /// Parks the input, and later inputs of its key behind it.
-    pub fn new(reason: Reason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string(), blocks_key: true }
-    }
-
-    /// Parks the input and nobody else: for what cannot be attributed to a key, an unreadable message.
-    pub fn alone(reason: Reason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string(), blocks_key: false }
-    }
-}
-
-/// The class of a [`Reject`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reason {
-    /// An earlier input of the same key is parked.
-    Behind,
-    /// What the input says contradicts what is known.
-    Conflict,
-    /// The process died three times over this input.
-    Crash,
-    /// The value cannot be decoded to the compiled schema.
-    Decode,
-    /// Odoo, or whoever received the effect, shows something else than what we wrote.
-    Diverged,
-    /// An emitted event cannot be encoded, or is too large.
-    Encode,
-    /// The record lacks key or headers of this contract.
-    Envelope,
-    /// The content cannot be read: bad numbers, dates, missing fields.
-    Invalid,
-    /// The fold panicked over it.
-    Panic,
-    /// The receiver refused the effect as bad data.
-    Refused,
-    /// A revision of an immutable command.
-    Revision,
-    /// What the input asks for is not supported yet.
-    Unsupported,
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-impl Reason {
-    /// The class as a metric's label and a column's value.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Behind => "behind",
-            Self::Conflict => "conflict",
-            Self::Crash => "crash",
-            Self::Decode => "decode",
-            Self::Diverged => "diverged",
-            Self::Encode => "encode",
-            Self::Envelope => "envelope",
-            Self::Invalid => "invalid",
-            Self::Panic => "panic",
-            Self::Refused => "refused",
-            Self::Revision => "revision",
-            Self::Unsupported => "unsupported",
-        }
     }
 }
 

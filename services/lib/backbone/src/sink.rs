@@ -5,7 +5,7 @@
 //! the receiver's side.
 
 use crate::fact::Fact;
-use crate::projection::{Reason, Reject};
+use crate::reject::{Reason, Reject};
 use canon::event::Event;
 
 /// Carries commands out.

@@ -5,8 +5,9 @@
 
 use crate::emission::{CounterKey, Emitted};
 use crate::journal::Entry;
-use crate::projection::{Reason, Row};
+use crate::projection::Row;
 use crate::record::{OutRecord, Record};
+use crate::reject::Reason;
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::error::Error;

@@ -6,7 +6,7 @@ use super::wire::{Ask, ask, unpack};
 use super::{PostgresStore, lease};
 use crate::emission::Emitted;
 use crate::journal::Entry;
-use crate::projection::Reason;
+use crate::reject::Reason;
 use crate::store::{Effect, LaneId, StoreError, StoredState, Trial};
 use canon::time::Timestamp;
 use serde::de::DeserializeOwned;

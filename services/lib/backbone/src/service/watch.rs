@@ -6,7 +6,7 @@ use crate::env::{Loop, Watch};
 use crate::health::{Health, Heartbeat};
 use crate::kafka::KafkaLog;
 use crate::metrics::{Lag, Metrics, Outcome};
-use crate::projection::Reason;
+use crate::reject::Reason;
 use crate::store::{LaneId, ShardFence};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
