@@ -19,7 +19,7 @@ use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::RwLock;
+use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 
 /// Bounds of a lane's work.
@@ -67,6 +67,8 @@ pub(crate) struct Parts<S, L, C, E> {
     /// Held to read by every fold of the process, and to write by one that is tried alone: a process that dies during
     /// a trial then died of that record, or of a signal, and not of what another lane was folding.
     pub(crate) alone: Arc<RwLock<()>>,
+    /// Rung when rows were put into the outbox, so that this process's relay need not look all the time.
+    pub(crate) bell: Arc<Notify>,
 }
 
 /// Why a lane's loop ended.
@@ -398,6 +400,7 @@ where
         let reasons: Vec<Reason> = changes.parked.iter().map(|parked| parked.reason).collect();
         let next_due = tx.write(changes).await?;
         tx.commit().await?;
+        self.parts.bell.notify_one();
         self.settle(folded.slots);
         (lane.trial, lane.begun, lane.next_due) = (None, None, next_due);
         let elapsed = self.parts.env.elapsed();

@@ -11,6 +11,7 @@ use crate::env::{Backoff, Env, Loop, Watch};
 use crate::store::{ShardFence, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -21,7 +22,7 @@ pub struct RelayLimits {
     pub lease: Duration,
     /// Rows in one transaction, at most.
     pub rows_max: usize,
-    /// How long an empty outbox is left alone, unless somebody rings.
+    /// How long an empty outbox is left alone, unless this process rings: rows of other instances wait so long at most.
     pub idle: Duration,
     /// The longest wait between two tries.
     pub backoff_max: Duration,
@@ -32,7 +33,7 @@ impl Default for RelayLimits {
         Self {
             lease: Duration::from_secs(10),
             rows_max: 2000,
-            idle: Duration::from_millis(20),
+            idle: Duration::from_millis(100),
             backoff_max: Duration::from_secs(5),
         }
     }
@@ -48,6 +49,8 @@ pub(crate) struct Relay<S, P, E> {
     pub(crate) env: E,
     pub(crate) watch: Arc<dyn Watch>,
     pub(crate) limits: RelayLimits,
+    /// Rung by this process's lanes when they put rows into the outbox.
+    pub(crate) bell: Arc<Notify>,
 }
 
 enum Trouble {
@@ -130,6 +133,7 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
                 tokio::select! {
                     biased;
                     () = stop.cancelled() => return Ok(()),
+                    () = self.bell.notified() => {}
                     () = self.env.sleep(self.limits.idle) => {}
                 }
             } else {

@@ -66,6 +66,7 @@ impl<P: Projection> Rig<P> {
             limits: Limits::default(),
             code: "rig".to_owned(),
             alone: Arc::default(),
+            bell: Arc::default(),
         };
         let lane = LaneId { processor: P::NAME, number: 0 };
         let grant = block_on(async {

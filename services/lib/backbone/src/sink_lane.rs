@@ -270,6 +270,7 @@ where
         self.tell(&mut tx, lane.fence.lane, &mut changes).await?;
         tx.write(changes).await?;
         tx.commit().await?;
+        self.parts.bell.notify_one();
         lane.advance(positions, now, self.parts.env.elapsed());
         Ok(())
     }

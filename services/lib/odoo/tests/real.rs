@@ -25,10 +25,16 @@ fn settings() -> Option<Settings> {
     Some(Settings::new(&url, &database, Secret::new(&variable("VERTEBRA_TEST_ODOO_KEY")?)))
 }
 
+#[expect(clippy::disallowed_methods, reason = "whether a test may be skipped is its caller's to say")]
+fn is_required() -> bool {
+    std::env::var("VERTEBRA_TEST_REQUIRED").is_ok_and(|value| !value.is_empty())
+}
+
 /// Every question has a client of its own, since each has a runtime of its own; the names are the run's.
 async fn check(question: impl AsyncFnOnce(&World)) {
     static SEEDED: OnceCell<()> = OnceCell::const_new();
     let Some(settings) = settings() else {
+        assert!(!is_required(), "VERTEBRA_TEST_REQUIRED is set and no Odoo is given");
         println!("skipped: no Odoo given");
         return;
     };

@@ -23,6 +23,7 @@ use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -133,8 +134,10 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
     let store = with_points(ledger.clone());
     let contract = Arc::new(Contract::of(Catalog::builtin()));
     let alone = Arc::default();
+    let bell: Arc<Notify> = Arc::default();
     let parts = |processor: &str| LiveParts {
         alone: Arc::clone(&alone),
+        bell: Arc::clone(&bell),
         service: around.name,
         instance: around.common.instance,
         store: store.clone(),
@@ -157,7 +160,7 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
     for sink in &work.sinks {
         loops.push(sink.lanes(parts(sink.name()), around.stop.clone()));
     }
-    loops.push(relay(&around, &work, &store, &watch));
+    loops.push(relay(&around, &work, &store, &watch, bell.clone()));
     loops.push(sample(live, ledger, around.metrics.clone(), around.stop.clone()));
     around.health.condition("postgres").ready();
     let mut tasks: JoinSet<()> = loops.into_iter().collect();
@@ -214,6 +217,7 @@ fn relay(
     work: &Ledgered,
     store: &Live<PostgresStore>,
     watch: &Arc<dyn Watch>,
+    bell: Arc<Notify>,
 ) -> Loop {
     let lease = work.ledger.lease;
     let relay = Relay {
@@ -224,6 +228,7 @@ fn relay(
         publisher: Arc::new(with_points(KafkaPublisher::new(&around.common.kafka, lease, None))),
         env: around.env,
         watch: watch.clone(),
+        bell,
         limits: RelayLimits { lease, ..RelayLimits::default() },
     };
     let stop = around.stop.clone();

@@ -58,8 +58,10 @@ fn instance(sim: &Sim, store: &MemoryStore<Sim>, broker: &SimBroker, orders: &Or
         ..Limits::default()
     };
     let alone = Arc::new(tokio::sync::RwLock::new(()));
+    let bell = Arc::new(tokio::sync::Notify::new());
     let parts = || Parts {
         alone: alone.clone(),
+        bell: bell.clone(),
         service: "simulated",
         instance: id,
         store: store.clone(),
@@ -92,6 +94,7 @@ fn instance(sim: &Sim, store: &MemoryStore<Sim>, broker: &SimBroker, orders: &Or
             publisher: Arc::new(broker.clone()),
             env: sim.clone(),
             watch: Arc::new(Unwatched),
+            bell: bell.clone(),
             limits: RelayLimits {
                 lease,
                 rows_max: 5,
