@@ -46,6 +46,7 @@ async fn each_charge_of_a_day_is_on_one_invoice_line_and_the_same_day_again_chan
     let second = balanced(&books, &hospital, &history).await;
     assert!(second.raw.len() > first.raw.len(), "the second day did not land");
     assert_eq!(outcome(&first), outcome(&second), "the same messages changed something");
+    assert!(first.invoices == second.invoices, "the same messages changed something in odoo");
     assert_eq!(rows, books.rows().await.expect("rows"), "the same messages changed what people see");
 
     let mut sightings = books.canaries().await.expect("records");

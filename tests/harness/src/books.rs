@@ -4,6 +4,8 @@ mod check;
 mod evidence;
 mod figures;
 mod settle;
+#[cfg(test)]
+mod tests;
 
 pub use check::{Difference, check};
 pub use evidence::{Evidence, Landed, ParkedAt, Read, Stated};

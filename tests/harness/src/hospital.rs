@@ -216,6 +216,8 @@ fn visit(plan: &Plan, number: usize, chance: &mut Chance, writing: &mut Writing)
     let count = plan.charges.0 + chance.below(plan.charges.1.saturating_sub(plan.charges.0) + 1);
     let late = if chance.of_hundred(25) { 1 + chance.below(2) } else { 0 };
     let finished = chance.below(10) < usize::try_from(plan.finished_of_ten).unwrap_or(10);
+    // Where some go on, one certainly does.
+    let finished = finished && (plan.finished_of_ten >= 10 || number + 1 < plan.visits);
     let mut left = count.saturating_sub(if finished { late } else { 0 });
     while left > 0 {
         let together = (1 + chance.below(3)).min(left);

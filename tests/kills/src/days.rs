@@ -117,7 +117,7 @@ impl<'w> Days<'w> {
         assert_eq!(notices, self.unbillable, "each parked command is told once");
     }
 
-    /// How many messages were acknowledged, and how many had to be sent again for it.
+    /// How many messages were acknowledged, and how often one was sent besides.
     pub fn sent(&self) -> (usize, usize) {
         let histories = || self.days.iter().map(|(_, history)| history);
         let acknowledged = histories().map(History::acknowledged_messages).sum();

@@ -1,7 +1,11 @@
 //! Taking parts of the stack away, and bringing them back.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+/// Whether a part was taken away and has not come back. One test at a time does that.
+static AWAY: AtomicBool = AtomicBool::new(false);
 
 /// A part of the stack that can go away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +30,14 @@ impl Part {
 
     /// kill -9.
     pub async fn kill(self) {
+        AWAY.store(true, Ordering::SeqCst);
         self.run("kill").await;
     }
 
     /// Starts it if it is down, and waits until it answers.
     pub async fn start(self) {
         self.run("up").await;
+        AWAY.store(false, Ordering::SeqCst);
     }
 
     /// SIGTERM, and a new start.
@@ -41,12 +47,14 @@ impl Part {
 
     /// SIGSTOP: it neither answers nor closes connections.
     pub async fn freeze(self) {
+        AWAY.store(true, Ordering::SeqCst);
         self.run("stop").await;
     }
 
     /// SIGCONT.
     pub async fn thaw(self) {
         self.run("cont").await;
+        AWAY.store(false, Ordering::SeqCst);
     }
 
     async fn run(self, command: &str) {
@@ -59,6 +67,16 @@ impl Part {
         let output = ran.expect("scripts/stack ends in time").expect("scripts/stack runs");
         let told = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "scripts/stack {command} {}: {told}", self.name());
+    }
+}
+
+/// Brings back what a test that failed has left away.
+pub(crate) async fn repair() {
+    if AWAY.load(Ordering::SeqCst) {
+        for part in [Part::Kafka, Part::Postgres, Part::Registry] {
+            part.restart().await;
+        }
+        AWAY.store(false, Ordering::SeqCst);
     }
 }
 

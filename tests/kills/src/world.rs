@@ -1,6 +1,6 @@
 //! A world in which nothing has happened yet: empty topics, no ledgers, an Odoo of its own.
 
-use crate::nemesis::instance;
+use crate::nemesis::{self, instance};
 use crate::victim::Victim;
 use crate::wait::{Deadline, until};
 use backbone::kafka::Admin;
@@ -50,6 +50,7 @@ impl World {
     pub async fn fresh() -> Option<Self> {
         let mut stack = Stack::from_env()?;
         let one = ONE.lock().await;
+        nemesis::repair().await;
         assert_ne!(instance(), "demo", "the topics and ledgers of a demonstration are not for tests");
         let folder = std::env::temp_dir().join(format!("vertebra-kills-{}", Uuid::new_v4().simple()));
         std::fs::create_dir_all(&folder).expect("a folder");

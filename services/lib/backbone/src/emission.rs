@@ -213,6 +213,11 @@ impl Desk<'_> {
                 (row.content, mark(&row.wire, self.schemas, schema_id)?, true)
             }
         };
+        if before.is_some_and(|row| row.key != draft.key) {
+            let what =
+                format!("a fact of {} moved to another key: withdraw it and state a new one", draft.topic);
+            return Err(Reject::new(Reason::Conflict, what));
+        }
         if draft.name.contains('\0') || draft.key.contains('\0') {
             return Err(Reject::new(Reason::Encode, format!("a name or key on {} holds a NUL", draft.topic)));
         }

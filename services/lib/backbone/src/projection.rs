@@ -36,6 +36,7 @@ pub trait Projection:
     }
 
     /// The rows that people read of this state; the runtime writes the difference to those of the state before.
+    /// A state that equals the default must have none: a key's first rows are compared with the default's.
     fn report(&self, key: &Self::Key, rows: &mut Rows) {
         let _ = (key, rows);
     }

@@ -177,6 +177,12 @@ async fn serve(name: &'static str, common: &CommonValues, work: Work) -> ExitCod
     let address =
         server.address().map_or_else(|_| common.http_listen.to_string(), |address| address.to_string());
     tracing::info!(service = name, instance = %common.instance, http = address, "started");
+    let needs: &[&str] = match &work.kind {
+        Kind::Ledgered(_) => &["kafka", "postgres", "registry", "topics"],
+        Kind::Landing(_) => &["kafka", "registry", "topics"],
+    };
+    // Named before the pages are served: ready means that all of them hold, not that nobody has looked yet.
+    needs.iter().for_each(|name| drop(health.condition(name)));
     let pages = tokio::spawn(server.serve(stop.clone()));
     let around = Surroundings {
         name,

@@ -123,7 +123,7 @@ where
     F: Future<Output = Listening> + Send,
     L: FnOnce(Lander<E>) -> F + Send,
 {
-    around.check_topics(&[E::TOPIC]).await?;
+    around.check_topics(&[], &[E::TOPIC]).await?;
     let Some(source) = around.schemas(&[(E::TOPIC, E::SCHEMA)]).await? else { return Ok(()) };
     let schema_id = crate::contract::SchemaSource::schemas(source.as_ref()).id_of(E::TOPIC)?;
     let condition = around.health.condition("kafka");

@@ -18,7 +18,7 @@ use crate::sink_lane::SinkWorker;
 use canon::DeadLetter;
 use canon::catalog::Catalog;
 use canon::event::Event;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -107,18 +107,19 @@ impl Topics {
         Self { inputs, outputs }
     }
 
-    fn names(&self) -> Vec<&'static str> {
-        let inputs = self.inputs.values().flatten().copied();
-        let all: BTreeSet<&'static str> =
-            inputs.chain(self.outputs.iter().map(|(topic, _)| *topic)).collect();
-        all.into_iter().collect()
+    fn reads(&self) -> Vec<&'static str> {
+        self.inputs.values().flatten().copied().collect()
+    }
+
+    fn writes(&self) -> Vec<&'static str> {
+        self.outputs.iter().map(|(topic, _)| *topic).collect()
     }
 }
 
 /// Runs until told to stop.
 pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<dyn Error + Send + Sync>> {
     let topics = Topics::of(&work);
-    around.check_topics(&topics.names()).await?;
+    around.check_topics(&topics.reads(), &topics.writes()).await?;
     let Some(source) = around.schemas(&topics.outputs).await? else { return Ok(()) };
     let mut processors = BTreeMap::new();
     for (name, inputs) in &topics.inputs {

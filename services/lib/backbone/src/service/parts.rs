@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::registry::{Registry, RegistryError};
 use crate::settings::CommonValues;
 use canon::catalog::Catalog;
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,16 +29,37 @@ pub(crate) struct Surroundings {
 /// What cannot be healed by waiting.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
+    #[error(
+        "the catalog does not have it so: {0}; say it in schemas/catalog.yaml, or in the service's declaration"
+    )]
+    Catalog(String),
     #[error("topics are not as the catalog has them: {0}")]
     Topics(String),
 }
 
+/// What a service does that the catalog does not have it doing.
+fn undeclared(name: &str, reads: &[&'static str], writes: &[&'static str]) -> Vec<String> {
+    let catalog = Catalog::builtin();
+    let read = reads.iter().filter(|topic| !catalog.topic(topic).is_some_and(|topic| topic.is_read_by(name)));
+    let written =
+        writes.iter().filter(|topic| !catalog.topic(topic).is_some_and(|topic| topic.is_written_by(name)));
+    let read = read.map(|topic| format!("{name} reads {topic}"));
+    read.chain(written.map(|topic| format!("{name} writes {topic}"))).collect()
+}
+
 impl Surroundings {
-    /// Compares the topics a service touches with the catalog; waits for Kafka if it is away.
+    /// Compares what a service reads and writes with the catalog, and the topics with it; waits for Kafka if it is
+    /// away.
     pub(crate) async fn check_topics(
         &self,
-        names: &[&'static str],
+        reads: &[&'static str],
+        writes: &[&'static str],
     ) -> Result<(), Box<dyn Error + Send + Sync>> {
+        let undeclared = undeclared(self.name, reads, writes);
+        if !undeclared.is_empty() {
+            return Err(Unfit::Catalog(undeclared.join("; ")).into());
+        }
+        let names: BTreeSet<&'static str> = reads.iter().chain(writes).copied().collect();
         let condition = self.health.condition("topics");
         let kafka = self.common.kafka.clone();
         let found = self
@@ -103,5 +125,27 @@ impl Surroundings {
                 () = self.env.sleep(backoff.step(&self.env)) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, reads: &[&'static str], writes: &[&'static str], wrong: &[&str]) {
+        assert_eq!(undeclared(name, reads, writes), wrong);
+    }
+
+    #[test]
+    fn what_the_catalog_declares_is_nothing_to_tell() {
+        let case = ["billing.case.v1", "billing.invoice-request.v1", "ops.dead-letter.v1"];
+        check("billing-projector", &["billing.charge.v1", "clinical.encounter.v1"], &case, &[]);
+    }
+
+    #[test]
+    fn a_second_producer_and_an_unknown_reader_are_told() {
+        let wrong = ["odoo-writer reads raw.hl7v2.v1", "odoo-writer writes billing.case.v1"];
+        check("odoo-writer", &["raw.hl7v2.v1"], &["billing.case.v1"], &wrong);
     }
 }
