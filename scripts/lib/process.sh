@@ -41,8 +41,11 @@ signal_process() {
 
 # signal_family <component> <signal>: to the process and its children.
 signal_family() {
-    local pid
-    pid=$(family_of "$1") && kill -s "$2" -- "-$pid" 2>/dev/null
+    local pid child
+    pid=$(family_of "$1") || return 1
+    # PostgreSQL's children lead groups of their own.
+    for child in $(ps -o pid= --ppid "$pid"); do kill -s "$2" "$child" 2>/dev/null || true; done
+    kill -s "$2" -- "-$pid" 2>/dev/null
 }
 
 # stop_process <component> <signal> <seconds>: asks, waits, then kills.

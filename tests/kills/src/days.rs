@@ -178,11 +178,15 @@ fn unbillable(number: usize) -> [Outgoing; 3] {
     let gap = "|".repeat(45 - 19);
     let pid = format!("PID|1||{visit}P^^^GENERAL^MR");
     let pv1 = |discharged: &str| format!("PV1|1|I|||||||||||||||||{visit}{gap}{discharged}");
-    let charge = format!("FT1|1|{visit}T||20250310100000|20250310100000|CG|NOSUCH^No such thing^L|||1|5.00|5.00");
+    let charge =
+        format!("FT1|1|{visit}T||20250310100000|20250310100000|CG|NOSUCH^No such thing^L|||1|5.00|5.00");
     let message = |number: u8, kind: Kind, event: &str, structure: &str, segments: &[String]| {
         let control_id = format!("{visit}M{number}");
-        let head = format!("MSH|^~\\&|EHR|GENERAL|VERTEBRA|GENERAL|20250310100000||{event}^{structure}|{control_id}|P|2.5");
-        let all: Vec<String> = [head, "EVN||20250310100000".to_owned()].into_iter().chain(segments.iter().cloned()).collect();
+        let head = format!(
+            "MSH|^~\\&|EHR|GENERAL|VERTEBRA|GENERAL|20250310100000||{event}^{structure}|{control_id}|P|2.5"
+        );
+        let all: Vec<String> =
+            [head, "EVN||20250310100000".to_owned()].into_iter().chain(segments.iter().cloned()).collect();
         Outgoing { control_id, kind, bytes: (all.join("\r") + "\r").into_bytes() }
     };
     [

@@ -5,7 +5,10 @@
 //! has an Odoo of its own, so that every test begins where nothing has happened yet. The fault points are
 //! `backbone::fault`'s.
 
-#![expect(clippy::print_stdout, reason = "a run tells what was injected, where, and how long the recovery took")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a run tells what was injected, where, and how long the recovery took"
+)]
 
 mod days;
 mod nemesis;

@@ -38,8 +38,10 @@ pub(crate) async fn mistakes(world: &World) -> Result<(Vec<String>, usize), Stri
         }
         if let Some(schema) = schema {
             let counters = counters(world, schema, topic).await?;
-            let newest = |records: &[&Record]| records.iter().map(|record| version(record)).max().unwrap_or(0);
-            let newest: BTreeMap<&str, i64> = keys.iter().map(|(key, records)| (*key, newest(records))).collect();
+            let newest =
+                |records: &[&Record]| records.iter().map(|record| version(record)).max().unwrap_or(0);
+            let newest: BTreeMap<&str, i64> =
+                keys.iter().map(|(key, records)| (*key, newest(records))).collect();
             for (key, given) in &counters {
                 let is = newest.get(key.as_str()).copied().unwrap_or(0);
                 if is != *given {
@@ -47,7 +49,10 @@ pub(crate) async fn mistakes(world: &World) -> Result<(Vec<String>, usize), Stri
                 }
             }
             mistakes.extend(
-                newest.keys().filter(|key| !counters.contains_key(**key)).map(|key| format!("{topic}, key {key}: no counter")),
+                newest
+                    .keys()
+                    .filter(|key| !counters.contains_key(**key))
+                    .map(|key| format!("{topic}, key {key}: no counter")),
             );
         }
     }
@@ -88,7 +93,10 @@ fn of_key(records: &[&Record]) -> (Vec<String>, usize) {
         if let Some(before) = first.get(&version) {
             repeated += 1;
             if before.header(CE_ID) != id || before.value != record.value {
-                mistakes.push(format!("version {version} is two records, at {} and {}", before.offset, record.offset));
+                mistakes.push(format!(
+                    "version {version} is two records, at {} and {}",
+                    before.offset, record.offset
+                ));
             }
             continue;
         }
@@ -107,7 +115,8 @@ fn of_key(records: &[&Record]) -> (Vec<String>, usize) {
 
 async fn counters(world: &World, schema: &str, topic: &str) -> Result<BTreeMap<String, i64>, String> {
     let client = world.connect().await.map_err(|error| error.to_string())?;
-    let asked = client.query(&format!("SELECT key, version FROM {schema}.counter WHERE topic = $1"), &[&topic]).await;
+    let asked =
+        client.query(&format!("SELECT key, version FROM {schema}.counter WHERE topic = $1"), &[&topic]).await;
     let rows = asked.map_err(|error| error.to_string())?;
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
@@ -134,7 +143,8 @@ mod tests {
 
     #[track_caller]
     fn check(stated: &[(i64, &str)], wrong: &[&str], repeated: usize) {
-        let records: Vec<Record> = (0..).zip(stated).map(|(at, (version, id))| record(at, *version, id)).collect();
+        let records: Vec<Record> =
+            (0..).zip(stated).map(|(at, (version, id))| record(at, *version, id)).collect();
         let (mistakes, again) = of_key(&records.iter().collect::<Vec<_>>());
         assert_eq!(mistakes, wrong);
         assert_eq!(again, repeated);

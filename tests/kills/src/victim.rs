@@ -1,7 +1,9 @@
-//! A process of a service that something is done to.
+//! A process of a service that something is done to. One whose fault never strikes was built for itself: the fault
+//! points are there when the whole workspace is built, as `scripts/test` does.
 
 use crate::wait::{Deadline, until};
 use harness::{Launch, Process, Signal};
+use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -44,16 +46,19 @@ impl Victim {
         began.elapsed()
     }
 
-    /// Waits until it is not ready and gives a reason with one of these words in it; returns the reason.
+    /// Waits until one of these conditions does not hold, and it says why; returns the reason.
     ///
     /// # Panics
     /// When it does not in time.
-    pub async fn until_unready(&self, words: &[&str]) -> String {
-        let what = format!("{} is not ready, because of {words:?}", self.name());
-        let (reason, _) = until(what, PATIENCE, async || match self.readiness().await {
-            Ok(()) => Err("it is ready".to_owned()),
-            Err(reason) if words.iter().any(|word| reason.contains(word)) => Ok(reason),
-            Err(reason) => Err(reason),
+    pub async fn until_unready(&self, conditions: &[&str]) -> String {
+        let what = format!("{} is not ready, because of {conditions:?}", self.name());
+        let (reason, _) = until(what, PATIENCE, async || {
+            let Err(told) = self.readiness().await else { return Err("it is ready".to_owned()) };
+            let report: Value = serde_json::from_str(&told).unwrap_or_default();
+            let reasons = conditions.iter().filter_map(|condition| report["parts"][condition].as_str());
+            // What has not been looked at yet says nothing.
+            let mut why = reasons.filter(|reason| *reason != "ok" && !reason.starts_with("not known yet"));
+            why.next().map(str::to_owned).ok_or(told)
         })
         .await;
         reason

@@ -145,7 +145,8 @@ impl World {
 
     async fn empty(&self) {
         let client = self.connect().await.expect("the database answers");
-        let dropped = client.batch_execute("DROP SCHEMA IF EXISTS ehr_adapter, billing_projector, odoo_writer CASCADE");
+        let dropped =
+            client.batch_execute("DROP SCHEMA IF EXISTS ehr_adapter, billing_projector, odoo_writer CASCADE");
         dropped.await.expect("the ledgers go");
         let names: Vec<&str> = Catalog::builtin().topics().map(|topic| topic.name.as_str()).collect();
         self.forget_topics(&names).await;

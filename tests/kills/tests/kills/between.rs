@@ -41,7 +41,14 @@ async fn killed_wherever_a_commit_and_a_publish_part_ways_a_service_doubles_and_
     end(world, running).await;
 }
 
-async fn check(world: &World, days: &mut Days<'_>, running: &mut Running, role: Role, point: &str, seed: u64) {
+async fn check(
+    world: &World,
+    days: &mut Days<'_>,
+    running: &mut Running,
+    role: Role,
+    point: &str,
+    seed: u64,
+) {
     let fault = format!("{point}:kill");
     if let Some(victim) = running.remove(&role) {
         victim.drain().await;

@@ -48,7 +48,10 @@ async fn two_instances_share_the_lanes_and_hand_them_over() {
     let (_, took) = until("the other one has all lanes", Deadline(2 * LEASE), all_three).await;
     days.close(day).await;
     days.balanced().await;
-    say(format_args!("kill -9 of one: the other has all lanes {:.1} s later; the lease is {LEASE:?}", took.as_secs_f32()));
+    say(format_args!(
+        "kill -9 of one: the other has all lanes {:.1} s later; the lease is {LEASE:?}",
+        took.as_secs_f32()
+    ));
     running.insert(Role::Bill, third);
     drop(days);
     end(world, running).await;
@@ -57,7 +60,8 @@ async fn two_instances_share_the_lanes_and_hand_them_over() {
 async fn instance(world: &World) -> (Victim, Uuid) {
     let id = Uuid::new_v4();
     let lease = format!("{}s", LEASE.as_secs());
-    let mut victim = world.start(Role::Bill, &Start { lease: Some(&lease), instance: Some(id), ..Start::default() });
+    let mut victim =
+        world.start(Role::Bill, &Start { lease: Some(&lease), instance: Some(id), ..Start::default() });
     victim.until_ready().await;
     (victim, id)
 }

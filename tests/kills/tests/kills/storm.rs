@@ -31,7 +31,11 @@ async fn hit_in_turn_during_traffic_everything_balances_and_nothing_is_doubled()
             }
             days.close(day).await;
             days.balanced().await;
-            say(format_args!("{:<22} {hit}: balanced after {:.1} s", name(role), began.elapsed().as_secs_f32()));
+            say(format_args!(
+                "{:<22} {hit}: balanced after {:.1} s",
+                name(role),
+                began.elapsed().as_secs_f32()
+            ));
         }
     }
     for part in [Part::Kafka, Part::Postgres] {
@@ -45,7 +49,11 @@ async fn hit_in_turn_during_traffic_everything_balances_and_nothing_is_doubled()
         }
         days.close(day).await;
         days.balanced().await;
-        say(format_args!("{:<22} restarted: balanced after {:.1} s", part.name(), began.elapsed().as_secs_f32()));
+        say(format_args!(
+            "{:<22} restarted: balanced after {:.1} s",
+            part.name(),
+            began.elapsed().as_secs_f32()
+        ));
     }
     drop(days);
     end(world, running).await;

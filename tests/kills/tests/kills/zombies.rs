@@ -39,7 +39,14 @@ async fn stopped_past_its_lease_a_service_that_goes_on_writes_nothing_stale() {
     end(world, running).await;
 }
 
-async fn check(world: &World, days: &mut Days<'_>, running: &mut Running, role: Role, point: &str, seed: u64) {
+async fn check(
+    world: &World,
+    days: &mut Days<'_>,
+    running: &mut Running,
+    role: Role,
+    point: &str,
+    seed: u64,
+) {
     let fault = format!("{point}:stop");
     if let Some(victim) = running.remove(&role) {
         victim.drain().await;

@@ -2,7 +2,7 @@
 //!
 //! Consumes the errors that librdkafka tells its clients. It tells some of them once and is silent ever after (a
 //! denied topic), and the cause of others only here (a wrong password: the call itself merely runs into its time-out);
-//! so they are kept. What is unreachable is asked again every second, until it answers.
+//! so they are kept. What is unreachable is asked again every second, until it answers; what was reached, now and then.
 
 use crate::edge::BrokerError;
 use crate::health::Condition;
@@ -18,6 +18,7 @@ use tokio::sync::Notify;
 /// A denial that is not repeated within this time is over: whoever was denied tries again much sooner.
 const DENIED_FOR: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+const ASK_WHEN_WELL: Duration = Duration::from_secs(10);
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One client's view of the cluster; copies are handles of the same.
@@ -134,18 +135,15 @@ pub(crate) fn ask<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Re
     client.fetch_metadata(None, timeout).map(|_| ())
 }
 
-/// Asks a client until the cluster answers, at first and whenever it stopped answering; ends with the client.
+/// Asks a client until the cluster answers, at first and whenever it stopped answering, and now and then whether it still
+/// does; ends with the client.
 pub(crate) async fn keep_watch<A: Ask>(reach: Reach, client: Weak<A>) {
     loop {
         if !reach.needs_asking() {
-            let changed = tokio::time::timeout(Duration::from_secs(60), reach.inner.changed.notified());
-            // Woken or not: the next round looks again, and ends when the client is gone.
-            let _ = changed.await;
+            // Woken or not, it is asked: a broker that neither answers nor closes connections is told of by nobody.
+            let _ = tokio::time::timeout(ASK_WHEN_WELL, reach.inner.changed.notified()).await;
         }
         let Some(client) = client.upgrade() else { return };
-        if !reach.needs_asking() {
-            continue;
-        }
         let asked = tokio::task::spawn_blocking(move || client.ask(ASK_TIMEOUT)).await;
         match asked {
             Ok(Ok(())) => reach.reached(),

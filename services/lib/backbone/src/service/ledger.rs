@@ -15,6 +15,7 @@ use crate::registry::Registry;
 use crate::relay::{Relay, RelayLimits};
 use crate::sink::Sink;
 use crate::sink_lane::SinkWorker;
+use crate::store::StoreError;
 use canon::DeadLetter;
 use canon::catalog::Catalog;
 use canon::event::Event;
@@ -31,6 +32,8 @@ use tokio_util::sync::CancellationToken;
 const SHARDS: i32 = 1;
 const CONNECTIONS_MAX: usize = 12;
 const SAMPLED_EVERY: Duration = Duration::from_secs(5);
+/// How long the ledger may take to say that it is there.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 // Tests of faults have every call of these parts passed by a point where the process can be killed or stopped.
 #[cfg(feature = "fault-points")]
@@ -162,6 +165,7 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
         loops.push(sink.lanes(parts(sink.name()), around.stop.clone()));
     }
     loops.push(relay(&around, &work, &store, &watch, bell.clone()));
+    loops.push(attend(watch.clone(), ledger.clone(), around.stop.clone()));
     loops.push(sample(live, ledger, around.metrics.clone(), around.stop.clone()));
     around.health.condition("postgres").ready();
     let mut tasks: JoinSet<()> = loops.into_iter().collect();
@@ -170,6 +174,31 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
         ended?;
     }
     Ok(())
+}
+
+/// Asks the ledger now and then whether it is there. Whoever works with it tells what failed; that it neither answers
+/// nor closes connections, nobody who waits for it can tell.
+fn attend(watch: Arc<dyn Watch>, store: PostgresStore, stop: CancellationToken) -> Loop {
+    Box::pin(async move {
+        while !stop.is_cancelled() {
+            let answer = tokio::select! {
+                () = stop.cancelled() => return,
+                answer = tokio::time::timeout(ANSWER_MAX, store.ping()) => answer,
+            };
+            match answer {
+                Ok(Ok(())) => watch.healed("postgres"),
+                Ok(Err(error)) => watch.trouble("postgres", &error),
+                Err(_) => {
+                    let silent = StoreError::Unavailable { what: "it does not answer", source: None };
+                    watch.trouble("postgres", &silent);
+                }
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = tokio::time::sleep(SAMPLED_EVERY) => {}
+            }
+        }
+    })
 }
 
 /// Measures now and then what no single event tells: lag, the outbox, what is parked.
