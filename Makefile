@@ -27,7 +27,7 @@ test-kills: ## the long fault tests: kill -9, SIGSTOP and restarts of everything
 	@scripts/test kills
 
 .PHONY: lint
-lint: ## formatting, clippy, licences and advisories, shell syntax
+lint: ## formatting, clippy, licences and bans, shell syntax
 	@scripts/lint
 
 .PHONY: stack-up

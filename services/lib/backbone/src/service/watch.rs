@@ -89,7 +89,14 @@ impl Watch for LiveWatch {
     fn lane_left(&self, lane: LaneId, lost: bool) {
         self.metrics.lane_left(lane.processor, lane.number, self.inputs(lane.processor).iter().copied());
         self.beats.lock().unwrap_or_else(PoisonError::into_inner).remove(&Loop::Lane(lane));
-        self.lanes.lock().unwrap_or_else(PoisonError::into_inner).remove(&lane);
+        let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
+        lanes.remove(&lane);
+        let none_left = lanes.is_empty();
+        drop(lanes);
+        if none_left {
+            // Whatever kept a lane of ours waiting is its next owner's to find out.
+            ["effect", "kafka", "state"].into_iter().for_each(|what| self.healed(what));
+        }
         if lost {
             self.metrics.lease_lost(lane.processor);
             tracing::warn!(processor = lane.processor, lane = lane.number, "lane lost to another owner");
