@@ -181,30 +181,6 @@ impl<const P: u32, const S: u32> Content for crate::Fixed<P, S> {
     }
 }
 
-impl Content for crate::AccountToken {
-    fn feed(&self, hasher: &mut ContentHasher) {
-        feed_text(hasher, self.as_str());
-    }
-}
-
-impl Content for crate::EncounterToken {
-    fn feed(&self, hasher: &mut ContentHasher) {
-        feed_text(hasher, self.as_str());
-    }
-}
-
-impl Content for crate::PatientToken {
-    fn feed(&self, hasher: &mut ContentHasher) {
-        feed_text(hasher, self.as_str());
-    }
-}
-
-impl Content for crate::ServiceName {
-    fn feed(&self, hasher: &mut ContentHasher) {
-        feed_text(hasher, self.as_str());
-    }
-}
-
 impl Content for Uuid {
     fn feed(&self, hasher: &mut ContentHasher) {
         feed_text(hasher, &self.to_string());

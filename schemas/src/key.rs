@@ -1,5 +1,6 @@
-//! Typed keys: what facts are ordered and partitioned by. No key holds patient data, only tokens and names.
+//! Typed keys: what facts are ordered and partitioned by. No key holds patient data, only tokens, codes and names.
 
+use crate::event::{Content, ContentHasher, feed_text};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt::{self, Debug, Display};
 use std::hash::Hash;
@@ -16,12 +17,21 @@ pub trait Key:
 /// A text is no key of the type that was asked for. The text itself is not told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
+    /// Not a code, or not escaped as codes are.
+    #[error("not a code of 1 to {CODE_BYTES_MAX} bytes with what may not stand in it escaped")]
+    Code,
     /// Not a service's or a sender's name.
     #[error("not a name of at most 64 letters, digits, dots, hyphens and underscores")]
     Name,
+    /// Not as many parts as the key has.
+    #[error("not a key of the form {0}")]
+    Parts(&'static str),
     /// A raw message's key has no known prefix.
     #[error("not a raw message's key: it begins with none of p:, v:, s:")]
     Prefix,
+    /// There is no such table of codes.
+    #[error("not a table of codes that is known here")]
+    Table,
     /// Not a token.
     #[error("not a token of 32 lower-case hexadecimal digits")]
     Token,
@@ -90,8 +100,60 @@ macro_rules! text_form {
                 crate::serial::parsed(deserializer)
             }
         }
+
+        impl Content for $name {
+            fn feed(&self, hasher: &mut ContentHasher) {
+                feed_text(hasher, self.as_str());
+            }
+        }
     };
 }
+
+/// Declares one kind of name that people give to a part of the installation.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// The name.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = KeyError;
+            fn from_str(text: &str) -> Result<Self, KeyError> {
+                parse_name(text).map(Self)
+            }
+        }
+
+        text_form!($name);
+    };
+}
+
+/// Gives a key of several parts, with `Display` and `FromStr`, its form in serde: the text.
+macro_rules! serde_by_text {
+    ($name:ident) => {
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                crate::serial::parsed(deserializer)
+            }
+        }
+    };
+}
+
+mod codes;
+
+pub use codes::{CODE_BYTES_MAX, CodeKey, ItemCode, LocationCode, PartnerCode, StockKey};
 
 token! {
     /// A patient's account, keyed by the installation's secret.
@@ -117,25 +179,14 @@ pub enum RawKey {
     Sender(String),
 }
 
-/// A service, as its folder under `services/` is called. What `ops.*` facts are ordered by.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ServiceName(String);
-
-impl ServiceName {
-    /// The name.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
+name! {
+    /// A sender, as its file under the senders' folder is called. What its configuration is published under.
+    SenderName
 }
-
-impl FromStr for ServiceName {
-    type Err = KeyError;
-    fn from_str(text: &str) -> Result<Self, KeyError> {
-        parse_name(text).map(Self)
-    }
+name! {
+    /// A service, as its folder under `services/` is called. What `ops.*` facts are ordered by.
+    ServiceName
 }
-
-text_form!(ServiceName);
 
 impl FromStr for RawKey {
     type Err = KeyError;
@@ -159,17 +210,7 @@ impl Display for RawKey {
     }
 }
 
-impl Serialize for RawKey {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for RawKey {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        crate::serial::parsed(deserializer)
-    }
-}
+serde_by_text!(RawKey);
 
 impl Key for AccountToken {
     const TYPE: &'static str = "account";
@@ -185,6 +226,10 @@ impl Key for PatientToken {
 
 impl Key for RawKey {
     const TYPE: &'static str = "raw";
+}
+
+impl Key for SenderName {
+    const TYPE: &'static str = "sender";
 }
 
 impl Key for ServiceName {
@@ -222,8 +267,9 @@ mod tests {
 
     const TOKEN: &str = "00112233445566778899aabbccddeeff";
 
+    /// A key that reads back as itself, or is refused.
     #[track_caller]
-    fn check<K: Key>(text: &str, expected: Result<(), KeyError>) {
+    pub(super) fn check<K: Key>(text: &str, expected: Result<(), KeyError>) {
         let parsed = text.parse::<K>();
         assert_eq!(parsed.map(|key| key.to_string()), expected.map(|()| text.to_owned()), "{text}");
     }
@@ -244,6 +290,8 @@ mod tests {
         check::<RawKey>(TOKEN, Err(KeyError::Prefix));
         check::<ServiceName>("billing-projector", Ok(()));
         check::<ServiceName>("billing projector", Err(KeyError::Name));
+        check::<SenderName>("lakeside-ehr", Ok(()));
+        check::<SenderName>("*", Err(KeyError::Name));
     }
 
     #[test]

@@ -3,7 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use canon::catalog::{Catalog, Producer};
-use canon::{EncounterToken, Key, RawKey, ServiceName};
+use canon::{
+    CodeKey, EncounterToken, ItemCode, Key, LocationCode, PartnerCode, PatientToken, RawKey, SenderName,
+    ServiceName, StockKey,
+};
 
 const TEXT: &str = include_str!("../catalog.yaml");
 
@@ -18,7 +21,19 @@ fn the_catalog_says_who_writes_and_reads_what() {
     assert_eq!(catalog.topic("ops.audit.v1").unwrap().producer, Producer::EveryService);
     assert_eq!(catalog.topic("billing.case.v2"), None);
     let partitions: Vec<_> = catalog.key_types().collect();
-    assert_eq!(partitions, [(EncounterToken::TYPE, 6), (RawKey::TYPE, 6), (ServiceName::TYPE, 1)]);
+    let expected = [
+        (CodeKey::TYPE, 1),
+        (EncounterToken::TYPE, 6),
+        (ItemCode::TYPE, 6),
+        (LocationCode::TYPE, 6),
+        (PartnerCode::TYPE, 6),
+        (PatientToken::TYPE, 6),
+        (RawKey::TYPE, 6),
+        (SenderName::TYPE, 1),
+        (ServiceName::TYPE, 1),
+        (StockKey::TYPE, 6),
+    ];
+    assert_eq!(partitions, expected);
 }
 
 #[track_caller]
@@ -94,7 +109,7 @@ fn every_mistake_is_told_with_its_line() {
                 line_of("data_class: financial")
             ),
             "topics.billing.charge.v1: latency_objective_ms: is not a number",
-            "topics.clinical.encounter.v1: owner: is missing",
+            "topics.clinical.appointment.v1: owner: is missing",
             "topics.ops.dead-letter.v1: retention: is not forever, or",
             "topics.raw.hl7v2.v1: colour: is not a field",
         ],
@@ -108,9 +123,11 @@ fn topics_of_one_key_type_have_one_partition_count() {
         &["topics.billing.case.v1: has 7 partitions, but the topics of key type encounter have 6"],
     );
     check(
-        &[("partitions: 6}", "partitions: 0}")],
+        &[("encounter: {partitions: 6}", "encounter: {partitions: 0}")],
         &[
             "key_types.encounter: partitions: is not",
+            "is not a key type: encounter",
+            "is not a key type: encounter",
             "is not a key type: encounter",
             "is not a key type: encounter",
             "is not a key type: encounter",
@@ -184,11 +201,25 @@ fn every_topic_is_keyed_by_the_type_its_event_has() {
         let topic = Catalog::builtin().topic(E::TOPIC).unwrap();
         assert_eq!(topic.key_type, E::Key::TYPE, "{}", E::TOPIC);
     }
+    check::<canon::Appointment>();
     check::<canon::Audit>();
     check::<canon::Case>();
     check::<canon::Charge>();
+    check::<canon::Code>();
+    check::<canon::Consumption>();
     check::<canon::DeadLetter>();
     check::<canon::Encounter>();
+    check::<canon::Invoice>();
     check::<canon::InvoiceRequest>();
+    check::<canon::Item>();
+    check::<canon::LabResult>();
+    check::<canon::Location>();
+    check::<canon::Order>();
+    check::<canon::Partner>();
+    check::<canon::Patient>();
+    check::<canon::PatientLink>();
+    check::<canon::Payment>();
     check::<canon::RawHl7v2>();
+    check::<canon::SenderConfig>();
+    check::<canon::StockLevel>();
 }

@@ -65,6 +65,20 @@ fn events_are_written_and_read_as_apache_avro_does() {
     check(&support::request());
     check(&support::dead_letter());
     check(&support::audit());
+    check(&support::clinical::patient());
+    check(&support::clinical::link());
+    check(&support::clinical::appointment());
+    check(&support::clinical::order());
+    check(&support::clinical::result());
+    check(&support::clinical::consumption());
+    check(&support::odoo::item());
+    check(&support::odoo::location());
+    check(&support::odoo::stock_level());
+    check(&support::odoo::partner());
+    check(&support::odoo::invoice());
+    check(&support::odoo::payment());
+    check(&support::odoo::code());
+    check(&support::odoo::sender());
 }
 
 #[test]
@@ -155,6 +169,20 @@ fn no_bytes_make_the_decoder_panic() {
     check_mutations(&support::request(), 5);
     check_mutations(&support::dead_letter(), 6);
     check_mutations(&support::audit(), 7);
+    check_mutations(&support::clinical::patient(), 8);
+    check_mutations(&support::clinical::link(), 9);
+    check_mutations(&support::clinical::appointment(), 10);
+    check_mutations(&support::clinical::order(), 11);
+    check_mutations(&support::clinical::result(), 12);
+    check_mutations(&support::clinical::consumption(), 13);
+    check_mutations(&support::odoo::item(), 14);
+    check_mutations(&support::odoo::location(), 15);
+    check_mutations(&support::odoo::stock_level(), 16);
+    check_mutations(&support::odoo::partner(), 17);
+    check_mutations(&support::odoo::invoice(), 18);
+    check_mutations(&support::odoo::payment(), 19);
+    check_mutations(&support::odoo::code(), 20);
+    check_mutations(&support::odoo::sender(), 21);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod codegen;
 
+use canon::Catalog;
 use codegen::model::Record;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -22,6 +23,14 @@ fn schemas() -> Vec<(String, String)> {
         .collect();
     found.sort();
     found
+}
+
+/// The catalog as it stands beside the files, which may have a topic more than the crate was built with.
+fn catalog() -> Catalog {
+    let schemas = schemas();
+    let pairs: Vec<_> = schemas.iter().map(|(topic, text)| (topic.as_str(), text.as_str())).collect();
+    let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("catalog.yaml")).unwrap();
+    Catalog::parse_for(&text, &pairs).unwrap()
 }
 
 /// The released versions, as (topic, number), by both.
@@ -61,9 +70,10 @@ fn events(file: &str) -> PathBuf {
 fn the_event_types_are_those_of_the_schemas() {
     let topics: Vec<(String, Record)> =
         schemas().into_iter().map(|(topic, text)| (topic, Record::parse(&text))).collect();
+    let catalog = catalog();
     for (topic, record) in &topics {
         let file = format!("{}.rs", codegen::rust::module(topic));
-        check(&events(&file), &codegen::rust::event(topic, record));
+        check(&events(&file), &codegen::rust::event(&catalog, topic, record));
     }
     check(&events("mod.rs"), &codegen::rust::index(&topics, &history()));
 }
@@ -80,6 +90,6 @@ fn the_test_record_is_that_of_its_schema() {
 fn the_page_of_events_is_that_of_the_catalog() {
     let records: Vec<(String, Record)> =
         schemas().into_iter().map(|(topic, text)| (topic, Record::parse(&text))).collect();
-    let page = codegen::docs::page(canon::Catalog::builtin(), &records);
+    let page = codegen::docs::page(&catalog(), &records);
     check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/events.md"), &page);
 }

@@ -2,11 +2,25 @@
 
 use super::reading::{Found, Problem};
 use super::{Producer, Topic};
-use crate::key::{AccountToken, EncounterToken, Key, PatientToken, RawKey, ServiceName};
+use crate::key::{
+    AccountToken, CodeKey, EncounterToken, ItemCode, Key, LocationCode, PartnerCode, PatientToken, RawKey,
+    SenderName, ServiceName, StockKey,
+};
 
 /// The key types that there are Rust types for.
-const KEY_TYPES: [&str; 5] =
-    [AccountToken::TYPE, EncounterToken::TYPE, PatientToken::TYPE, RawKey::TYPE, ServiceName::TYPE];
+const KEY_TYPES: [&str; 11] = [
+    AccountToken::TYPE,
+    CodeKey::TYPE,
+    EncounterToken::TYPE,
+    ItemCode::TYPE,
+    LocationCode::TYPE,
+    PartnerCode::TYPE,
+    PatientToken::TYPE,
+    RawKey::TYPE,
+    SenderName::TYPE,
+    ServiceName::TYPE,
+    StockKey::TYPE,
+];
 
 pub(super) fn validate(found: &mut Found, schemas: &[(&str, &str)]) {
     let unknown: Vec<_> =

@@ -37,6 +37,30 @@ pub struct Case {
     /// How many invoices were requested.
     #[serde(default)]
     pub requests: i64,
+    /// The sum of our lines on invoices that are posted in Odoo, in units of the currency.
+    #[serde(default)]
+    pub invoiced: Fixed<18, 4>,
+    /// How many of our lines are on posted invoices.
+    #[serde(default)]
+    pub invoiced_count: i64,
+    /// The sum of what posted credit notes take back of them, positive, in units of the currency.
+    #[serde(default)]
+    pub credited: Fixed<18, 4>,
+    /// How many lines posted credit notes have.
+    #[serde(default)]
+    pub credited_count: i64,
+    /// The sum of payments allocated to them, in units of the currency.
+    #[serde(default)]
+    pub paid: Fixed<18, 4>,
+    /// How many payments were allocated.
+    #[serde(default)]
+    pub paid_count: i64,
+    /// By how much Odoo differs from what was requested, without sign, in units of the currency.
+    #[serde(default)]
+    pub diverged: Fixed<18, 4>,
+    /// How many requests Odoo has otherwise than they were.
+    #[serde(default)]
+    pub diverged_count: i64,
     /// The latest source's time among what was folded.
     pub as_of: Timestamp,
 }
@@ -76,12 +100,37 @@ impl Event for Case {
         if self.requests != 0 {
             hasher.field("requests", &self.requests);
         }
+        if !self.invoiced.is_zero() {
+            hasher.field("invoiced", &self.invoiced);
+        }
+        if self.invoiced_count != 0 {
+            hasher.field("invoiced_count", &self.invoiced_count);
+        }
+        if !self.credited.is_zero() {
+            hasher.field("credited", &self.credited);
+        }
+        if self.credited_count != 0 {
+            hasher.field("credited_count", &self.credited_count);
+        }
+        if !self.paid.is_zero() {
+            hasher.field("paid", &self.paid);
+        }
+        if self.paid_count != 0 {
+            hasher.field("paid_count", &self.paid_count);
+        }
+        if !self.diverged.is_zero() {
+            hasher.field("diverged", &self.diverged);
+        }
+        if self.diverged_count != 0 {
+            hasher.field("diverged_count", &self.diverged_count);
+        }
         hasher.field("as_of", &self.as_of);
     }
 }
 
 /// Where the billing of a visit stands: open while the visit lasts, held until the bill hold has passed,
-/// billed when all is requested.
+/// billed when all is requested, invoiced when all that was requested is posted in Odoo, paid when nothing of
+/// that is left to pay, diverged while Odoo has it otherwise than requested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CaseStatus {
@@ -91,6 +140,12 @@ pub enum CaseStatus {
     Held,
     /// `billed`.
     Billed,
+    /// `invoiced`.
+    Invoiced,
+    /// `paid`.
+    Paid,
+    /// `diverged`.
+    Diverged,
     /// `unknown`, and whatever a newer writer says.
     #[default]
     #[serde(other)]
@@ -102,8 +157,11 @@ impl CaseStatus {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Billed => "billed",
+            Self::Diverged => "diverged",
             Self::Held => "held",
+            Self::Invoiced => "invoiced",
             Self::Open => "open",
+            Self::Paid => "paid",
             Self::Unknown => "unknown",
         }
     }

@@ -33,22 +33,35 @@ pub struct Charge {
     /// FT1-6: what the transaction does to the visit's account.
     #[serde(default)]
     pub kind: ChargeKind,
+    /// The id of the charge that this credit or adjustment takes back. Null: none is named.
+    #[serde(default)]
+    pub reverses: Option<String>,
     /// FT1-7.1: the code of what was delivered, in the source's charge master.
     pub code: String,
     /// FT1-7.2, else FT1-8: free text of the source. Null: not said.
     #[serde(default)]
     pub description: Option<Phi<String>>,
-    /// FT1-10: how many units of the code were delivered.
+    /// FT1-10: how many units of the code were delivered; of a credit, given back and so not positive.
     pub quantity: Fixed<18, 4>,
-    /// The extended amount, in units of the currency; signed as the source has it.
+    /// The extended amount, in units of the currency, signed as it adds to the visit's account: a credit is
+    /// never positive.
     pub amount: Fixed<18, 4>,
     /// ISO 4217, three capital letters.
     pub currency: String,
     /// FT1-4: when it was delivered.
     pub service_at: Timestamp,
-    /// FT1-13.1: the department that is credited. Null: not said.
+    /// FT1-13.1: the department that is credited, as table `department` has it, else as the source says.
+    /// Null: not said.
     #[serde(default)]
     pub department: Option<String>,
+    /// The company in Odoo that invoices it, by external id or database id: of the facility in the sender's
+    /// file. Null: the file names none.
+    #[serde(default)]
+    pub company: Option<String>,
+    /// The journal in Odoo that its invoice is in, by external id or database id: of the facility in the
+    /// sender's file. Null: the file names none.
+    #[serde(default)]
+    pub journal: Option<String>,
     /// The source's time of the message: EVN-2, else MSH-7.
     pub occurred_at: Timestamp,
 }
@@ -81,6 +94,9 @@ impl Event for Charge {
         if self.kind != ChargeKind::Unknown {
             hasher.field("kind", &self.kind);
         }
+        if self.reverses.is_some() {
+            hasher.field("reverses", &self.reverses);
+        }
         hasher.field("code", &self.code);
         if self.description.is_some() {
             hasher.field("description", &self.description);
@@ -91,6 +107,12 @@ impl Event for Charge {
         hasher.field("service_at", &self.service_at);
         if self.department.is_some() {
             hasher.field("department", &self.department);
+        }
+        if self.company.is_some() {
+            hasher.field("company", &self.company);
+        }
+        if self.journal.is_some() {
+            hasher.field("journal", &self.journal);
         }
         hasher.field("occurred_at", &self.occurred_at);
     }

@@ -8,7 +8,7 @@ use crate::phi::Phi;
 use crate::time::{Date, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// A command: make this invoice. Immutable; late charges make a further request.
+/// A command: make this invoice, or this credit note. Immutable; late charges make a further request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvoiceRequest {
     /// What has happened to the fact; left out of its content.
@@ -20,10 +20,24 @@ pub struct InvoiceRequest {
     pub encounter: EncounterToken,
     /// The request's number within the visit, from 1.
     pub number: i32,
+    /// What is to be made.
+    #[serde(default = "invoice_request_kind")]
+    pub kind: RequestKind,
+    /// The id of the request whose invoice a credit note reverses. Null: an invoice.
+    #[serde(default)]
+    pub reverses: Option<String>,
     /// The facility's code. Null: not said.
     #[serde(default)]
     pub facility: Option<String>,
-    /// The payer's code at the source. Null: none; the patient pays.
+    /// The company in Odoo, by external id or database id: what its charges say, else the facility's in
+    /// billing-projector's file. Null: the writer's own.
+    #[serde(default)]
+    pub company: Option<String>,
+    /// The journal in Odoo, by external id or database id: what its charges say, else the facility's in
+    /// billing-projector's file. Null: the writer's own.
+    #[serde(default)]
+    pub journal: Option<String>,
+    /// The payer's code, as table `payer` has it, else as the source says. Null: none; the patient pays.
     #[serde(default)]
     pub payer: Option<String>,
     /// ISO 4217 of every amount in it.
@@ -37,6 +51,10 @@ pub struct InvoiceRequest {
     pub lines: Vec<Line>,
     /// The sum of the lines' amounts, in units of the currency.
     pub total: Fixed<18, 4>,
+}
+
+fn invoice_request_kind() -> RequestKind {
+    RequestKind::Invoice
 }
 
 impl Event for InvoiceRequest {
@@ -56,8 +74,20 @@ impl Event for InvoiceRequest {
         hasher.field("request", &self.request);
         hasher.field("encounter", &self.encounter);
         hasher.field("number", &self.number);
+        if self.kind != invoice_request_kind() {
+            hasher.field("kind", &self.kind);
+        }
+        if self.reverses.is_some() {
+            hasher.field("reverses", &self.reverses);
+        }
         if self.facility.is_some() {
             hasher.field("facility", &self.facility);
+        }
+        if self.company.is_some() {
+            hasher.field("company", &self.company);
+        }
+        if self.journal.is_some() {
+            hasher.field("journal", &self.journal);
         }
         if self.payer.is_some() {
             hasher.field("payer", &self.payer);
@@ -72,6 +102,37 @@ impl Event for InvoiceRequest {
     }
 }
 
+/// What a request asks for. Unknown: a newer writer's, which nobody carries out by guessing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestKind {
+    /// `invoice`.
+    Invoice,
+    /// `credit_note`.
+    CreditNote,
+    /// `unknown`, and whatever a newer writer says.
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl RequestKind {
+    /// The symbol, as Avro has it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::CreditNote => "credit_note",
+            Self::Invoice => "invoice",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl Content for RequestKind {
+    fn feed(&self, hasher: &mut ContentHasher) {
+        crate::event::feed_text(hasher, self.as_str());
+    }
+}
+
 /// One line of an invoice; it belongs to one request for ever.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -79,6 +140,9 @@ pub struct Line {
     pub line: String,
     /// The charge's id.
     pub charge: String,
+    /// The id of the line that a credit note's line takes back. Null: an invoice's line.
+    #[serde(default)]
+    pub reverses: Option<String>,
     /// The charge's code.
     pub code: String,
     /// Free text of the source. Null: not said.
@@ -86,7 +150,7 @@ pub struct Line {
     pub description: Option<Phi<String>>,
     /// How many units of the code were delivered.
     pub quantity: Fixed<18, 4>,
-    /// The extended amount, in units of the request's currency.
+    /// The extended amount, in units of the request's currency; what a credit note takes back is positive.
     pub amount: Fixed<18, 4>,
     /// When it was delivered.
     pub service_at: Timestamp,
@@ -97,6 +161,9 @@ impl Content for Line {
         crate::event::feed_record(hasher, |hasher| {
             hasher.field("line", &self.line);
             hasher.field("charge", &self.charge);
+            if self.reverses.is_some() {
+                hasher.field("reverses", &self.reverses);
+            }
             hasher.field("code", &self.code);
             if self.description.is_some() {
                 hasher.field("description", &self.description);

@@ -2,7 +2,7 @@
 //! see `schemas/README.md`.
 
 use crate::event::{Change, Content, ContentHasher, Event};
-use crate::key::{EncounterToken, PatientToken};
+use crate::key::{AccountToken, EncounterToken, PatientToken};
 use crate::phi::Phi;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -37,6 +37,21 @@ pub struct Encounter {
     /// PV1-3.4, else MSH-4: the facility's code. Null: not said.
     #[serde(default)]
     pub facility: Option<String>,
+    /// PV1-3 as point of care^room^bed: where the patient is. Null: not said.
+    #[serde(default)]
+    pub location: Option<String>,
+    /// PV1-6 as point of care^room^bed: where the patient was before. Null: not said.
+    #[serde(default)]
+    pub prior_location: Option<String>,
+    /// PV1-7 of the first: the attending doctor, as code and name. Null: not said.
+    #[serde(default)]
+    pub attending: Option<Phi<String>>,
+    /// PID-18: the token of the account that the visit is billed on. Null: not said.
+    #[serde(default)]
+    pub account: Option<AccountToken>,
+    /// The token of the visit that this one was merged or moved into (A35, A41, A44, A45). Null: it was not.
+    #[serde(default)]
+    pub moved_to: Option<EncounterToken>,
     /// IN1-3.1 of the first insurance: the payer's code. Null: not said. Empty: deleted by the source.
     #[serde(default)]
     pub payer: Option<String>,
@@ -82,6 +97,21 @@ impl Event for Encounter {
         }
         if self.facility.is_some() {
             hasher.field("facility", &self.facility);
+        }
+        if self.location.is_some() {
+            hasher.field("location", &self.location);
+        }
+        if self.prior_location.is_some() {
+            hasher.field("prior_location", &self.prior_location);
+        }
+        if self.attending.is_some() {
+            hasher.field("attending", &self.attending);
+        }
+        if self.account.is_some() {
+            hasher.field("account", &self.account);
+        }
+        if self.moved_to.is_some() {
+            hasher.field("moved_to", &self.moved_to);
         }
         if self.payer.is_some() {
             hasher.field("payer", &self.payer);

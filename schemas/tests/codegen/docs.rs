@@ -73,8 +73,9 @@ fn shape(field: &Field) -> String {
         Shape::Int => "int".to_owned(),
         Shape::Long => "long".to_owned(),
         Shape::Text => field.token.as_ref().map_or("text".to_owned(), |token| match token.as_str() {
-            "service" => "service's name".to_owned(),
-            token => format!("{token} token"),
+            "account" | "encounter" | "patient" => format!("{token} token"),
+            "sender" | "service" => format!("{token}'s name"),
+            token => format!("{token}'s code"),
         }),
         Shape::Bytes => "bytes".to_owned(),
         Shape::Fixed(size) => format!("{size} bytes"),
@@ -82,7 +83,7 @@ fn shape(field: &Field) -> String {
         Shape::Timestamp => "time, UTC, µs".to_owned(),
         Shape::Date => "day".to_owned(),
         Shape::Uuid => "UUID".to_owned(),
-        Shape::Enum(kind) => {
+        Shape::Enum(kind) | Shape::Again(kind) => {
             kind.symbols.iter().map(|symbol| format!("`{symbol}`")).collect::<Vec<_>>().join(" ")
         }
         Shape::List(record) => format!("list of {}", record.name),

@@ -36,11 +36,14 @@ pub(crate) enum Shape {
     Date,
     Uuid,
     Enum(Enum),
+    /// An enum that an earlier field of the schema has brought along.
+    Again(Enum),
     /// A list of records.
     List(Record),
 }
 
 /// An enum and its symbols.
+#[derive(Clone)]
 pub(crate) struct Enum {
     pub(crate) name: String,
     pub(crate) doc: String,
@@ -48,23 +51,36 @@ pub(crate) struct Enum {
     pub(crate) default: String,
 }
 
+/// A type that later fields can mention by its full name.
+enum Named {
+    Fixed(u64),
+    Enum(Enum),
+}
+
+/// The named types seen so far, by their full names.
+struct Known {
+    namespace: String,
+    types: Vec<(String, Named)>,
+}
+
 impl Record {
     /// Reads a file's text.
     pub(crate) fn parse(text: &str) -> Self {
         let schema: Value = serde_json::from_str(text).unwrap();
-        Self::of(&schema, &mut Vec::new())
+        let namespace = string(&schema, "namespace");
+        Self::of(&schema, &mut Known { namespace, types: Vec::new() })
     }
 
-    fn of(schema: &Value, fixed: &mut Vec<(String, u64)>) -> Self {
+    fn of(schema: &Value, known: &mut Known) -> Self {
         assert_eq!(schema["type"], "record");
         let fields = schema["fields"].as_array().unwrap();
-        let fields = fields.iter().map(|field| Field::of(field, fixed)).collect();
+        let fields = fields.iter().map(|field| Field::of(field, known)).collect();
         Self { name: string(schema, "name"), doc: string(schema, "doc"), fields }
     }
 }
 
 impl Field {
-    fn of(field: &Value, fixed: &mut Vec<(String, u64)>) -> Self {
+    fn of(field: &Value, known: &mut Known) -> Self {
         let name = string(field, "name");
         let (nullable, inner) = match &field["type"] {
             Value::Array(both) => match both.as_slice() {
@@ -76,7 +92,7 @@ impl Field {
         let aliases = field["aliases"].as_array().into_iter().flatten();
         Self {
             doc: string(field, "doc"),
-            shape: Shape::of(&name, inner, fixed),
+            shape: Shape::of(&name, inner, known),
             nullable,
             phi: field["phi"].as_bool().unwrap_or(false),
             token: field["token"].as_str().map(str::to_owned),
@@ -88,7 +104,7 @@ impl Field {
 }
 
 impl Shape {
-    fn of(field: &str, schema: &Value, fixed: &mut Vec<(String, u64)>) -> Self {
+    fn of(field: &str, schema: &Value, known: &mut Known) -> Self {
         let kind = schema.as_str().or(schema["type"].as_str()).unwrap_or_default();
         match (kind, schema["logicalType"].as_str()) {
             ("boolean", None) => Self::Bool,
@@ -101,18 +117,31 @@ impl Shape {
             ("int", Some("date")) => Self::Date,
             ("string", Some("uuid")) => Self::Uuid,
             ("fixed", None) => {
-                let full = format!("{}.{}", string(schema, "namespace"), string(schema, "name"));
-                fixed.push((full, number(schema, "size")));
-                Self::Fixed(number(schema, "size"))
+                let size = number(schema, "size");
+                known.add(schema, Named::Fixed(size));
+                Self::Fixed(size)
             }
-            ("enum", None) => Self::Enum(Enum::of(schema)),
-            ("array", None) => Self::List(Record::of(&schema["items"], fixed)),
-            (named, None) => match fixed.iter().find(|(name, _)| name == named) {
-                Some((_, size)) => Self::Fixed(*size),
+            ("enum", None) => {
+                let kind = Enum::of(schema);
+                known.add(schema, Named::Enum(kind.clone()));
+                Self::Enum(kind)
+            }
+            ("array", None) => Self::List(Record::of(&schema["items"], known)),
+            (named, None) => match known.types.iter().find(|(name, _)| name == named) {
+                Some((_, Named::Fixed(size))) => Self::Fixed(*size),
+                Some((_, Named::Enum(kind))) => Self::Again(kind.clone()),
                 None => panic!("{field}: type {named} is not known to the generators"),
             },
             (kind, Some(logical)) => panic!("{field}: {kind} with {logical} is not known to the generators"),
         }
+    }
+}
+
+impl Known {
+    /// A type without a namespace of its own is in the record's.
+    fn add(&mut self, schema: &Value, named: Named) {
+        let namespace = schema["namespace"].as_str().unwrap_or(&self.namespace);
+        self.types.push((format!("{namespace}.{}", string(schema, "name")), named));
     }
 }
 

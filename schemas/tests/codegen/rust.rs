@@ -1,10 +1,26 @@
 //! Rust types from records: a struct, its enums and lists, and `impl Event`. Written as rustfmt would.
 
+use super::defaults::{default_fn, defaults, differs, is_plain};
 use super::model::{Enum, Field, Record, Shape};
-use serde_json::Value;
+use canon::Catalog;
 use std::collections::BTreeSet;
 
 const WIDTH: usize = 110;
+
+/// The Rust types of keys, as an import lists them.
+const KEYS: [&str; 11] = [
+    "AccountToken",
+    "CodeKey",
+    "EncounterToken",
+    "ItemCode",
+    "LocationCode",
+    "PartnerCode",
+    "PatientToken",
+    "RawKey",
+    "SenderName",
+    "ServiceName",
+    "StockKey",
+];
 
 /// The module of a topic: `billing.invoice-request.v1` is `billing_invoice_request`.
 pub(crate) fn module(topic: &str) -> String {
@@ -17,8 +33,9 @@ pub(crate) fn module(topic: &str) -> String {
 /// `events/mod.rs`: the modules, every schema by its topic, and every released one.
 pub(crate) fn index(topics: &[(String, Record)], history: &[(String, u32)]) -> String {
     let mut out = header("the `.avsc` files: the records of every topic");
-    for (topic, _) in topics {
-        out += &format!("pub mod {};\n", module(topic));
+    // A hyphen is sorted before a dot, an underscore is not.
+    for module in topics.iter().map(|(topic, _)| module(topic)).collect::<BTreeSet<_>>() {
+        out += &format!("pub mod {module};\n");
     }
     out += "\n/// Every topic of this contract and its schema, by topic.\n#[rustfmt::skip]\n";
     out += &format!("pub const SCHEMAS: [(&str, &str); {}] = [\n", topics.len());
@@ -35,8 +52,8 @@ pub(crate) fn index(topics: &[(String, Record)], history: &[(String, u32)]) -> S
 }
 
 /// One event's module within the crate, by its topic.
-pub(crate) fn event(topic: &str, record: &Record) -> String {
-    let body = items(record, topic, key_type(topic), &format!("../../{topic}.avsc"));
+pub(crate) fn event(catalog: &Catalog, topic: &str, record: &Record) -> String {
+    let body = items(record, topic, key_type(catalog, topic), &format!("../../{topic}.avsc"));
     header(&format!("`{topic}.avsc`: the records of topic `{topic}`")) + &imports(&body) + &body
 }
 
@@ -76,7 +93,7 @@ fn imports(body: &str) -> String {
     let groups: [(&str, &[&str]); 7] = [
         ("crate::decimal", &["Fixed"]),
         ("crate::event", &["Change", "Content", "ContentHasher", "Event"]),
-        ("crate::key", &["AccountToken", "EncounterToken", "PatientToken", "RawKey", "ServiceName"]),
+        ("crate::key", &KEYS),
         ("crate::phi", &["Phi"]),
         ("crate::time", &["Date", "Timestamp"]),
         ("serde", &["Deserialize", "Serialize"]),
@@ -122,66 +139,16 @@ fn attribute(record: &str, field: &Field) -> Option<String> {
     (!parts.is_empty()).then(|| format!("#[serde({})]", parts.join(", ")))
 }
 
-fn default_fn(record: &str, field: &Field) -> String {
-    format!("{}_{}", snake(record), field.name)
-}
-
-/// The functions of defaults that are not the type's own.
-fn defaults(record: &Record) -> String {
-    let mut out = String::new();
-    for field in &record.fields {
-        let Some(value) = field.default.as_ref().filter(|value| !is_plain(field, value)) else {
-            continue;
-        };
-        let name = default_fn(&record.name, field);
-        out += &format!("fn {name}() -> {} {{\n    {}\n}}\n\n", field_type(field), literal(field, value));
-    }
-    out
-}
-
-/// Whether a default is what the Rust type has by itself.
-fn is_plain(field: &Field, value: &Value) -> bool {
-    match (&field.shape, value) {
-        (_, Value::Null) => field.nullable,
-        _ if field.nullable => panic!("{}: a nullable field's default is null", field.name),
-        (Shape::Bool, Value::Bool(value)) => !value,
-        (Shape::Int | Shape::Long | Shape::Timestamp | Shape::Date, Value::Number(value)) => {
-            value.as_i64() == Some(0)
-        }
-        (Shape::Text, Value::String(value)) => value.is_empty(),
-        (Shape::Enum(kind), Value::String(value)) => *value == kind.default,
-        (Shape::Decimal(..), Value::String(value)) => {
-            assert_eq!(value, "\u{0}", "{}: a decimal's default is zero", field.name);
-            true
-        }
-        (Shape::List(_), Value::Array(items)) if items.is_empty() => true,
-        _ => panic!("{}: this default is not known to the generators", field.name),
-    }
-}
-
-fn literal(field: &Field, value: &Value) -> String {
-    let text = match (&field.shape, value) {
-        (Shape::Bool, Value::Bool(value)) => value.to_string(),
-        (Shape::Int | Shape::Long, Value::Number(value)) => value.to_string(),
-        (Shape::Text, Value::String(value)) => format!("{value:?}.to_owned()"),
-        (Shape::Enum(kind), Value::String(value)) => format!("{}::{}", kind.name, pascal(value)),
-        _ => panic!("{}: this default is not known to the generators", field.name),
-    };
-    if field.phi { format!("Phi({text})") } else { text }
-}
-
-fn field_type(field: &Field) -> String {
+pub(super) fn field_type(field: &Field) -> String {
     let plain = match &field.shape {
         Shape::Bool => "bool".to_owned(),
         Shape::Int => "i32".to_owned(),
         Shape::Long => "i64".to_owned(),
         Shape::Text => match field.token.as_deref() {
             None => "String".to_owned(),
-            Some("account") => "AccountToken".to_owned(),
-            Some("encounter") => "EncounterToken".to_owned(),
-            Some("patient") => "PatientToken".to_owned(),
-            Some("service") => "ServiceName".to_owned(),
-            Some(other) => panic!("{}: key type {other} is not known to the generators", field.name),
+            Some(token) => key_name(token)
+                .unwrap_or_else(|| panic!("{}: key type {token} is not known to the generators", field.name))
+                .to_owned(),
         },
         Shape::Bytes => "Vec<u8>".to_owned(),
         Shape::Fixed(size) => format!("[u8; {size}]"),
@@ -189,7 +156,7 @@ fn field_type(field: &Field) -> String {
         Shape::Timestamp => "Timestamp".to_owned(),
         Shape::Date => "Date".to_owned(),
         Shape::Uuid => "Uuid".to_owned(),
-        Shape::Enum(kind) => kind.name.clone(),
+        Shape::Enum(kind) | Shape::Again(kind) => kind.name.clone(),
         Shape::List(record) => format!("Vec<{}>", record.name),
     };
     let kept = if field.phi { format!("Phi<{plain}>") } else { plain };
@@ -225,15 +192,29 @@ fn implementation(record: &Record, topic: &str, key: &str, path: &str) -> String
 }
 
 /// The Rust type of a topic's key, which the catalog names.
-fn key_type(topic: &str) -> &'static str {
-    match canon::Catalog::builtin().topic(topic).map(|topic| topic.key_type.as_str()) {
-        Some("account") => "AccountToken",
-        Some("encounter") => "EncounterToken",
-        Some("patient") => "PatientToken",
-        Some("raw") => "RawKey",
-        Some("service") => "ServiceName",
-        other => panic!("{topic}: key type {other:?} is not known to the generators"),
-    }
+fn key_type(catalog: &Catalog, topic: &str) -> &'static str {
+    let key_type = catalog.topic(topic).map(|topic| topic.key_type.as_str());
+    key_type
+        .and_then(key_name)
+        .unwrap_or_else(|| panic!("{topic}: key type {key_type:?} is not known to the generators"))
+}
+
+/// The Rust type of a key type.
+fn key_name(key_type: &str) -> Option<&'static str> {
+    Some(match key_type {
+        "account" => "AccountToken",
+        "code" => "CodeKey",
+        "encounter" => "EncounterToken",
+        "item" => "ItemCode",
+        "location" => "LocationCode",
+        "partner" => "PartnerCode",
+        "patient" => "PatientToken",
+        "raw" => "RawKey",
+        "sender" => "SenderName",
+        "service" => "ServiceName",
+        "stock" => "StockKey",
+        _ => return None,
+    })
 }
 
 /// Feeds every field but `change`, and those with a default only where they differ from it.
@@ -252,23 +233,6 @@ fn content(record: &Record, of: &str, indent: usize) -> String {
         }
     }
     out
-}
-
-/// The condition under which a field differs from its default; nothing where it has none.
-fn differs(record: &Record, field: &Field, value: &str) -> Option<String> {
-    let default = field.default.as_ref()?;
-    let inner = if field.phi { format!("{value}.0") } else { value.to_owned() };
-    Some(match (&field.shape, default) {
-        (_, Value::Null) => format!("{value}.is_some()"),
-        _ if !is_plain(field, default) => format!("{value} != {}()", default_fn(&record.name, field)),
-        (Shape::Bool, _) => inner,
-        (Shape::Text | Shape::List(_), _) => format!("!{inner}.is_empty()"),
-        (Shape::Enum(kind), _) => format!("{value} != {}::{}", kind.name, pascal(&kind.default)),
-        (Shape::Int | Shape::Long, _) => format!("{inner} != 0"),
-        (Shape::Decimal(..), _) => format!("!{inner}.is_zero()"),
-        (Shape::Timestamp, _) => format!("{inner} != Timestamp::EPOCH"),
-        _ => panic!("{}: a default of this type is not known to the generators", field.name),
-    })
 }
 
 /// The enum or record that a field brings along. `Change` is written by hand, since every event shares it.
@@ -337,12 +301,12 @@ fn ident(name: &str) -> String {
     }
 }
 
-fn pascal(symbol: &str) -> String {
+pub(super) fn pascal(symbol: &str) -> String {
     let part = |part: &str| part[..1].to_uppercase() + &part[1..];
     symbol.split('_').map(part).collect()
 }
 
-fn snake(name: &str) -> String {
+pub(super) fn snake(name: &str) -> String {
     let mut out = String::new();
     for (at, letter) in name.char_indices() {
         if letter.is_uppercase() && at > 0 {

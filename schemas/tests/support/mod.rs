@@ -1,12 +1,15 @@
 //! Invented events of every topic, and a seeded source of numbers.
 
+pub(crate) mod clinical;
+pub(crate) mod odoo;
+
 use canon::events::billing_case::CaseStatus;
 use canon::events::billing_charge::ChargeKind;
-use canon::events::billing_invoice_request::Line;
+use canon::events::billing_invoice_request::{Line, RequestKind};
 use canon::events::clinical_encounter::EncounterStatus;
 use canon::{
-    Audit, Case, Change, Charge, Date, DeadLetter, Encounter, EncounterToken, InvoiceRequest, PatientToken,
-    Phi, RawHl7v2, Timestamp,
+    AccountToken, Audit, Case, Change, Charge, Date, DeadLetter, Encounter, EncounterToken, InvoiceRequest,
+    PatientToken, Phi, RawHl7v2, Timestamp,
 };
 
 /// A time that all samples share.
@@ -57,6 +60,11 @@ pub(crate) fn encounter() -> Encounter {
         status: EncounterStatus::Finished,
         class: Some("O".to_owned()),
         facility: None,
+        location: Some("4W^12^B".to_owned()),
+        prior_location: None,
+        attending: Some(Phi("D1 Invented".to_owned())),
+        account: Some(AccountToken::from_bytes([3; 16])),
+        moved_to: None,
         payer: Some(String::new()),
         admitted_at: Some(AT),
         discharged_at: None,
@@ -75,6 +83,7 @@ pub(crate) fn charge() -> Charge {
         facility: Some("LS1".to_owned()),
         transaction_id: "T1".to_owned(),
         kind: ChargeKind::Charge,
+        reverses: None,
         code: "99213".to_owned(),
         description: Some(Phi("office visit".to_owned())),
         quantity: "2".parse().unwrap(),
@@ -82,6 +91,8 @@ pub(crate) fn charge() -> Charge {
         currency: "EUR".to_owned(),
         service_at: AT,
         department: None,
+        company: None,
+        journal: None,
         occurred_at: AT,
     }
 }
@@ -98,6 +109,14 @@ pub(crate) fn case() -> Case {
         requested: "99999999999999.9999".parse().unwrap(),
         requested_count: 12,
         requests: 1,
+        invoiced: "12.34".parse().unwrap(),
+        invoiced_count: 2,
+        credited: "0.01".parse().unwrap(),
+        credited_count: 1,
+        paid: "0".parse().unwrap(),
+        paid_count: 0,
+        diverged: "0".parse().unwrap(),
+        diverged_count: 0,
         as_of: AT,
     }
 }
@@ -106,6 +125,7 @@ pub(crate) fn request() -> InvoiceRequest {
     let line = |number: u32, amount: &str| Line {
         line: format!("{}-1-{number}", visit()),
         charge: format!("charge/{}/T{number}", visit()),
+        reverses: (number == 2).then(|| format!("{}-1-1", visit())),
         code: "99213".to_owned(),
         description: (number == 1).then(|| Phi("office visit".to_owned())),
         quantity: "1".parse().unwrap(),
@@ -117,7 +137,11 @@ pub(crate) fn request() -> InvoiceRequest {
         request: format!("{}-1", visit()),
         encounter: visit(),
         number: 1,
+        kind: RequestKind::CreditNote,
+        reverses: Some(format!("{}-1", visit())),
         facility: None,
+        company: Some("base.main_company".to_owned()),
+        journal: None,
         payer: Some("BCBS".to_owned()),
         currency: "EUR".to_owned(),
         invoice_date: Date::from_ymd(2026, 11, 20).unwrap(),
