@@ -5,6 +5,12 @@
 //! byte, in the delimiters of the message it came in. The one exception: MLLP's own start and end bytes,
 //! which no framed answer could carry, are left out of an echo.
 
+mod asked;
+mod batch;
+
+pub use asked::{Asked, Condition, Verdict};
+pub use batch::{BatchReply, batch_ack};
+
 use crate::delimiters::Delimiters;
 use crate::escape::escape_into;
 use crate::message::{Message, ParseError, Path, Value};

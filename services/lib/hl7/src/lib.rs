@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 pub mod ack;
+pub mod batch;
 pub mod charset;
 pub mod delimiters;
 pub mod escape;

@@ -3,6 +3,8 @@
 //! Case 18 of the edge cases: deep repetition, megabyte fields, escapes that never end; and their like for
 //! the framing.
 
+use crate::ack::{BatchReply, batch_ack};
+use crate::batch::Batch;
 use crate::charset::Charset;
 use crate::message::{Message, Path};
 use crate::mllp::{Decoder, Frame, Limits};
@@ -87,6 +89,28 @@ fn case_18_a_far_position_looks_at_each_byte_a_few_times() {
         check_message(unit, 6, |message| 1 + message.get(&path).raw().len());
     }
     check_message("FT1|1\r", 6, |message| message.groups("FT1", &["IN1"]).count());
+}
+
+#[test]
+fn case_18_a_batch_built_to_hang_looks_at_each_byte_a_few_times() {
+    let reply = BatchReply { control_id: "1", sent_at: "2026" };
+    for unit in [
+        "MSH|^~\\&\r",
+        "MSH",
+        "MSH|\r",
+        "BHS|^~\\&\rBTS|9\r",
+        "MSH|^~\\&|A\rBTS|2\r",
+        "BHS|^~\\&|A|B\r",
+        "\r",
+    ] {
+        let payload = format!("FHS|^~\\&|A\rBHS|^~\\&|A\rMSH|^~\\&|A\r{}", unit.repeat(LENGTH / unit.len()));
+        let (answer, steps) = work::of(|| {
+            let batch = Batch::parse(payload.as_bytes()).unwrap();
+            batch_ack(&batch, &reply, &[]).len() + batch.messages().count()
+        });
+        let limit = 12 * payload.len();
+        assert!(answer > 0 && steps <= limit, "{unit:?}: {steps} bytes looked at, {limit} allowed");
+    }
 }
 
 #[test]

@@ -20,10 +20,10 @@ pub use value::{Component, Field, Presence, Repetition, Subcomponent, Value};
 
 use crate::delimiters::{DelimiterError, Delimiters};
 use crate::scan;
-use segment::is_named;
+pub(crate) use segment::is_named;
 
 /// The UTF-8 byte order mark.
-const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Segments that most messages do not exceed, so that their list is allocated once.
 const USUAL_SEGMENTS: usize = 16;
@@ -73,7 +73,7 @@ impl<'a> Message<'a> {
     /// # Errors
     /// When the payload cannot be read as one message without guessing.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
-        let mut lines = Lines { rest: bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes) };
+        let mut lines = Lines::of(bytes).map(|(_, line)| line);
         let header = lines.next().ok_or(ParseError::Empty)?;
         match header {
             [b'M', b'S', b'H', ..] => {}
@@ -209,23 +209,32 @@ impl fmt::Debug for Group<'_, '_> {
     }
 }
 
-/// The lines of a payload that are not blank.
-struct Lines<'a> {
-    rest: &'a [u8],
+/// The lines of a payload that are not blank, each with its place in the payload.
+pub(crate) struct Lines<'a> {
+    bytes: &'a [u8],
+    position: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines behind the byte order mark, if there is one.
+    pub(crate) fn of(bytes: &'a [u8]) -> Self {
+        let position = if bytes.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+        Self { bytes, position }
+    }
 }
 
 impl<'a> Iterator for Lines<'a> {
-    type Item = &'a [u8];
+    type Item = (usize, &'a [u8]);
 
-    fn next(&mut self) -> Option<&'a [u8]> {
-        while !self.rest.is_empty() {
-            let end = scan::find_either(b'\r', b'\n', self.rest).unwrap_or(self.rest.len());
-            let (line, tail) = self.rest.split_at(end);
-            self.rest = tail.get(1..).unwrap_or_default();
-            if !line.is_empty() {
-                return Some(line);
+    fn next(&mut self) -> Option<(usize, &'a [u8])> {
+        loop {
+            let rest = self.bytes.get(self.position..).filter(|rest| !rest.is_empty())?;
+            let length = scan::find_either(b'\r', b'\n', rest).unwrap_or(rest.len());
+            let at = self.position;
+            self.position += length + 1;
+            if length > 0 {
+                return Some((at, rest.get(..length)?));
             }
         }
-        None
     }
 }

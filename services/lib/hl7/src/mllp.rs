@@ -16,11 +16,13 @@
 //! - **A frame over the limit** is dropped while it comes in. The fault is given when the frame ends, with
 //!   its beginning, so that the server can answer it by its control id and go on with the next.
 
+mod commit;
 mod frame;
 mod parts;
 
 use std::collections::VecDeque;
 
+pub use commit::Commit;
 pub use frame::{Fault, Frame};
 
 use crate::scan;

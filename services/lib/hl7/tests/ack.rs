@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use hl7::ack::{AckCode, AckError, Acknowledgement, ErrorCode, Reply, ack, ack_unparsed};
+use hl7::ack::{
+    AckCode, AckError, Acknowledgement, Asked, Condition, ErrorCode, Reply, Verdict, ack, ack_unparsed,
+};
 use hl7::message::{Message, ParseError};
 
 #[allow(dead_code, reason = "each test uses some of the samples")]
@@ -119,4 +121,46 @@ fn what_is_no_acknowledgement_is_said_to_be_none() {
     ] {
         assert_eq!(Acknowledgement::parse(payload), Err(expected));
     }
+}
+
+/// MSH-15 and MSH-16 ask for these codes when a message is accepted, failed, refused.
+#[track_caller]
+fn check_codes(accept: &str, application: &str, expected: [&str; 3]) {
+    let payload = format!("MSH|^~\\&|A|B|C|D|20260301||ADT^A08|1|P|2.5|||{accept}|{application}\r");
+    let asked = Asked::by(&Message::parse(payload.as_bytes()).unwrap());
+    let said = [Verdict::Accepted, Verdict::Failed, Verdict::Refused]
+        .map(|verdict| asked.codes(verdict).into_iter().map(AckCode::letters).collect::<Vec<_>>().join(" "));
+    assert_eq!(said, expected, "{accept}|{application}");
+}
+
+#[test]
+fn case_11_msh_15_and_16_say_which_answers_are_wanted() {
+    // Original mode, and what the standard calls its equal.
+    check_codes("", "", ["AA", "AE", "AR"]);
+    check_codes("\"\"", "\"\"", ["AA", "AE", "AR"]);
+    check_codes("NE", "AL", ["AA", "AE", "AR"]);
+    check_codes("", "AL", ["AA", "AE", "AR"]);
+    check_codes("AL", "NE", ["CA", "CE", "CR"]);
+    check_codes("AL", "", ["CA", "CE", "CR"]);
+    check_codes("AL", "AL", ["CA AA", "CE", "CR"]);
+    check_codes("AL", "ER", ["CA", "CE", "CR"]);
+    check_codes("AL", "SU", ["CA AA", "CE", "CR"]);
+    check_codes("ER", "NE", ["", "CE", "CR"]);
+    check_codes("ER", "AL", ["AA", "CE", "CR"]);
+    check_codes("SU", "NE", ["CA", "", ""]);
+    check_codes("SU", "ER", ["CA", "AE", "AR"]);
+    check_codes("NE", "NE", ["", "", ""]);
+    // What nobody knows is answered rather than left waiting.
+    check_codes("al", "NE", ["CA", "CE", "CR"]);
+}
+
+#[test]
+fn case_11_where_enhanced_mode_is_agreed_a_message_that_asks_for_nothing_is_answered_ca() {
+    let asked = |end: &str| {
+        let payload = format!("MSH|^~\\&|A|B|C|D|20260301||ADT^A08|1|P|2.5|||{end}\r");
+        Asked::enhanced_by(&Message::parse(payload.as_bytes()).unwrap())
+    };
+    let (always, never) = (Condition::Always, Condition::Never);
+    assert_eq!(asked(""), Asked::Enhanced { accept: always, application: never });
+    assert_eq!(asked("NE|AL"), Asked::Enhanced { accept: never, application: always });
 }

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use hl7::mllp::{Decoder, Fault, Frame, Limits, encode};
+use hl7::mllp::{Commit, Decoder, Fault, Frame, Limits, encode};
 
 mod invariants;
 
@@ -202,6 +202,9 @@ fn case_07_many_messages_come_over_one_connection() {
 #[test]
 fn case_09_commit_bytes_are_frames_of_one_byte() {
     check(&[b"\x0b\x06\x1c\r\x0b\x15\x1c\r"], &["\u{6}", "\u{15}"]);
+    check(&[&Commit::Stored.frame(), &Commit::NotStored.frame()], &["\u{6}", "\u{15}"]);
+    let read = [&b"\x06"[..], b"\x15", b"\x06\x06", b"", b"MSH|"].map(Commit::of);
+    assert_eq!(read, [Some(Commit::Stored), Some(Commit::NotStored), None, None, None]);
 }
 
 #[test]

@@ -96,6 +96,11 @@ fn the_framing_takes_any_bytes() {
 }
 
 #[test]
+fn the_splitting_of_batches_takes_any_bytes() {
+    check("batch", invariants::batch);
+}
+
+#[test]
 fn the_acknowledgement_takes_any_bytes() {
     check("ack", invariants::answer);
 }

@@ -25,6 +25,12 @@ impl<'a> Segment<'a> {
         self.bytes
     }
 
+    /// What it separates with: of a header its own.
+    #[must_use]
+    pub fn delimiters(self) -> Delimiters {
+        self.delimiters
+    }
+
     /// Its name, such as `PID`. A line broken inside a text has anything here: see
     /// [`is_named_soundly`](Self::is_named_soundly).
     #[must_use]

@@ -4,7 +4,8 @@
 
 use std::ops::Range;
 
-use hl7::ack::{AckCode, Acknowledgement, Reply, ack, ack_unparsed};
+use hl7::ack::{AckCode, Acknowledgement, Asked, BatchReply, Reply, Verdict, ack, ack_unparsed, batch_ack};
+use hl7::batch::Batch;
 use hl7::charset::Charset;
 use hl7::message::{Message, Path, Segment, Value};
 use hl7::mllp::{self, Decoder, Fault, Frame, Limits};
@@ -161,6 +162,50 @@ pub(crate) fn answer(bytes: &[u8]) {
         "no text of ours ends a frame"
     );
     let _any = Acknowledgement::parse(bytes);
+}
+
+/// A batch is its messages, their headers and trailers and nothing else; its answer is a batch of as many answers.
+pub(crate) fn batch(bytes: &[u8]) {
+    let Ok(batch) = Batch::parse(bytes) else { return };
+    let mut end = 0;
+    for message in batch.messages() {
+        assert_inside(bytes, message);
+        assert!(message.starts_with(b"MSH"));
+        let start = message.as_ptr() as usize - bytes.as_ptr() as usize;
+        assert_between(&bytes[end..start]);
+        end = start + message.len();
+    }
+    assert_between(&bytes[end..]);
+    let reply = |code| Reply { code, control_id: "4711", sent_at: "20260301101501", text: None, error: None };
+    let answers: Vec<Vec<Vec<u8>>> = batch
+        .messages()
+        .map(|message| match Message::parse(message) {
+            Ok(message) => {
+                let codes = Asked::enhanced_by(&message).codes(Verdict::Failed);
+                codes.into_iter().map(|code| ack(&message, &reply(code))).collect()
+            }
+            Err(_) => vec![ack_unparsed(&reply(AckCode::ApplicationReject))],
+        })
+        .collect();
+    let whole = batch_ack(&batch, &BatchReply { control_id: "4712", sent_at: "20260301101501" }, &answers);
+    let heard = Batch::parse(&whole).expect("the answer is a batch");
+    assert_eq!(heard.messages().count(), answers.iter().flatten().count());
+    assert_eq!(heard.disagreements().next(), None, "our trailers count as we do");
+    assert!(heard.messages().all(|answer| Acknowledgement::parse(answer).is_ok()));
+    let _shown =
+        format!("{batch:?} {:?}", batch.disagreements().map(|one| one.to_string()).collect::<Vec<_>>());
+}
+
+/// What is no message of a batch is a header, a trailer, a blank line or a byte order mark.
+#[track_caller]
+fn assert_between(bytes: &[u8]) {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    for line in bytes.split(|byte| matches!(byte, b'\r' | b'\n')).filter(|line| !line.is_empty()) {
+        assert!(
+            [b"FHS", b"BHS", b"BTS", b"FTS"].iter().any(|name| line.starts_with(*name)),
+            "a line was lost"
+        );
+    }
 }
 
 /// A time is refused or is an instant that can be written and read again.
