@@ -108,10 +108,17 @@ pub(crate) fn without_detail(message: &str) -> String {
 
 /// The body of Odoo's errors. `debug` is a traceback that may quote data: it is never read.
 #[derive(Deserialize)]
-struct Exception {
-    name: String,
+pub(crate) struct Exception {
+    pub(crate) name: String,
     #[serde(default)]
     message: serde_json::Value,
+}
+
+impl Exception {
+    /// Odoo's own text. It may quote the data.
+    pub(crate) fn text(&self) -> &str {
+        self.message.as_str().unwrap_or_default()
+    }
 }
 
 pub(crate) fn error(call: Call, answer: &Answer<'_>) -> Error {
@@ -132,7 +139,7 @@ pub(crate) fn error(call: Call, answer: &Answer<'_>) -> Error {
     }
 }
 
-fn raised(call: Call, status: u16, exception: &Exception, answer: &Answer<'_>) -> Error {
+pub(crate) fn raised(call: Call, status: u16, exception: &Exception, answer: &Answer<'_>) -> Error {
     let class = exception.name.as_str();
     if CONTENDED_CLASSES.contains(&class) {
         return Error::Contended { call };
@@ -140,7 +147,7 @@ fn raised(call: Call, status: u16, exception: &Exception, answer: &Answer<'_>) -
     if DATABASE_FAILURE_CLASSES.contains(&class) {
         return unavailable(call, Outage::Database, answer);
     }
-    let message = exception.message.as_str().unwrap_or_default();
+    let message = exception.text();
     match Circumstance::of(message) {
         Some(circumstance) => circumstance.into_error(call),
         None => refused(call, status, class, message),

@@ -1,70 +1,21 @@
 //! The client: one HTTP request per call, so many at a time, under a key that can be changed while it runs.
 
 use crate::classify::{self, Answer};
-use crate::error::{Call, Error, Outage, Puzzle};
-use crate::{Context, Secret};
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use crate::error::{Call, Denial, Error, Outage, Puzzle};
+use crate::{Context, Interface, Maybe, Secret, Settings, SettingsError, json_rpc};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::header::{AUTHORIZATION, DATE, HeaderName, HeaderValue, RETRY_AFTER};
 use reqwest::{RequestBuilder, Response, Url, redirect};
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::Instant;
 
 const DATABASE_HEADER: HeaderName = HeaderName::from_static("x-odoo-database");
 const USER_AGENT: &str = concat!("vertebra/", env!("CARGO_PKG_VERSION"));
-
-/// Which Odoo, and how hard to press it.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Odoo's address, such as `https://odoo.example.org`.
-    pub url: String,
-    /// The database's name.
-    pub database: String,
-    /// An API key of the integration's user.
-    pub key: Secret,
-    /// Longest time for making a connection.
-    pub connect_ms: u64,
-    /// Longest time for a whole call. Above Odoo's own limit (`limit_time_real`, 120 s), after which it ends the worker and
-    /// rolls back: then the outcome is known when we give up.
-    pub answer_ms: u64,
-    /// Calls at a time, at most; further ones wait. Odoo's workers are its real limit: leave some for people.
-    pub concurrent: usize,
-}
-
-impl Settings {
-    /// 5 s to connect, 130 s for a call, two calls at a time.
-    pub fn new(url: &str, database: &str, key: Secret) -> Self {
-        Self {
-            url: url.to_owned(),
-            database: database.to_owned(),
-            key,
-            connect_ms: 5_000,
-            answer_ms: 130_000,
-            concurrent: 2,
-        }
-    }
-}
-
-/// Why no client can be made from the settings.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingsError {
-    /// Zero calls at a time would wait for ever.
-    #[error("at least one call at a time")]
-    Concurrent,
-    /// The database's name cannot stand in a header.
-    #[error("the database's name has characters that a header cannot carry")]
-    Database,
-    /// The API key cannot stand in a header, or is empty.
-    #[error("the API key is empty or has characters that a header cannot carry")]
-    Key,
-    /// No TLS or no resolver on this machine.
-    #[error("the HTTP client cannot be set up")]
-    Transport(#[source] reqwest::Error),
-    /// The address is not one.
-    #[error("not an http:// or https:// address")]
-    Url,
-}
 
 /// A client of one database of one Odoo. Cheap to clone; clones share connections, key and concurrency.
 #[derive(Clone, Debug)]
@@ -74,9 +25,24 @@ pub struct Client(Arc<Inner>);
 struct Inner {
     http: reqwest::Client,
     base: Url,
-    /// The header's whole value, marked sensitive so that nothing prints it.
-    authorization: RwLock<HeaderValue>,
+    /// Its name, and as a header.
+    database: (String, HeaderValue),
+    login: String,
+    interface: OnceCell<Interface>,
+    key: RwLock<Key>,
     gate: Semaphore,
+    apart: Duration,
+    /// When the next call may begin.
+    next: Mutex<Instant>,
+}
+
+#[derive(Clone, Debug)]
+struct Key {
+    /// The header's whole value, marked sensitive so that nothing prints it.
+    header: HeaderValue,
+    secret: Secret,
+    /// The user's id, once JSON-RPC told it for this key.
+    user: Arc<OnceCell<i64>>,
 }
 
 impl Client {
@@ -89,7 +55,7 @@ impl Client {
         if settings.concurrent == 0 {
             return Err(SettingsError::Concurrent);
         }
-        let database = HeaderValue::from_str(&settings.database).map_err(|_| SettingsError::Database)?;
+        let header = HeaderValue::from_str(&settings.database).map_err(|_| SettingsError::Database)?;
         // No proxy from the environment (configuration is read in one place), no redirects (they turn POST into GET), no
         // cookies (Odoo refuses a session together with the database's header).
         let http = reqwest::Client::builder()
@@ -98,19 +64,30 @@ impl Client {
             .tcp_keepalive(Duration::from_secs(30))
             .pool_max_idle_per_host(settings.concurrent)
             .user_agent(USER_AGENT)
-            .default_headers(HeaderMap::from_iter([(DATABASE_HEADER, database)]))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .build()
             .map_err(SettingsError::Transport)?;
-        let authorization = RwLock::new(authorization(&settings.key)?);
-        Ok(Self(Arc::new(Inner { http, base, authorization, gate: Semaphore::new(settings.concurrent) })))
+        Ok(Self(Arc::new(Inner {
+            http,
+            base,
+            database: (settings.database.clone(), header),
+            login: settings.login.clone(),
+            interface: match settings.interface {
+                Interface::ByVersion => OnceCell::new(),
+                interface => OnceCell::new_with(Some(interface)),
+            },
+            key: RwLock::new(Key::new(&settings.key)?),
+            gate: Semaphore::new(settings.concurrent),
+            apart: Duration::from_millis(settings.apart_ms),
+            next: Mutex::new(Instant::now()),
+        })))
     }
 
     /// Takes another API key from the next call on: keys made in Odoo's pages live three months at most.
     pub fn set_key(&self, key: &Secret) -> Result<(), SettingsError> {
-        let value = authorization(key)?;
-        *self.0.authorization.write().unwrap_or_else(PoisonError::into_inner) = value;
+        let key = Key::new(key)?;
+        *self.0.key.write().unwrap_or_else(PoisonError::into_inner) = key;
         Ok(())
     }
 
@@ -125,27 +102,97 @@ impl Client {
         context: &Context,
     ) -> Result<T, Error> {
         let call = Call::new(model, method);
-        let Some(body) = body(ids, args, context) else {
-            return Err(Error::Protocol { call, puzzle: Puzzle::Request });
+        match self.interface().await? {
+            Interface::JsonRpc => self.execute(call, ids, args, context).await,
+            Interface::ByVersion | Interface::Json2 => {
+                let Some(body) = body(ids, args, context) else {
+                    return Err(Error::Protocol { call, puzzle: Puzzle::Request });
+                };
+                let request = self.0.http.post(self.url(&["json", "2", model, method]));
+                let request = request.header(AUTHORIZATION, self.key().header);
+                let request = request.header(DATABASE_HEADER, self.0.database.1.clone());
+                self.send(call, request.json(&body)).await.and_then(Got::json)
+            }
+        }
+    }
+
+    /// What Odoo's clock says, in whole seconds. (An answer tells it; where a proxy stands before Odoo, it is the proxy's.)
+    pub async fn clock(&self) -> Result<Timestamp, Error> {
+        let call = Call::new("GET", "web/version");
+        let got = match self.send(call.clone(), self.0.http.get(self.url(&["web", "version"]))).await {
+            Err(Error::Missing { .. }) => {
+                let request = self.0.http.post(self.url(&["jsonrpc"])).json(&json_rpc::version());
+                self.send(call.clone(), request).await?
+            }
+            got => got?,
         };
-        let authorization = self.0.authorization.read().unwrap_or_else(PoisonError::into_inner).clone();
-        let request = self.0.http.post(self.url(&["json", "2", model, method]));
-        self.send(call, request.header(AUTHORIZATION, authorization).json(&body)).await
+        got.date.ok_or(Error::Protocol { call, puzzle: Puzzle::Date })
     }
 
     /// Asks for a page that needs no key.
     pub(crate) async fn get<T: DeserializeOwned>(&self, path: &[&str]) -> Result<T, Error> {
-        self.send(Call::new("GET", &path.join("/")), self.0.http.get(self.url(path))).await
+        let call = Call::new("GET", &path.join("/"));
+        self.send(call, self.0.http.get(self.url(path))).await.and_then(Got::json)
     }
 
-    async fn send<T: DeserializeOwned>(&self, call: Call, request: RequestBuilder) -> Result<T, Error> {
+    /// A call over JSON-RPC, whole.
+    pub(crate) async fn common<T: DeserializeOwned>(&self, call: Call, body: Value) -> Result<T, Error> {
+        let request = self.0.http.post(self.url(&["jsonrpc"])).json(&body);
+        let got = self.send(call, request).await?;
+        json_rpc::read(got.call, &got.body)
+    }
+
+    async fn execute<T: DeserializeOwned>(
+        &self,
+        call: Call,
+        ids: &[i64],
+        args: Value,
+        context: &Context,
+    ) -> Result<T, Error> {
+        let key = self.key();
+        let database = self.0.database.0.as_str();
+        let user = key.user.get_or_try_init(async || {
+            let body = json_rpc::authenticate(database, &self.0.login, &key.secret);
+            let user: Maybe<i64> = self.common(call.clone(), body).await?;
+            user.0.ok_or_else(|| Error::Denied { call: call.clone(), denial: Denial::Key })
+        });
+        let who = (database, *user.await?, &key.secret);
+        match json_rpc::execute(who, (&call.model, &call.method), ids, args, context) {
+            Some(body) => self.common(call, body).await,
+            None => Err(Error::Protocol { call, puzzle: Puzzle::Request }),
+        }
+    }
+
+    /// The interface to use; asked for once.
+    async fn interface(&self) -> Result<Interface, Error> {
+        let by_version = async || {
+            let version = self.version().await?;
+            Ok(if version.has_json2() { Interface::Json2 } else { Interface::JsonRpc })
+        };
+        self.0.interface.get_or_try_init(by_version).await.copied()
+    }
+
+    async fn send(&self, call: Call, request: RequestBuilder) -> Result<Got, Error> {
         // The gate is never closed, so there always is a permit in the end.
         let _permit = self.0.gate.acquire().await.ok();
+        tokio::time::sleep_until(self.turn()).await;
         let response = match request.send().await {
             Ok(response) => response,
             Err(error) => return Err(transport(call, error)),
         };
-        read(call, response).await
+        Got::receive(call, response).await
+    }
+
+    /// When this call may begin; the next one may later.
+    fn turn(&self) -> Instant {
+        let mut next = self.0.next.lock().unwrap_or_else(PoisonError::into_inner);
+        let turn = (*next).max(Instant::now());
+        *next = turn + self.0.apart;
+        turn
+    }
+
+    fn key(&self) -> Key {
+        self.0.key.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn url(&self, path: &[&str]) -> Url {
@@ -154,6 +201,12 @@ impl Client {
             segments.pop_if_empty().extend(path);
         }
         url
+    }
+}
+
+impl Key {
+    fn new(secret: &Secret) -> Result<Self, SettingsError> {
+        Ok(Self { header: authorization(secret)?, secret: secret.clone(), user: Arc::default() })
     }
 }
 
@@ -181,23 +234,37 @@ fn body(ids: &[i64], args: Value, context: &Context) -> Option<Map<String, Value
     Some(body)
 }
 
-async fn read<T: DeserializeOwned>(call: Call, response: Response) -> Result<T, Error> {
-    let status = response.status();
-    let retry_after =
-        response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()).map(str::to_owned);
-    let body = match response.bytes().await {
-        Ok(body) => body,
-        Err(error) => return Err(transport(call, error)),
-    };
-    if !status.is_success() {
-        let answer = Answer { status: status.as_u16(), retry_after: retry_after.as_deref(), body: &body };
-        return Err(classify::error(call, &answer));
+/// An answer that is a success, as far as HTTP says.
+struct Got {
+    call: Call,
+    body: Vec<u8>,
+    date: Option<Timestamp>,
+}
+
+impl Got {
+    async fn receive(call: Call, response: Response) -> Result<Self, Error> {
+        let status = response.status();
+        let header = |name| response.headers().get(name).and_then(|value| value.to_str().ok());
+        let retry_after = header(RETRY_AFTER).map(str::to_owned);
+        let date = header(DATE).and_then(|date| rfc2822::parse(date).ok()).map(|date| date.timestamp());
+        let body = match response.bytes().await {
+            Ok(body) => body,
+            Err(error) => return Err(transport(call, error)),
+        };
+        if !status.is_success() {
+            let answer = Answer { status: status.as_u16(), retry_after: retry_after.as_deref(), body: &body };
+            return Err(classify::error(call, &answer));
+        }
+        Ok(Self { call, body: body.into(), date })
     }
-    // The error's own text quotes the payload; its place does not.
-    serde_json::from_slice(&body).map_err(|error| {
-        let puzzle = Puzzle::Shape { line: error.line(), column: error.column() };
-        Error::Protocol { call, puzzle }
-    })
+
+    /// The error's own text quotes the payload; its place does not.
+    fn json<T: DeserializeOwned>(self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| {
+            let puzzle = Puzzle::Shape { line: error.line(), column: error.column() };
+            Error::Protocol { call: self.call, puzzle }
+        })
+    }
 }
 
 fn transport(call: Call, error: reqwest::Error) -> Error {

@@ -150,7 +150,7 @@ pub enum Denial {
 /// Odoo's reason for a refusal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// HTTP status: 422 for what a user did wrong, 500 for what Odoo's code did not expect.
+    /// HTTP status, over JSON-RPC the one that JSON-2 would have: 422 for what a user did wrong, 500 for what Odoo's code did not expect.
     pub status: u16,
     /// The exception's class, such as `odoo.exceptions.ValidationError`.
     pub class: String,
@@ -172,8 +172,10 @@ pub enum Absent {
         "odoo has no such database, or cannot reach it now: check the database's name, and odoo's PostgreSQL"
     )]
     Database,
-    /// Something that is not Odoo 19 or newer.
-    #[error("no JSON-2 interface at this address: check the address, and that this is odoo 19 or newer")]
+    /// Something that is not Odoo, or not the version for the interface that is configured.
+    #[error(
+        "no such interface at this address: check the address, and that JSON-2 is used with odoo 19 or newer only"
+    )]
     Interface,
     /// The model or the method.
     #[error("odoo has no such model or method: check that its app is installed")]
@@ -194,6 +196,9 @@ pub enum Puzzle {
         /// Results received.
         got: usize,
     },
+    /// An answer without the time of day.
+    #[error("no date")]
+    Date,
     /// The call could not be written as a request.
     #[error("not a request")]
     Request,

@@ -2,6 +2,7 @@
 
 use crate::bisect::{Bisect, Verdict};
 use crate::error::{Call, Error, Puzzle};
+use crate::json_rpc;
 use crate::load;
 use crate::{Client, Context, ExternalId, LoadAnswer, LoadOutcome, LoadRecord, Maybe, Rejection};
 use serde::Deserialize;
@@ -37,7 +38,7 @@ pub struct Version {
 }
 
 impl Version {
-    /// Whether it has the interface that this client speaks.
+    /// Whether it has the newer interface.
     pub fn has_json2(&self) -> bool {
         self.major >= 19
     }
@@ -57,10 +58,18 @@ impl Client {
     pub async fn version(&self) -> Result<Version, Error> {
         #[derive(Deserialize)]
         struct Wire {
+            #[serde(alias = "server_version")]
             version: String,
+            #[serde(alias = "server_version_info")]
             version_info: Vec<Value>,
         }
-        let wire: Wire = self.get(&["web", "version"]).await?;
+        let wire: Wire = match self.get(&["web", "version"]).await {
+            // Older ones have no such page.
+            Err(Error::Missing { .. }) => {
+                self.common(Call::new("common", "version"), json_rpc::version()).await?
+            }
+            answer => answer?,
+        };
         // In between releases the first part is a text, "saas~19".
         let major = wire.version_info.first().map(|part| part.to_string()).unwrap_or_default();
         let digits: String = major.chars().filter(char::is_ascii_digit).collect();

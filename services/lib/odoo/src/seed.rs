@@ -98,8 +98,21 @@ pub fn item_id(code: &str) -> Result<ExternalId, SeedError> {
     ExternalId::coded("item", code).map_err(|_| SeedError::Code)
 }
 
-/// Sees to it that everything in the plan is in Odoo.
+/// How often another transaction may be in the way before a person is told.
+const TRIES: u32 = 10;
+
+/// Sees to it that everything in the plan is in Odoo. Somebody else may be doing the same at this moment.
 pub async fn seed(client: &Client, plan: &Plan) -> Result<Seeded, SeedError> {
+    for _ in 1..TRIES {
+        match seed_once(client, plan).await {
+            Err(SeedError::Retry) => {}
+            seeded => return seeded,
+        }
+    }
+    seed_once(client, plan).await
+}
+
+async fn seed_once(client: &Client, plan: &Plan) -> Result<Seeded, SeedError> {
     let (company, currency) = company(client, &plan.currency).await?;
     let journal = journal(client, company).await?;
     let mut partners = vec![(self_pay_id()?, String::new(), plan.self_pay.clone())];
@@ -121,6 +134,23 @@ pub async fn seed(client: &Client, plan: &Plan) -> Result<Seeded, SeedError> {
     load(client, "res.partner", &["id", "name", "ref", "is_company"], partners).await?;
     load(client, "product.product", &["id", "name", "default_code", "type"], items).await?;
     Ok(Seeded { company, currency, journal, created, adopted })
+}
+
+/// Activates currencies besides the company's own; Odoo knows them all, but invoices only in active ones. How many were not.
+pub async fn activate(client: &Client, currencies: &[&str]) -> Result<usize, SeedError> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: i64,
+    }
+    let domain = json!([["name", "in", currencies], ["active", "=", false]]);
+    let search = Search { domain, fields: &["id"], order: "id", ..Search::default() };
+    let rows: Vec<Row> = client.search_read("res.currency", &search, &Context::new()).await?;
+    let ids: Vec<i64> = rows.into_iter().map(|row| row.id).collect();
+    if !ids.is_empty() {
+        let args = json!({"vals": {"active": true}});
+        client.call::<Value>("res.currency", "write", &ids, args, &Context::new()).await?;
+    }
+    Ok(ids.len())
 }
 
 type Wanted = (ExternalId, String, String);
@@ -159,10 +189,14 @@ async fn journal(client: &Client, company: i64) -> Result<i64, SeedError> {
     rows.first().map(|row| row.id).ok_or(SeedError::Nothing { what: "sales journal" })
 }
 
+async fn named(client: &Client, wanted: &[Wanted]) -> Result<BTreeMap<ExternalId, Known>, SeedError> {
+    let ids: Vec<&ExternalId> = wanted.iter().map(|(id, ..)| id).collect();
+    Ok(client.external_ids(&ids).await?)
+}
+
 /// Those whose external id names nothing yet; each once.
 async fn missing(client: &Client, wanted: Vec<Wanted>) -> Result<Vec<Wanted>, SeedError> {
-    let ids: Vec<&ExternalId> = wanted.iter().map(|(id, ..)| id).collect();
-    let known: BTreeMap<ExternalId, Known> = client.external_ids(&ids).await?;
+    let known = named(client, &wanted).await?;
     let mut seen = BTreeSet::new();
     Ok(wanted.into_iter().filter(|(id, ..)| !known.contains_key(id) && seen.insert(id.clone())).collect())
 }
@@ -192,7 +226,15 @@ async fn adopt(client: &Client, items: Vec<Wanted>) -> Result<(Vec<Wanted>, usiz
     };
     let names: Vec<Value> = items.iter().filter_map(name).collect();
     if !names.is_empty() {
-        client.create("ir.model.data", &names, &Context::new()).await?;
+        match client.create("ir.model.data", &names, &Context::new()).await {
+            Ok(_) => {}
+            Err(Error::Contended { .. }) => return Err(SeedError::Retry),
+            // Somebody named one of them since it was found to be missing: what is missing is to be asked again.
+            Err(Error::Refused { .. }) if !named(client, &items).await?.is_empty() => {
+                return Err(SeedError::Retry);
+            }
+            Err(error) => return Err(error.into()),
+        }
     }
     let rest = items.into_iter().filter(|(_, code, _)| !by_code.contains_key(code)).collect();
     Ok((rest, names.len()))

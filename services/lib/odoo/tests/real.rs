@@ -10,7 +10,8 @@
 
 mod agreement;
 
-use agreement::{World, answers, creating, loading, posting};
+use agreement::INTERFACES;
+use agreement::{World, answers, creating, crediting, loading, paying, posting, reading};
 use odoo::{Secret, Settings};
 use tokio::sync::OnceCell;
 
@@ -31,7 +32,7 @@ fn is_required() -> bool {
 }
 
 /// Every question has a client of its own, since each has a runtime of its own; the names are the run's.
-async fn check(question: impl AsyncFnOnce(&World)) {
+async fn check(question: impl AsyncFn(&World)) {
     static SEEDED: OnceCell<()> = OnceCell::const_new();
     let Some(settings) = settings() else {
         assert!(!is_required(), "VERTEBRA_TEST_REQUIRED is set and no Odoo is given");
@@ -40,8 +41,10 @@ async fn check(question: impl AsyncFnOnce(&World)) {
     };
     // One at a time: two racing seeds would each be right, and one be told to come again.
     SEEDED.get_or_init(async || drop(World::new(settings.clone(), "seed").await)).await;
-    let run = uuid::Uuid::new_v4().simple().to_string();
-    question(&World::new(settings, &run).await).await;
+    for interface in INTERFACES {
+        let run = uuid::Uuid::new_v4().simple().to_string();
+        question(&World::new(Settings { interface, ..settings.clone() }, &run).await).await;
+    }
 }
 
 #[tokio::test]
@@ -171,6 +174,11 @@ async fn seeding_adopts_a_product_that_is_there() {
 }
 
 #[tokio::test]
+async fn seeds_that_race_adopt_a_product_once() {
+    check(async |world| creating::seeds_that_race_adopt_a_product_once(world).await).await;
+}
+
+#[tokio::test]
 async fn a_create_only_load_leaves_alone_what_is_there_and_another_overwrites() {
     check(async |world| {
         loading::a_create_only_load_leaves_alone_what_is_there_and_another_overwrites(world).await
@@ -249,4 +257,98 @@ async fn a_posted_invoice_is_not_deleted() {
 #[tokio::test]
 async fn posting_nothing_asks_nothing() {
     check(async |world| posting::posting_nothing_asks_nothing(world).await).await;
+}
+
+#[tokio::test]
+async fn a_credit_note_is_written_like_an_invoice_and_set_off_when_it_is_posted() {
+    check(async |world| {
+        crediting::a_credit_note_is_written_like_an_invoice_and_set_off_when_it_is_posted(world).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_credit_note_for_an_invoice_that_is_not_there_is_refused() {
+    check(async |world| crediting::a_credit_note_for_an_invoice_that_is_not_there_is_refused(world).await)
+        .await;
+}
+
+#[tokio::test]
+async fn invoices_and_credit_notes_of_others_go_in_one_batch() {
+    check(async |world| crediting::invoices_and_credit_notes_of_others_go_in_one_batch(world).await).await;
+}
+
+#[tokio::test]
+async fn a_credit_note_posted_with_or_before_its_invoice_stays_open() {
+    check(async |world| crediting::a_credit_note_posted_with_or_before_its_invoice_stays_open(world).await)
+        .await;
+}
+
+#[tokio::test]
+async fn a_line_of_the_invoice_is_never_taken_by_its_credit_note() {
+    check(async |world| crediting::a_line_of_the_invoice_is_never_taken_by_its_credit_note(world).await)
+        .await;
+}
+
+#[tokio::test]
+async fn payments_in_part_and_of_the_rest_pay_an_invoice() {
+    check(async |world| paying::payments_in_part_and_of_the_rest_pay_an_invoice(world).await).await;
+}
+
+#[tokio::test]
+async fn a_cancelled_payment_opens_the_invoice_again() {
+    check(async |world| paying::a_cancelled_payment_opens_the_invoice_again(world).await).await;
+}
+
+#[tokio::test]
+async fn what_was_set_off_is_taken_apart() {
+    check(async |world| paying::what_was_set_off_is_taken_apart(world).await).await;
+}
+
+#[tokio::test]
+async fn a_credit_note_by_hand_reverses_an_invoice_and_has_no_external_id() {
+    check(async |world| {
+        paying::a_credit_note_by_hand_reverses_an_invoice_and_has_no_external_id(world).await
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_paid_invoice_that_is_cancelled_is_open_and_not_paid() {
+    check(async |world| paying::a_paid_invoice_that_is_cancelled_is_open_and_not_paid(world).await).await;
+}
+
+#[tokio::test]
+async fn a_repriced_draft_has_another_total() {
+    check(async |world| paying::a_repriced_draft_has_another_total(world).await).await;
+}
+
+#[tokio::test]
+async fn what_is_set_off_moves_the_invoices_write_date() {
+    check(async |world| paying::what_is_set_off_moves_the_invoices_write_date(world).await).await;
+}
+
+#[tokio::test]
+async fn a_window_has_every_row_once_whatever_the_pages() {
+    check(async |world| reading::a_window_has_every_row_once_whatever_the_pages(world).await).await;
+}
+
+#[tokio::test]
+async fn what_was_written_since_is_in_the_next_window() {
+    check(async |world| reading::what_was_written_since_is_in_the_next_window(world).await).await;
+}
+
+#[tokio::test]
+async fn a_sweep_has_every_row_and_not_what_was_deleted() {
+    check(async |world| reading::a_sweep_has_every_row_and_not_what_was_deleted(world).await).await;
+}
+
+#[tokio::test]
+async fn the_clock_is_that_of_write_dates() {
+    check(async |world| reading::the_clock_is_that_of_write_dates(world).await).await;
+}
+
+#[tokio::test]
+async fn capabilities_are_fields_and_models_that_are_there() {
+    check(async |world| reading::capabilities_are_fields_and_models_that_are_there(world).await).await;
 }

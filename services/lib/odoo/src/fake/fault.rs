@@ -6,6 +6,8 @@ use std::time::Duration;
 /// What goes wrong with a call.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
+    /// The call's transaction began so long ago: what it writes comes to light with a `write_date` behind that of others.
+    BeganAgo(Duration),
     /// Somebody else is faster by a moment: their call is carried out first, then this one.
     Meanwhile {
         /// Their call's model.

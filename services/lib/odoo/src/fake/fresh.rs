@@ -4,8 +4,9 @@ use super::store::{Record, Store};
 use super::value::Val;
 use rust_decimal::Decimal;
 
-pub(super) fn store(uuid: &str) -> Store {
+pub(super) fn store(uuid: &str, now: jiff::Timestamp) -> Store {
     let mut store = Store::default();
+    store.begin(now);
     base(&mut store, uuid);
     accounting(&mut store);
     store
@@ -31,6 +32,12 @@ fn base(store: &mut Store, uuid: &str) {
         ("chart_template", text("generic_coa")),
     ];
     put(store, "res.company", ("base", "main_company"), Record::from(company));
+    put(
+        store,
+        "uom.uom",
+        ("uom", "product_uom_unit"),
+        [("name", text("Units")), ("active", Val::Bool(true))].into(),
+    );
     let user = [("name", text("Administrator")), ("login", text("admin")), ("active", Val::Bool(true))];
     put(store, "res.users", ("base", "user_admin"), Record::from(user));
     let parameter = [("key", text("database.uuid")), ("value", text(uuid))];
@@ -51,9 +58,11 @@ fn accounting(store: &mut Store) {
         ("active", Val::Bool(true)),
     ];
     put(store, "account.tax", ("account", "1_sale_tax_template"), Record::from(tax));
-    for (name, code, kind, account, id) in
-        [("Sales", "INV", "sale", 1, "1_sale"), ("Purchases", "BILL", "purchase", 2, "1_purchase")]
-    {
+    for (name, code, kind, account, id) in [
+        ("Sales", "INV", "sale", 1, "1_sale"),
+        ("Purchases", "BILL", "purchase", 2, "1_purchase"),
+        ("Bank", "BNK1", "bank", 3, "1_bank"),
+    ] {
         let journal = [
             ("name", text(name)),
             ("code", text(code)),

@@ -2,15 +2,18 @@
 
 use super::connection::Scissors;
 use super::fault::{Due, Fault};
+use super::json_rpc;
 use super::methods;
 use super::raised::{Raised, SERIALIZATION};
 use super::{Served, Shared};
 use axum::body::Bytes;
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -23,12 +26,30 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
     Router::new()
         .route("/web/version", get(version))
         .route("/json/2/{model}/{method}", post(json_2))
+        .route("/jsonrpc", post(json_rpc::answer))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn_with_state(shared.clone(), dated))
         .with_state(shared)
 }
 
-async fn version() -> Json<Value> {
-    Json(json!({"version_info": [19, 0, 0, "final", 0, ""], "version": "19.0"}))
+/// Odoo's own clock, as every answer of it tells it.
+async fn dated(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    let date = shared.now().strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    if let Ok(date) = HeaderValue::from_str(&date) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+async fn version(State(shared): State<Arc<Shared>>) -> Response {
+    let major = shared.major();
+    // The page came with 19.
+    match major >= 19 {
+        true => Json(json!({"version_info": [major, 0, 0, "final", 0, ""], "version": format!("{major}.0")}))
+            .into_response(),
+        false => page(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"),
+    }
 }
 
 async fn json_2(
@@ -42,15 +63,19 @@ async fn json_2(
     // Odoo carries a call out whether or not the client still waits.
     match tokio::spawn(seen.serve(headers, body)).await {
         Ok(response) => response,
-        Err(_) => page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+        Err(_) => broken(),
     }
 }
 
-struct Seen {
-    shared: Arc<Shared>,
-    scissors: Scissors,
-    model: String,
-    method: String,
+pub(super) fn broken() -> Response {
+    page(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error")
+}
+
+pub(super) struct Seen {
+    pub(super) shared: Arc<Shared>,
+    pub(super) scissors: Scissors,
+    pub(super) model: String,
+    pub(super) method: String,
 }
 
 impl Seen {
@@ -59,8 +84,19 @@ impl Seen {
         let _busy = self.shared.enter();
         let (response, cut) = match self.refuse(&headers, &body) {
             Some(response) => (response, false),
-            None => self.carry_out(&body).await,
+            None => self.carry_out(&body, Face::Json2).await,
         };
+        self.answered(&headers, body, response, cut)
+    }
+
+    /// Keeps what was answered, and cuts the connection where a fault wants it.
+    pub(super) fn answered(
+        self,
+        headers: &HeaderMap,
+        body: Value,
+        response: Response,
+        cut: bool,
+    ) -> Response {
         let status = (!cut).then(|| response.status().as_u16());
         let user_agent =
             headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -76,6 +112,9 @@ impl Seen {
     fn refuse(&self, headers: &HeaderMap, body: &Value) -> Option<Response> {
         let text = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let database: &str = text(header::HeaderName::from_static("x-odoo-database"));
+        if self.shared.major() < 19 {
+            return Some(page(StatusCode::NOT_FOUND, "<h1>Not Found</h1>"));
+        }
         // Without the header Odoo takes the only database there is.
         if !database.is_empty() && database != self.shared.database {
             return Some(page(StatusCode::NOT_FOUND, NO_DATABASE));
@@ -94,33 +133,71 @@ impl Seen {
     }
 
     /// The answer, and whether the connection is to be reset instead.
-    async fn carry_out(&self, body: &Value) -> (Response, bool) {
+    pub(super) async fn carry_out(&self, body: &Value, face: Face) -> (Response, bool) {
         let due = self.shared.due(&self.model, &self.method);
         let mut cut = false;
         match &due.fault {
+            Some(Fault::BeganAgo(_)) => {}
             Some(Fault::Meanwhile { model, method, body }) => {
                 // Whether it worked for them is their affair.
-                let _ = methods::call(&mut self.shared.store(), model, method, body, &[]);
+                let _ = methods::call(&mut self.shared.store(), model, method, body, self.shared.now(), &[]);
             }
             Some(Fault::NoDatabase) => return (page(StatusCode::NOT_FOUND, NO_DATABASE), false),
             Some(Fault::ResetAfter) => cut = true,
             Some(Fault::ResetBefore) => return (StatusCode::OK.into_response(), true),
-            Some(Fault::Serialization) => return (raised(&Raised::serialization()), false),
-            Some(Fault::SerializationMessage) => return (Json(contended()).into_response(), false),
+            Some(Fault::Serialization) => return (face.raised(&Raised::serialization()), false),
+            Some(Fault::SerializationMessage) => return (face.result(contended()), false),
             Some(Fault::Stall(time)) => tokio::time::sleep(*time).await,
             Some(Fault::Status { status, retry_after_seconds }) => {
                 return (plain(*status, *retry_after_seconds), false);
             }
             Some(Fault::Refuse { .. }) | None => {}
         }
-        (self.answer(body, &due), cut)
+        (self.answer(body, &due, face), cut)
     }
 
-    fn answer(&self, body: &Value, due: &Due) -> Response {
+    fn answer(&self, body: &Value, due: &Due, face: Face) -> Response {
+        if self.shared.hides(&self.model, "") {
+            return face.raised(&Raised::not_found(format!("the model '{}' does not exist", self.model)));
+        }
+        if let Some(name) = self.shared.hidden(&self.model, body) {
+            return face.raised(&Raised::value(format!("Invalid field '{name}' on '{}'", self.model)));
+        }
         let mut store = self.shared.store();
-        match methods::call(&mut store, &self.model, &self.method, body, &due.refusals) {
-            Ok(value) => Json(value).into_response(),
-            Err(exception) => raised(&exception),
+        let began = match due.fault {
+            Some(Fault::BeganAgo(time)) => self.shared.now().saturating_sub(time).unwrap_or(Timestamp::MIN),
+            _ => self.shared.now(),
+        };
+        match methods::call(&mut store, &self.model, &self.method, body, began, &due.refusals) {
+            Ok(Value::Object(mut fields)) if self.method == "fields_get" => {
+                fields.retain(|name, _| !self.shared.hides(&self.model, name));
+                face.result(Value::Object(fields))
+            }
+            Ok(value) => face.result(value),
+            Err(exception) => face.raised(&exception),
+        }
+    }
+}
+
+/// The interface that a call came by.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Face {
+    Json2,
+    JsonRpc,
+}
+
+impl Face {
+    fn result(self, value: Value) -> Response {
+        match self {
+            Self::Json2 => Json(value).into_response(),
+            Self::JsonRpc => json_rpc::result(value),
+        }
+    }
+
+    fn raised(self, exception: &Raised) -> Response {
+        match self {
+            Self::Json2 => raised(exception),
+            Self::JsonRpc => json_rpc::raised(exception),
         }
     }
 }

@@ -1,19 +1,24 @@
 //! The methods that the fake has, each one transaction.
 
 use super::domain;
+use super::ledger;
 use super::load::{self, LoadMode, Refusals};
 use super::orm::{self, Mode};
+use super::posting;
 use super::raised::Raised;
-use super::schema::{self, MOVE, Model, NAMES};
+use super::schema::{self, LINE, MOVE, Model, NAMES, PAYMENT, REGISTER, REVERSAL};
 use super::store::Store;
+use super::value::Val;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-/// Carries a call out. On an error, and on a `load` that kept nothing, the store is as it was.
+/// Carries a call out, in a transaction that began then. On an error, and on a `load` that kept nothing, the store is as it was.
 pub(super) fn call(
     store: &mut Store,
     model: &str,
     method: &str,
     body: &Value,
+    began: Timestamp,
     refusals: Refusals<'_>,
 ) -> Result<Value, Raised> {
     let Some(model) = schema::model(model) else {
@@ -30,6 +35,7 @@ pub(super) fn call(
         return answer;
     }
     let mut copy = store.clone();
+    copy.begin(began);
     let answer = changing(&mut copy, model, method, body, refusals)?;
     if answer["ids"] != false {
         *store = copy;
@@ -66,7 +72,7 @@ fn changing(
     let context = &body["context"];
     let mode = Mode { company: company(store, context)?, noupdate: context["noupdate"] == true };
     match (model.name, method) {
-        (_, "create") => create(store, model, &body["vals_list"], mode),
+        (_, "create") => create(store, model, body, mode),
         (_, "load") => {
             let mode = LoadMode { record: mode, update: context["mode"] == "update" };
             load::load(store, model, body, mode, refusals)
@@ -83,22 +89,44 @@ fn changing(
             }
             Ok(json!(true))
         }
-        (MOVE, "action_post") => orm::post(store, &ids(body)?).map(|()| json!(false)),
-        (MOVE, "button_cancel") => orm::set_state(store, &ids(body)?, "cancel").map(|()| Value::Null),
-        (MOVE, "button_draft") => orm::set_state(store, &ids(body)?, "draft").map(|()| Value::Null),
+        (LINE, "remove_move_reconcile") => {
+            ledger::unreconcile(store, &ids(body)?);
+            Ok(json!(true))
+        }
+        (PAYMENT, "action_cancel") => {
+            ledger::cancel_payments(store, &ids(body)?);
+            Ok(Value::Null)
+        }
+        (PAYMENT, "action_draft") => {
+            for id in ids(body)? {
+                store.update(PAYMENT, id, [("state", Val::Text("draft".into()))].into());
+            }
+            Ok(Value::Null)
+        }
+        (REGISTER, "action_create_payments") => ledger::create_payments(store, &ids(body)?, mode),
+        (REVERSAL, "refund_moves" | "reverse_moves") => ledger::refund(store, &ids(body)?, mode),
+        (MOVE, "action_post") => posting::post(store, &ids(body)?).map(|()| json!(false)),
+        (MOVE, "button_cancel") => posting::set_state(store, &ids(body)?, "cancel").map(|()| Value::Null),
+        (MOVE, "button_draft") => posting::set_state(store, &ids(body)?, "draft").map(|()| Value::Null),
         (name, method) => Err(Raised::not_found(format!("The method '{name}.{method}' does not exist"))),
     }
 }
 
-fn create(store: &mut Store, model: &'static Model, list: &Value, mode: Mode) -> Result<Value, Raised> {
+fn create(store: &mut Store, model: &'static Model, body: &Value, mode: Mode) -> Result<Value, Raised> {
+    let list = &body["vals_list"];
     let single = [list.clone()];
     let mut ids = vec![];
     for json in list.as_array().map_or(single.as_slice(), Vec::as_slice) {
-        let values = orm::values(model, json)?;
-        ids.push(if model.name == NAMES {
+        let mut values = orm::values(model, json)?;
+        if model.name == REVERSAL {
+            values.fields.entry("move_ids").or_insert(Val::Ids(ledger::active(&body["context"])));
+        }
+        ids.push(if model.name == REGISTER {
+            ledger::register(store, values, &body["context"])?
+        } else if model.name == NAMES {
             let field =
                 |name| values.fields.get(name).map(|value| value.text().to_owned()).unwrap_or_default();
-            let id = values.fields.get("res_id").and_then(super::value::Val::int).unwrap_or_default();
+            let id = values.fields.get("res_id").and_then(Val::int).unwrap_or_default();
             store.name((&field("module"), &field("name")), &field("model"), id, json["noupdate"] == true)?
         } else {
             orm::create(store, model, values, mode)?

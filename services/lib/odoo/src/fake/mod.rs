@@ -2,9 +2,10 @@
 //!
 //! It consumes JSON-2 calls and answers as Odoo 19.0 was observed to (`tests/agreement` puts the same questions to this fake
 //! and to a real Odoo): external ids are unique, a create-only `load` leaves alone what is there, a batch is kept whole or
-//! not at all, a line id moves to the header that names it, a deletion takes its external ids along, posting works once.
+//! not at all, a line id moves to the header that names it, a deletion takes its external ids along, posting works once,
+//! payments and credit notes are set off; `write_date` is the transaction's start, in whole seconds, by a clock of its own.
 //!
-//! What it does not have: users and their rights, payments, locks and transactions that overlap (calls are carried out one
+//! What it does not have: users and their rights, locks and transactions that overlap (calls are carried out one
 //! after the other; contention is a [`Fault`]), and any model not in `schema.rs`.
 
 mod connection;
@@ -12,9 +13,13 @@ mod domain;
 mod fault;
 mod fresh;
 mod http;
+mod json_rpc;
+mod ledger;
 mod load;
 mod methods;
+mod models;
 mod orm;
+mod posting;
 mod raised;
 mod schema;
 mod store;
@@ -25,11 +30,13 @@ pub use fault::{Fault, Rule};
 use crate::{Client, Secret, Settings, SettingsError};
 use connection::{CuttableListener, Scissors};
 use fault::{Due, Rules};
+use jiff::Timestamp;
 use serde_json::Value;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use store::Store;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -69,6 +76,12 @@ pub(crate) struct Shared {
     key: Mutex<String>,
     uuid: Mutex<String>,
     store: Mutex<Store>,
+    /// How far its clock is ahead of the real one.
+    ahead: Mutex<Duration>,
+    /// Odoo's version.
+    major: AtomicUsize,
+    /// Fields of models that it does not have, as another version or without an app.
+    hidden: Mutex<Vec<(String, String)>>,
     rules: Mutex<Rules>,
     log: Mutex<Vec<Served>>,
     busy: AtomicUsize,
@@ -89,7 +102,10 @@ impl Server {
         let shared = Arc::new(Shared {
             database: database.to_owned(),
             key: Mutex::new(key.to_owned()),
-            store: Mutex::new(fresh::store(&uuid)),
+            store: Mutex::new(fresh::store(&uuid, Timestamp::now())),
+            ahead: Mutex::default(),
+            major: AtomicUsize::new(19),
+            hidden: Mutex::default(),
             uuid: Mutex::new(uuid),
             rules: Mutex::default(),
             log: Mutex::default(),
@@ -150,6 +166,26 @@ impl Server {
         self.shared.busiest.load(Ordering::SeqCst)
     }
 
+    /// Is of another version from now on: below 19 there is no JSON-2. The fields stay as they are; see [`Server::hide`].
+    pub fn set_major(&self, major: usize) {
+        self.shared.major.store(major, Ordering::SeqCst);
+    }
+
+    /// Has this field no longer, as another version or without the app that brings it.
+    pub fn hide(&self, model: &str, field: &str) {
+        lock(&self.shared.hidden).push((model.to_owned(), field.to_owned()));
+    }
+
+    /// Has this model no longer, as without the app that brings it.
+    pub fn forget(&self, model: &str) {
+        self.hide(model, "");
+    }
+
+    /// Moves its clock on.
+    pub fn passes(&self, time: Duration) {
+        *lock(&self.shared.ahead) += time;
+    }
+
     /// Accepts this key only, from now on.
     pub fn set_key(&self, key: &str) {
         *lock(&self.shared.key) = key.to_owned();
@@ -163,7 +199,7 @@ impl Server {
     /// A fresh database in place of this one, with another uuid: as after a restore that went wrong.
     pub fn replace_database(&self) {
         let uuid = Uuid::new_v4().to_string();
-        *lock(&self.shared.store) = fresh::store(&uuid);
+        *lock(&self.shared.store) = fresh::store(&uuid, self.shared.now());
         *lock(&self.shared.uuid) = uuid;
     }
 
@@ -182,6 +218,24 @@ impl Drop for Server {
 impl Shared {
     fn key(&self) -> String {
         lock(&self.key).clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now().saturating_add(*lock(&self.ahead)).unwrap_or(Timestamp::MAX)
+    }
+
+    fn major(&self) -> usize {
+        self.major.load(Ordering::SeqCst)
+    }
+
+    fn hides(&self, model: &str, field: &str) -> bool {
+        lock(&self.hidden).iter().any(|(of, name)| of == model && name == field)
+    }
+
+    /// A hidden field that a call asks for.
+    fn hidden(&self, model: &str, body: &Value) -> Option<String> {
+        let fields = body["fields"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        fields.into_iter().find(|name| self.hides(model, name)).map(str::to_owned)
     }
 
     fn store(&self) -> MutexGuard<'_, Store> {

@@ -1,5 +1,6 @@
 //! Create, write and unlink with what Odoo's accounting adds: defaults, sums, and what a posted invoice forbids.
 
+use super::ledger;
 use super::raised::Raised;
 use super::schema::{self, LINE, MOVE, Model, PRODUCT, TEMPLATE};
 use super::store::{Record, Store};
@@ -59,6 +60,8 @@ pub(super) fn create(
             default(&mut fields, "taxes_id", Val::Ids(store.ids("account.tax").take(1).collect()));
             default(&mut fields, "list_price", Val::Float(Decimal::ONE));
             default(&mut fields, "sale_ok", Val::Bool(true));
+            default(&mut fields, "tracking", Val::Text("none".into()));
+            default(&mut fields, "uom_id", Val::Int(1));
             let template = store.insert(TEMPLATE, fields.clone());
             default(&mut fields, "product_tmpl_id", Val::Int(template));
         }
@@ -131,6 +134,7 @@ pub(super) fn unlink(store: &mut Store, model: &'static Model, id: i64) -> Resul
             if posted(store, id) {
                 return Err(refused());
             }
+            ledger::release(store, id);
             for line in store.lines(id) {
                 store.delete(LINE, line);
             }
@@ -168,11 +172,11 @@ fn move_defaults(store: &Store, fields: &mut Record, mode: Mode) {
     let company = store.get("res.company", mode.company);
     default("currency_id", company.map_or(Val::Nothing, |company| company["currency_id"].clone()));
     let date = fields.get("invoice_date").filter(|date| **date != Val::Nothing).cloned();
-    fields.entry("date").or_insert(date.unwrap_or_else(today));
+    fields.entry("date").or_insert(date.unwrap_or_else(|| today(store)));
 }
 
-fn today() -> Val {
-    Val::Text(jiff::Timestamp::now().strftime("%Y-%m-%d").to_string())
+pub(super) fn today(store: &Store) -> Val {
+    Val::Text(store.now().get(..10).unwrap_or_default().to_owned())
 }
 
 fn lines(store: &mut Store, parent: i64, lines: Vec<LineValues>, mode: Mode) -> Result<(), Raised> {
@@ -261,7 +265,7 @@ fn settle_line(store: &mut Store, id: i64) -> Result<(), Raised> {
 /// Makes a header's sums anew, and what its lines mirror.
 pub(super) fn sum(store: &mut Store, id: i64) {
     let Some(header) = store.get(MOVE, id) else { return };
-    let (state, payment) = (header["state"].clone(), header["payment_state"].text().to_owned());
+    let state = header["state"].clone();
     let lines = store.lines(id);
     let (mut untaxed, mut total) = (Decimal::ZERO, Decimal::ZERO);
     for line in &lines {
@@ -274,71 +278,14 @@ pub(super) fn sum(store: &mut Store, id: i64) {
     for line in lines {
         store.update(LINE, line, Record::from([("parent_state", state.clone())]));
     }
-    let open = matches!(payment.as_str(), "not_paid" | "");
     let tax = total.checked_sub(untaxed).unwrap_or_default();
-    let mut sums = Record::from([
+    let sums = Record::from([
         ("amount_untaxed", Val::Float(untaxed)),
         ("amount_tax", Val::Float(tax)),
         ("amount_total", Val::Float(total)),
     ]);
-    if open {
-        sums.insert("amount_residual", Val::Float(total));
-    }
     store.update(MOVE, id, sums);
-}
-
-/// `action_post`.
-pub(super) fn post(store: &mut Store, ids: &[i64]) -> Result<(), Raised> {
-    for &id in ids {
-        let Some(header) = store.get(MOVE, id) else {
-            return Err(Raised::missing(MOVE, id));
-        };
-        if header["state"].text() != "draft" {
-            let number = header.get("name").map_or("", Val::text).to_owned();
-            return Err(Raised::user(format!("The entry {number} (id {id}) must be in draft.")));
-        }
-        if store.lines(id).is_empty() {
-            return Err(Raised::user("Even magicians can't post nothing!"));
-        }
-        if header["amount_total"].float().is_sign_negative() && !header["amount_total"].float().is_zero() {
-            return Err(Raised::user(
-                "You cannot validate an invoice with a negative total amount. You should create a credit note \
-                 instead. Use the action menu to transform it into a credit note or refund.",
-            ));
-        }
-        let locked =
-            header["company_id"].int().and_then(|id| store.get("res.company", id)?.get("sale_lock_date"));
-        let date = match header["date"].text() <= locked.map_or("", Val::text) {
-            true => today(),
-            false => header["date"].clone(),
-        };
-        let fields =
-            [("name", number(store, date.text())), ("state", Val::Text("posted".into())), ("date", date)];
-        store.update(MOVE, id, Record::from(fields));
-        sum(store, id);
-    }
-    Ok(())
-}
-
-/// The next number of the date's year.
-fn number(store: &Store, date: &str) -> Val {
-    let prefix = format!("INV/{}/", date.get(..4).unwrap_or(date));
-    let numbers = store
-        .ids(MOVE)
-        .filter_map(|id| store.get(MOVE, id)?.get("name")?.text().strip_prefix(&prefix)?.parse::<u32>().ok());
-    Val::Text(format!("{prefix}{:05}", numbers.max().unwrap_or(0) + 1))
-}
-
-/// `button_draft` and `button_cancel`.
-pub(super) fn set_state(store: &mut Store, ids: &[i64], state: &str) -> Result<(), Raised> {
-    for &id in ids {
-        if !store.exists(MOVE, id) {
-            return Err(Raised::missing(MOVE, id));
-        }
-        store.update(MOVE, id, Record::from([("state", Val::Text(state.to_owned()))]));
-        sum(store, id);
-    }
-    Ok(())
+    ledger::settle(store, id);
 }
 
 /// Reads `create`'s and `write`'s arguments.

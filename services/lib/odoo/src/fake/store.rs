@@ -17,6 +17,8 @@ pub(super) struct Store {
     names: BTreeMap<(String, String), i64>,
     /// Lines by header: the one index whose absence makes long runs slow.
     lines: BTreeMap<i64, BTreeSet<i64>>,
+    /// The transaction's start, which all its records carry.
+    now: String,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -26,6 +28,16 @@ struct Table {
 }
 
 impl Store {
+    /// A transaction begins: its time, whole seconds as they are seen over RPC.
+    pub(super) fn begin(&mut self, now: jiff::Timestamp) {
+        self.now = now.strftime("%Y-%m-%d %H:%M:%S").to_string();
+    }
+
+    /// When the transaction began, as Odoo writes it, in UTC.
+    pub(super) fn now(&self) -> &str {
+        &self.now
+    }
+
     pub(super) fn ids(&self, model: &str) -> impl Iterator<Item = i64> + '_ {
         self.tables.get(model).into_iter().flat_map(|table| table.rows.keys().copied())
     }
@@ -46,7 +58,9 @@ impl Store {
         match (field.name, field.kind) {
             ("id", _) => Val::Int(id),
             ("display_name", _) => Val::Text(self.display_name(model, id)),
-            (_, Kind::One2many(..)) => Val::Ids(self.lines(id)),
+            // There are no attributes here that add to a variant's price.
+            ("lst_price", _) => self.value(model, id, "list_price"),
+            (_, Kind::One2many(..)) => Val::Ids(self.invoice_lines(id)),
             (name, kind) => self
                 .get(model.name, id)
                 .and_then(|record| record.get(name))
@@ -58,6 +72,14 @@ impl Store {
     /// The lines of a header.
     pub(super) fn lines(&self, header: i64) -> Vec<i64> {
         self.lines.get(&header).into_iter().flatten().copied().collect()
+    }
+
+    /// Those of them that a person sees.
+    pub(super) fn invoice_lines(&self, header: i64) -> Vec<i64> {
+        let is_product = |line: &i64| {
+            self.get(LINE, *line).is_some_and(|line| line["display_type"].text() != "payment_term")
+        };
+        self.lines(header).into_iter().filter(is_product).collect()
     }
 
     fn index_line(&mut self, id: i64, before: Option<i64>) {
@@ -76,7 +98,7 @@ impl Store {
 
     /// Puts a record in, as it is.
     pub(super) fn insert(&mut self, model: &'static str, mut record: Record) -> i64 {
-        let now = now();
+        let now = self.now.clone();
         record.insert("create_date", Val::Text(now.clone()));
         record.insert("write_date", Val::Text(now));
         let table = self.tables.entry(model).or_default();
@@ -91,10 +113,11 @@ impl Store {
 
     /// Sets fields of a record that exists.
     pub(super) fn update(&mut self, model: &str, id: i64, values: Record) {
+        let now = self.now.clone();
         if let Some(row) = self.tables.get_mut(model).and_then(|table| table.rows.get_mut(&id)) {
             let row = Arc::make_mut(row);
             row.extend(values);
-            row.insert("write_date", Val::Text(now()));
+            row.insert("write_date", Val::Text(now));
         }
     }
 
@@ -150,9 +173,7 @@ impl Store {
         }
         let key = (module.to_owned(), name.to_owned());
         if let Some(row) = self.names.get(&key).copied() {
-            let (taken_model, taken_id) =
-                self.named(module, name).map_or(("", 0), |(model, id, _)| (model, id));
-            if self.exists(taken_model, taken_id) && (taken_model, taken_id) != (model, id) {
+            if self.named(module, name).is_some_and(|(model, id, _)| self.exists(model, id)) {
                 return Err(Raised::validation(
                     "The operation cannot be completed: duplicate key value violates unique constraint \
                      \"ir_model_data_module_name_uniq_index\"",
@@ -223,9 +244,4 @@ impl Store {
             _ => text("name"),
         }
     }
-}
-
-/// UTC, whole seconds, as Odoo writes them.
-fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%S").to_string()
 }

@@ -52,7 +52,9 @@ impl Val {
             Kind::Float => Self::Float(Decimal::ZERO),
             Kind::Integer => Self::Int(0),
             Kind::Many2many(_) | Kind::One2many(..) => Self::Ids(vec![]),
-            Kind::Char | Kind::Date | Kind::Many2one(_) | Kind::Selection(_) => Self::Nothing,
+            Kind::Char | Kind::Date | Kind::Datetime | Kind::Many2one(_) | Kind::Selection(_) => {
+                Self::Nothing
+            }
         }
     }
 
@@ -69,7 +71,7 @@ impl Val {
             (Kind::Selection(options), Value::String(text)) => {
                 options.contains(&text.as_str()).then(|| Self::Text(text.clone()))?
             }
-            (Kind::Char | Kind::Date, Value::String(text)) => Self::Text(text.clone()),
+            (Kind::Char | Kind::Date | Kind::Datetime, Value::String(text)) => Self::Text(text.clone()),
             _ => return None,
         })
     }

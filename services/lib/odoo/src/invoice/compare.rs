@@ -40,6 +40,8 @@ pub enum Difference {
     Partner,
     /// The reference.
     Reference,
+    /// The invoice that is reversed.
+    Reverses,
     /// The sum with taxes, where no line is taxed.
     Total,
     /// The sum without taxes.
@@ -78,6 +80,7 @@ impl fmt::Display for Difference {
             Self::MoveType => "move_type",
             Self::Partner => "partner_id",
             Self::Reference => "ref",
+            Self::Reverses => "reversed_entry_id",
             Self::Total => "amount_total",
             Self::Untaxed => "amount_untaxed",
         };
@@ -113,6 +116,12 @@ pub fn compare(draft: &InvoiceDraft, found: &FoundInvoice) -> Vec<Difference> {
         found.reference.clone().unwrap_or_default() == draft.reference.clone().unwrap_or_default(),
         Difference::Reference,
     );
+    let reverses = match (draft.move_type.reverses(), &found.reverses) {
+        (None, None) => true,
+        (Some(meant), Some(found)) => found.external.contains(meant),
+        _ => false,
+    };
+    same(reverses, Difference::Reverses);
     same(Some(found.untaxed) == draft.untaxed(), Difference::Untaxed);
     let untaxed = draft.lines.iter().all(|line| line.taxes == Taxes::None);
     same(!untaxed || Some(found.total) == draft.untaxed(), Difference::Total);
@@ -160,6 +169,7 @@ fn taxes(meant: &Taxes, found: &[FoundRef]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draft::MoveType;
     use super::super::draft::tests::{decimal, draft, id, line};
     use super::super::found::MoveState;
     use super::*;
@@ -196,6 +206,7 @@ mod tests {
             currency: reference(1, &[]),
             invoice_date: Some(jiff::civil::date(2026, 11, 1)),
             reference: Some(Hidden::new("visit".into())),
+            reverses: None,
             untaxed: decimal("12.64"),
             total: decimal("12.64"),
             residual: decimal("0"),
@@ -227,8 +238,25 @@ mod tests {
         check(|found| found.move_type = "out_refund".into(), &["move_type"]);
         check(|found| found.partner = Some(reference(7, &[])), &["partner_id"]);
         check(|found| found.reference = None, &["ref"]);
+        check(|found| found.reverses = Some(reference(3, &[])), &["reversed_entry_id"]);
         check(|found| found.untaxed = decimal("12.63"), &["amount_untaxed"]);
         check(|found| found.total = decimal("14.54"), &["amount_total"]);
+    }
+
+    #[test]
+    fn a_credit_note_reverses_the_invoice_it_was_meant_for() {
+        let check = |reverses: Option<FoundRef>, differences: &[Difference]| {
+            let move_type = MoveType::OutRefund { reverses: Some(id("d0")) };
+            let draft = InvoiceDraft {
+                move_type,
+                ..draft("d", vec![line("l0", "1", "12.34"), line("l1", "3", "0.10")])
+            };
+            let found = FoundInvoice { move_type: "out_refund".into(), reverses, ..found() };
+            assert_eq!(compare(&draft, &found), differences);
+        };
+        check(Some(reference(3, &["d0"])), &[]);
+        check(Some(reference(4, &["d1"])), &[Difference::Reverses]);
+        check(None, &[Difference::Reverses]);
     }
 
     #[test]

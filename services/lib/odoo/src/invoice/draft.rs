@@ -1,11 +1,11 @@
-//! What an invoice is to be.
+//! What an invoice or a credit note is to be.
 
 use crate::{ExternalId, Hidden, is_exact_in_odoo};
 use jiff::civil::Date;
 use rust_decimal::Decimal;
 use std::collections::BTreeSet;
 
-/// An invoice as it is to be, complete: nothing is left to a default of Odoo's but what is said to be.
+/// An invoice or a credit note as it is to be, complete: nothing is left to a default of Odoo's but what is said to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvoiceDraft {
     /// The header's external id.
@@ -49,17 +49,32 @@ pub struct Line {
 }
 
 /// The kinds of documents.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum MoveType {
     /// A customer's invoice.
     OutInvoice,
+    /// A customer's credit note. Its lines have amounts above zero; Odoo knows that it gives them back.
+    OutRefund {
+        /// The invoice that it reverses, in part or whole. Posted after that one, and not in the same call, Odoo sets the two
+        /// off against each other by itself, up to what is still to be paid; otherwise it never does. None: it stands alone.
+        reverses: Option<ExternalId>,
+    },
 }
 
 impl MoveType {
     /// As Odoo writes it.
-    pub fn as_str(self) -> &'static str {
+    pub fn as_str(&self) -> &'static str {
         match self {
             Self::OutInvoice => "out_invoice",
+            Self::OutRefund { .. } => "out_refund",
+        }
+    }
+
+    /// The invoice that is reversed.
+    pub fn reverses(&self) -> Option<&ExternalId> {
+        match self {
+            Self::OutInvoice => None,
+            Self::OutRefund { reverses } => reverses.as_ref(),
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
-const MOVE_FIELDS: [&str; 13] = [
+const MOVE_FIELDS: [&str; 14] = [
     "name",
     "state",
     "payment_state",
@@ -21,6 +21,7 @@ const MOVE_FIELDS: [&str; 13] = [
     "currency_id",
     "invoice_date",
     "ref",
+    "reversed_entry_id",
     "amount_untaxed",
     "amount_total",
     "amount_residual",
@@ -53,6 +54,8 @@ pub struct FoundInvoice {
     pub invoice_date: Option<Date>,
     /// The reference for people.
     pub reference: Option<Hidden<String>>,
+    /// Of a credit note: the invoice that it reverses.
+    pub reverses: Option<FoundRef>,
     /// Without taxes.
     pub untaxed: Decimal,
     /// With taxes.
@@ -131,6 +134,7 @@ struct MoveRow {
     invoice_date: Maybe<Date>,
     #[serde(rename = "ref")]
     reference: Maybe<String>,
+    reversed_entry_id: Maybe<Link>,
     amount_untaxed: Exact,
     amount_total: Exact,
     amount_residual: Exact,
@@ -192,7 +196,11 @@ impl Invoices {
         let mut ids: BTreeSet<i64> = BTreeSet::new();
         for row in moves {
             ids.extend([row.journal_id.0, row.currency_id.0]);
-            ids.extend(row.partner_id.0.map(|link| link.0));
+            ids.extend(
+                [&row.partner_id, &row.reversed_entry_id]
+                    .into_iter()
+                    .filter_map(|link| link.0.map(|link| link.0)),
+            );
         }
         for row in lines {
             ids.insert(row.id);
@@ -203,6 +211,7 @@ impl Invoices {
         }
         let models = [
             LINE,
+            MOVE,
             "account.account",
             "account.journal",
             "account.tax",
@@ -246,6 +255,7 @@ fn assemble(moves: Vec<MoveRow>, lines: Vec<LineRow>, names: &Names) -> BTreeMap
         currency: names.found("res.currency", row.currency_id.0),
         invoice_date: row.invoice_date.0,
         reference: row.reference.0.map(Hidden::new),
+        reverses: names.link(MOVE, row.reversed_entry_id),
         untaxed: row.amount_untaxed.0,
         total: row.amount_total.0,
         residual: row.amount_residual.0,

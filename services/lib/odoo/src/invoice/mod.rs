@@ -1,4 +1,4 @@
-//! Customer invoices, written at most once: draft → [`Invoices::create_only`] → [`Invoices::read_back`] →
+//! Customer invoices and credit notes, written at most once: draft → [`Invoices::create_only`] → [`Invoices::read_back`] →
 //! [`compare`] → [`Invoices::post`].
 //!
 //! Every header and every line has an external id, which Odoo's database keeps unique. A draft that is there already is

@@ -4,6 +4,9 @@ use super::draft::{InvoiceDraft, Line, Ref, Taxes};
 use crate::{Hidden, LoadRecord};
 use rust_decimal::Decimal;
 
+/// Where the header's own columns end.
+const REVERSES_AT: usize = 8;
+
 /// The columns of one call. An empty cell means "nothing", not "the default": so drafts that name things differently, or
 /// leave different things to Odoo, go in different calls.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -12,6 +15,7 @@ pub(crate) struct Shape {
     journal: bool,
     partner: bool,
     currency: bool,
+    reverses: bool,
     account: Option<bool>,
 }
 
@@ -23,6 +27,7 @@ impl Shape {
             journal: by_id(&draft.journal),
             partner: by_id(&draft.partner),
             currency: by_id(&draft.currency),
+            reverses: draft.move_type.reverses().is_some(),
             account: account.map(by_id),
         }
     }
@@ -49,6 +54,9 @@ impl Shape {
             "invoice_line_ids/price_unit",
             "invoice_line_ids/tax_ids/id",
         ];
+        if self.reverses {
+            columns.insert(REVERSES_AT, "reversed_entry_id/id");
+        }
         if let Some(by_id) = self.account {
             columns.push(pick(by_id, "invoice_line_ids/account_id/.id", "invoice_line_ids/account_id/id"));
         }
@@ -58,7 +66,7 @@ impl Shape {
 
 /// The first line shares the header's row; the others' rows leave the header's cells empty.
 pub(crate) fn record(draft: &InvoiceDraft) -> LoadRecord {
-    let header = [
+    let mut header = vec![
         draft.external_id.to_string(),
         draft.move_type.as_str().to_owned(),
         draft.company.to_string(),
@@ -68,9 +76,10 @@ pub(crate) fn record(draft: &InvoiceDraft) -> LoadRecord {
         draft.invoice_date.to_string(),
         draft.reference.as_ref().map(|reference| reference.reveal().clone()).unwrap_or_default(),
     ];
-    let nothing = [const { String::new() }; 8];
+    header.extend(draft.move_type.reverses().map(ToString::to_string));
+    let nothing = vec![String::new(); header.len()];
     let headers = std::iter::once(header).chain(std::iter::repeat(nothing));
-    let row = |(header, line): ([String; 8], &Line)| {
+    let row = |(header, line): (Vec<String>, &Line)| {
         header.into_iter().chain(cells(line)).map(Hidden::new).collect()
     };
     LoadRecord { rows: headers.zip(&draft.lines).map(row).collect() }
@@ -111,6 +120,7 @@ fn by_id(reference: &Ref) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use super::super::draft::MoveType;
     use super::super::draft::tests::{draft, id, line};
     use super::*;
 
@@ -143,20 +153,31 @@ mod tests {
             taxes: Taxes::Named(vec![id("t1"), id("t2")]),
             ..line("l1", "1", "1")
         };
-        let draft = draft("d1", vec![with_all]);
+        let draft = InvoiceDraft {
+            move_type: MoveType::OutRefund { reverses: Some(id("d0")) },
+            ..draft("d1", vec![with_all, Line { account: Some(Ref::Id(26)), ..line("l2", "1", "1") }])
+        };
         let row = &rows(&draft)[0];
         assert!(row.ends_with("|__vertebra__.t1,__vertebra__.t2|26"), "{row}");
-        assert_eq!(row.split('|').count(), Shape::of(&draft).columns().len());
+        let columns = Shape::of(&draft).columns();
+        for row in rows(&draft) {
+            assert_eq!(row.split('|').count(), columns.len(), "{row}");
+        }
+        let reversed = columns.iter().position(|column| *column == "reversed_entry_id/id");
+        assert_eq!(row.split('|').nth(reversed.unwrap()), Some("__vertebra__.d0"));
     }
 
     #[test]
     fn drafts_that_name_things_differently_have_different_columns() {
         let one = draft("d1", vec![line("l1", "1", "1")]);
         let two = InvoiceDraft { partner: Ref::Id(7), journal: id("j").into(), ..one.clone() };
+        let refund = MoveType::OutRefund { reverses: Some(id("d0")) };
+        let four = InvoiceDraft { move_type: refund, ..one.clone() };
         let three = InvoiceDraft { company: 2, ..one.clone() };
         assert!(Shape::of(&one).columns().contains(&"partner_id/id"));
         assert!(Shape::of(&two).columns().contains(&"partner_id/.id"));
         assert!(Shape::of(&two).columns().contains(&"journal_id/id"));
         assert_ne!(Shape::of(&one), Shape::of(&three));
+        assert_ne!(Shape::of(&one), Shape::of(&four));
     }
 }

@@ -222,6 +222,18 @@ pub(crate) async fn seeding_adopts_a_product_that_is_there(world: &World) {
     assert_eq!(id(&format!("item_{code}")), name);
 }
 
+pub(crate) async fn seeds_that_race_adopt_a_product_once(world: &World) {
+    let code = world.name();
+    let product = json!({"name": "Theirs", "default_code": code});
+    world.client.create("product.product", &[product], &Context::new()).await.unwrap();
+    let mut plan = super::plan();
+    plan.items.push(odoo::seed::Named { code, name: "Ours".to_owned() });
+    let seed = || odoo::seed::seed(&world.client, &plan);
+    let (one, two, three) = tokio::join!(seed(), seed(), seed());
+    let adopted: usize = [one, two, three].map(|seeded| seeded.unwrap().adopted).iter().sum();
+    assert_eq!(adopted, 1);
+}
+
 impl World {
     async fn find_partner(&self) -> i64 {
         let name = payer_id("ACME").unwrap();

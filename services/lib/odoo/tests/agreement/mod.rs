@@ -3,17 +3,23 @@
 
 pub(crate) mod answers;
 pub(crate) mod creating;
+pub(crate) mod crediting;
 pub(crate) mod loading;
+pub(crate) mod paying;
 pub(crate) mod posting;
+pub(crate) mod reading;
 
 use jiff::civil::{Date, date};
 use odoo::invoice::{Created, FoundInvoice, InvoiceDraft, Invoices, Line, MoveType, Ref, Taxes};
 use odoo::seed::{self, Named, Plan, Seeded, item_id, self_pay_id};
-use odoo::{Client, Context, ExternalId, Hidden, LoadRecord, Search, Settings};
+use odoo::{Client, Context, ExternalId, Hidden, Interface, LoadRecord, Search, Settings};
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Every question is put over each of them.
+pub(crate) const INTERFACES: [Interface; 2] = [Interface::Json2, Interface::JsonRpc];
 
 /// A charge code that the seed makes.
 pub(crate) const MRI: &str = "70551";

@@ -1,5 +1,7 @@
 //! What the client makes of an Odoo that fails, and what is in Odoo afterwards.
 
+mod reading;
+
 use crate::agreement::{World, id};
 use odoo::fake::{Fault, Server};
 use odoo::invoice::{Created, InvoiceDraft, Invoices, Posted, Reason};

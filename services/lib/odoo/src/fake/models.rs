@@ -1,0 +1,290 @@
+//! The models and fields that the fake knows, as Odoo 19's `fields_get` describes them.
+
+use super::schema::Kind::{
+    Boolean, Char, Date, Datetime, Float, Integer, Many2many, Many2one, One2many, Selection,
+};
+use super::schema::{
+    Field, LINE, MOVE, Model, NAMES, PARTIAL, PAYMENT, PRODUCT, REGISTER, REVERSAL, TEMPLATE, field,
+};
+
+pub(super) const MODELS: &[Model] = &[
+    Model {
+        name: "account.account",
+        fields: &[
+            field("name", Char, "Account Name"),
+            field("code", Char, "Code"),
+            field("account_type", Char, "Type"),
+            field("active", Boolean, "Active"),
+        ],
+    },
+    Model {
+        name: "account.journal",
+        fields: &[
+            field("name", Char, "Journal Name"),
+            field("code", Char, "Sequence Prefix"),
+            field("type", Selection(&["sale", "purchase", "cash", "bank", "credit", "general"]), "Type"),
+            field("company_id", Many2one("res.company"), "Company"),
+            field("currency_id", Many2one("res.currency"), "Currency"),
+            field("default_account_id", Many2one("account.account"), "Default Account"),
+            field("active", Boolean, "Active"),
+        ],
+    },
+    Model {
+        name: MOVE,
+        fields: &[
+            field("name", Char, "Number"),
+            field("state", Selection(&["draft", "posted", "cancel"]), "Status"),
+            field(
+                "payment_state",
+                Selection(&[
+                    "not_paid",
+                    "in_payment",
+                    "paid",
+                    "partial",
+                    "reversed",
+                    "blocked",
+                    "invoicing_legacy",
+                ]),
+                "Payment Status",
+            ),
+            field(
+                "move_type",
+                Selection(&[
+                    "entry",
+                    "out_invoice",
+                    "out_refund",
+                    "in_invoice",
+                    "in_refund",
+                    "out_receipt",
+                    "in_receipt",
+                ]),
+                "Type",
+            ),
+            field("company_id", Many2one("res.company"), "Company"),
+            field("journal_id", Many2one("account.journal"), "Journal"),
+            field("partner_id", Many2one("res.partner"), "Partner"),
+            field("currency_id", Many2one("res.currency"), "Currency"),
+            field("invoice_date", Date, "Invoice/Bill Date"),
+            field("date", Date, "Date"),
+            field("ref", Char, "Reference"),
+            field("invoice_line_ids", One2many(LINE, "move_id"), "Invoice lines"),
+            field("reversed_entry_id", Many2one(MOVE), "Reversal of"),
+            field("amount_untaxed", Float, "Untaxed Amount"),
+            field("amount_tax", Float, "Tax"),
+            field("amount_total", Float, "Total"),
+            field("amount_residual", Float, "Amount Due"),
+        ],
+    },
+    Model {
+        name: LINE,
+        fields: &[
+            field("move_id", Many2one(MOVE), "Journal Entry"),
+            field("parent_state", Selection(&["draft", "posted", "cancel"]), "Status"),
+            field("product_id", Many2one(PRODUCT), "Product"),
+            field("name", Char, "Label"),
+            field("quantity", Float, "Quantity"),
+            field("price_unit", Float, "Unit Price"),
+            field("price_subtotal", Float, "Subtotal"),
+            field("price_total", Float, "Total"),
+            field("tax_ids", Many2many("account.tax"), "Taxes"),
+            field("account_id", Many2one("account.account"), "Account"),
+            field("payment_id", Many2one(PAYMENT), "Originator Payment"),
+            field("company_id", Many2one("res.company"), "Company"),
+            field("currency_id", Many2one("res.currency"), "Currency"),
+            field("partner_id", Many2one("res.partner"), "Partner"),
+            field(
+                "display_type",
+                Selection(&["product", "tax", "payment_term", "line_section", "line_note"]),
+                "Display Type",
+            ),
+        ],
+    },
+    Model {
+        name: REVERSAL,
+        fields: &[
+            field("reason", Char, "Reason displayed on Credit Note"),
+            field("journal_id", Many2one("account.journal"), "Journal"),
+            field("date", Date, "Reversal date"),
+            field("move_ids", Many2many(MOVE), "Move"),
+        ],
+    },
+    Model {
+        name: PARTIAL,
+        fields: &[
+            field("debit_move_id", Many2one(LINE), "Debit Move"),
+            field("credit_move_id", Many2one(LINE), "Credit Move"),
+            field("amount", Float, "Amount"),
+            field("debit_amount_currency", Float, "Debit Amount Currency"),
+            field("credit_amount_currency", Float, "Credit Amount Currency"),
+            field("debit_currency_id", Many2one("res.currency"), "Currency of the debit journal item."),
+            field("credit_currency_id", Many2one("res.currency"), "Currency of the credit journal item."),
+        ],
+    },
+    Model {
+        name: PAYMENT,
+        fields: &[
+            field("name", Char, "Number"),
+            field("state", Selection(&["draft", "in_process", "paid", "canceled", "rejected"]), "State"),
+            field("amount", Float, "Amount"),
+            field("memo", Char, "Memo"),
+            field("date", Date, "Date"),
+            field("payment_type", Selection(&["outbound", "inbound"]), "Payment Type"),
+            field("journal_id", Many2one("account.journal"), "Journal"),
+            field("currency_id", Many2one("res.currency"), "Currency"),
+            field("company_id", Many2one("res.company"), "Company"),
+            field("partner_id", Many2one("res.partner"), "Customer/Vendor"),
+            field("move_id", Many2one(MOVE), "Journal Entry"),
+            field("reconciled_invoice_ids", Many2many(MOVE), "Reconciled Invoices"),
+        ],
+    },
+    Model {
+        name: REGISTER,
+        fields: &[
+            field("amount", Float, "Amount"),
+            field("communication", Char, "Memo"),
+            field("group_payment", Boolean, "Group Payments"),
+            field("journal_id", Many2one("account.journal"), "Journal"),
+            field("payment_date", Date, "Payment Date"),
+            field("line_ids", Many2many(LINE), "Journal items"),
+        ],
+    },
+    Model {
+        name: "account.tax",
+        fields: &[
+            field("name", Char, "Tax Name"),
+            field("amount", Float, "Amount"),
+            field("type_tax_use", Selection(&["sale", "purchase", "none"]), "Tax Type"),
+            field("active", Boolean, "Active"),
+        ],
+    },
+    Model {
+        name: "ir.config_parameter",
+        fields: &[field("key", Char, "Key"), field("value", Char, "Value")],
+    },
+    Model {
+        name: NAMES,
+        fields: &[
+            field("module", Char, "Module"),
+            field("name", Char, "External Identifier"),
+            field("model", Char, "Model Name"),
+            field("res_id", Integer, "Record ID"),
+            field("noupdate", Boolean, "Non Updatable"),
+        ],
+    },
+    Model { name: PRODUCT, fields: PRODUCT_FIELDS },
+    Model { name: TEMPLATE, fields: PRODUCT_FIELDS },
+    Model {
+        name: "res.company",
+        fields: &[
+            field("name", Char, "Company Name"),
+            field("currency_id", Many2one("res.currency"), "Currency"),
+            field("partner_id", Many2one("res.partner"), "Partner"),
+            field("sale_lock_date", Date, "Sales Lock Date"),
+            field("chart_template", Char, "Chart Template"),
+        ],
+    },
+    Model {
+        name: "res.currency",
+        fields: &[
+            field("name", Char, "Currency"),
+            field("symbol", Char, "Symbol"),
+            field("active", Boolean, "Active"),
+            field("decimal_places", Integer, "Decimal Places"),
+            field("rounding", Float, "Rounding Factor"),
+        ],
+    },
+    Model {
+        name: "res.partner",
+        fields: &[
+            field("name", Char, "Name"),
+            field("ref", Char, "Reference"),
+            field("is_company", Boolean, "Is a Company"),
+            field("customer_rank", Integer, "Customer Rank"),
+            field("supplier_rank", Integer, "Supplier Rank"),
+            field("vat", Char, "Tax ID"),
+            field("company_id", Many2one("res.company"), "Company"),
+            field("active", Boolean, "Active"),
+        ],
+    },
+    Model {
+        name: "stock.location",
+        fields: &[
+            field("name", Char, "Location Name"),
+            field("complete_name", Char, "Full Location Name"),
+            field(
+                "usage",
+                Selection(&[
+                    "supplier",
+                    "view",
+                    "internal",
+                    "customer",
+                    "inventory",
+                    "production",
+                    "transit",
+                ]),
+                "Location Type",
+            ),
+            field("barcode", Char, "Barcode"),
+            field("warehouse_id", Many2one("stock.warehouse"), "Warehouse"),
+            field("company_id", Many2one("res.company"), "Company"),
+            field("active", Boolean, "Active"),
+        ],
+    },
+    Model {
+        name: "stock.lot",
+        fields: &[
+            field("name", Char, "Lot/Serial Number"),
+            field("product_id", Many2one(PRODUCT), "Product"),
+            field("expiration_date", Datetime, "Expiration Date"),
+        ],
+    },
+    Model {
+        name: "stock.quant",
+        fields: &[
+            field("product_id", Many2one(PRODUCT), "Product"),
+            field("location_id", Many2one("stock.location"), "Location"),
+            field("lot_id", Many2one("stock.lot"), "Lot/Serial Number"),
+            field("quantity", Float, "Quantity"),
+            field("reserved_quantity", Float, "Reserved Quantity"),
+            field("company_id", Many2one("res.company"), "Company"),
+        ],
+    },
+    Model {
+        name: "stock.warehouse",
+        fields: &[
+            field("name", Char, "Warehouse"),
+            field("code", Char, "Short Name"),
+            field("active", Boolean, "Active"),
+        ],
+    },
+    Model {
+        name: "uom.uom",
+        fields: &[field("name", Char, "Unit Name"), field("active", Boolean, "Active")],
+    },
+    Model {
+        name: "res.users",
+        fields: &[
+            field("name", Char, "Name"),
+            field("login", Char, "Login"),
+            field("active", Boolean, "Active"),
+        ],
+    },
+];
+
+const PRODUCT_FIELDS: &[Field] = &[
+    field("name", Char, "Name"),
+    field("default_code", Char, "Internal Reference"),
+    field("type", Selection(&["consu", "service", "combo"]), "Product Type"),
+    field("barcode", Char, "Barcode"),
+    field("company_id", Many2one("res.company"), "Company"),
+    field("is_storable", Boolean, "Track Inventory"),
+    field("list_price", Float, "Sales Price"),
+    field("lst_price", Float, "Sales Price"),
+    field("standard_price", Float, "Cost"),
+    field("tracking", Selection(&["serial", "lot", "none"]), "Tracking"),
+    field("uom_id", Many2one("uom.uom"), "Unit"),
+    field("taxes_id", Many2many("account.tax"), "Sales Taxes"),
+    field("sale_ok", Boolean, "Sales"),
+    field("product_tmpl_id", Many2one(TEMPLATE), "Product Template"),
+    field("active", Boolean, "Active"),
+];
