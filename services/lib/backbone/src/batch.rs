@@ -1,16 +1,18 @@
 //! Folding one batch: pure, from what was loaded to what is to be written.
 //!
-//! Deadlines that are due fire first, then the records in their order. Nothing here waits or asks anybody; the same
+//! What is released of the parked inputs comes first, in park order; then deadlines that are due fire, then come the
+//! records in their order. Nothing here waits or asks anybody; the same
 //! inputs with the same clock give the same changes, which is what makes a rebuild along the journal possible.
 
 use crate::contract::Schemas;
 use crate::emission::{Cause, Outbox, Said};
 use crate::fact::Meta;
-use crate::journal::Culprit;
-use crate::program::{Given, Program, State};
+use crate::journal::{Culprit, Released};
+use crate::program::{Given, Ground, Program, State};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
-use crate::store::{Changes, Loaded, Parked, ParkedItem, StoredState};
+use crate::store::{Changes, Loaded, Parked, ParkedItem, StoredState, Waiting};
+use crate::table::Book;
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -76,9 +78,15 @@ impl Cache {
 /// A batch's inputs.
 pub(crate) struct Batch<'a> {
     pub(crate) now: Timestamp,
+    pub(crate) book: &'a Book,
+    /// Parked inputs to be folded again, whole chains, in park order.
+    pub(crate) released: &'a [Parked],
+    /// Only the first input of each of those chains is folded, and the rest parks again: while the process dies over
+    /// inputs, each is tried alone.
+    pub(crate) heads_only: bool,
     pub(crate) due: &'a [(Timestamp, String)],
     pub(crate) records: &'a [Record],
-    /// Inputs that are rejected without being folded, by their index: deadlines first, then records.
+    /// Inputs that are rejected without being folded, by their index: what is released, deadlines, records.
     pub(crate) forced: &'a BTreeMap<usize, Reject>,
 }
 
@@ -103,6 +111,8 @@ pub(crate) struct Folded {
     pub(crate) parked: Vec<Parked>,
     pub(crate) seen: Vec<(String, Uuid)>,
     pub(crate) culprits: Vec<Culprit>,
+    /// Records that were parked and are no longer.
+    pub(crate) resolved: Vec<Record>,
     pub(crate) tally: Tally,
 }
 
@@ -121,14 +131,35 @@ pub(crate) fn fold(
         parked: Vec::new(),
         seen: Vec::new(),
         culprits: Vec::new(),
+        resolved: Vec::new(),
         tally: Tally::default(),
     };
     let mut run = Run { program, schemas, cache, seen: seen.clone(), batch, folded };
-    for (index, (at, key)) in batch.due.iter().enumerate() {
-        run.fire(index, *at, key);
+    let mut heads: BTreeMap<&str, &Parked> = BTreeMap::new();
+    for (index, parked) in batch.released.iter().enumerate() {
+        if let Some(chain) = parked.chain.as_deref() {
+            match heads.get(chain) {
+                None => {
+                    // The chain is taken out whole: its first input is behind nobody.
+                    run.slot(chain).parked = false;
+                    heads.insert(chain, parked);
+                }
+                Some(head) if batch.heads_only => {
+                    run.park_again(chain, head, parked);
+                    continue;
+                }
+                Some(_) => {}
+            }
+        }
+        run.release(index, parked);
     }
+    for (index, (at, key)) in batch.due.iter().enumerate() {
+        run.folded.wakes.insert(key.clone(), None);
+        run.fire(batch.released.len() + index, *at, key);
+    }
+    let before = batch.released.len() + batch.due.len();
     for (index, record) in batch.records.iter().enumerate() {
-        run.take(batch.due.len() + index, record);
+        run.take(before + index, record);
     }
     run.folded
 }
@@ -142,7 +173,11 @@ struct Run<'a> {
     folded: Folded,
 }
 
-impl Run<'_> {
+impl<'r> Run<'r> {
+    fn ground(&self) -> Ground<'r> {
+        Ground { now: self.batch.now, schemas: self.schemas, book: self.batch.book }
+    }
+
     fn slot(&mut self, key: &str) -> &mut Slot {
         let (program, cache) = (self.program, self.cache);
         self.folded.slots.entry(key.to_owned()).or_insert_with(|| match cache.slots.get(key) {
@@ -152,16 +187,42 @@ impl Run<'_> {
     }
 
     fn fire(&mut self, index: usize, at: Timestamp, key: &str) {
-        self.folded.wakes.insert(key.to_owned(), None);
         let item = ParkedItem::Deadline { key: key.to_owned(), at };
         if self.slot(key).parked {
-            return self.park(Some(key), item, behind());
+            return self.park(Some(key), item, behind(), 0);
         }
-        let (program, now) = (self.program, self.batch.now);
+        let (program, ground) = (self.program, self.ground());
         let result =
-            self.attempt(index, key, Cause::default(), |state, out| program.woken(state, key, now, out));
+            self.attempt(index, key, Cause::default(), |state, out| program.woken(state, key, ground, out));
         if let Err(reject) = result {
-            self.park(Some(key), item, reject);
+            self.park(Some(key), item, reject, 0);
+        }
+    }
+
+    /// Parks an input of a chain of which only the head was folded: the first one waits for what the head had waited for,
+    /// which has come, so that it is released next.
+    fn park_again(&mut self, chain: &str, head: &Parked, parked: &Parked) {
+        let slot = self.slot(chain);
+        let waits = if slot.parked { None } else { head.waits.clone() };
+        slot.parked = true;
+        let Reject { reason, detail, .. } = behind();
+        self.folded.parked.push(Parked { reason, detail, at: self.batch.now, waits, ..parked.clone() });
+    }
+
+    /// Folds again what was parked. It was met before: no version and no identity is looked at.
+    fn release(&mut self, index: usize, parked: &Parked) {
+        match &parked.item {
+            ParkedItem::Deadline { key, at } => self.fire(index, *at, key),
+            ParkedItem::Record(record) => match Meta::of(record) {
+                Ok(meta) => {
+                    let before = self.folded.parked.len();
+                    self.give(index, record, &meta, parked.homonyms);
+                    if self.folded.parked.len() == before {
+                        self.folded.resolved.push(record.clone());
+                    }
+                }
+                Err(reject) => self.park(None, parked.item.clone(), reject, 0),
+            },
         }
     }
 
@@ -169,26 +230,33 @@ impl Run<'_> {
         let item = || ParkedItem::Record(record.clone());
         let meta = match Meta::of(record) {
             Ok(meta) => meta,
-            Err(reject) => return self.park(None, item(), reject),
+            Err(reject) => return self.park(None, item(), reject, 0),
         };
         let Some(homonyms) = self.is_new(record, &meta) else {
             self.folded.tally.duplicates += 1;
             return;
         };
+        self.give(index, record, &meta, homonyms);
+    }
+
+    /// Gives a record to the fold, unless an input of its key is parked.
+    fn give(&mut self, index: usize, record: &Record, meta: &Meta, homonyms: u32) {
+        let item = || ParkedItem::Record(record.clone());
         if self.slot(&meta.key).parked {
-            return self.park(Some(&meta.key), item(), behind());
+            return self.park(Some(&meta.key), item(), behind(), homonyms);
         }
-        let (program, schemas, now) = (self.program, self.schemas, self.batch.now);
-        let given = Given { record, meta: &meta, homonyms, schemas };
-        let cause = Cause::of(&meta.headers);
-        let result = self.attempt(index, &meta.key, cause, |state, out| program.on(state, &given, now, out));
+        let (program, ground) = (self.program, self.ground());
+        let given = Given { record, meta, homonyms };
+        let cause = Cause::record(program.name(), &meta.headers, record);
+        let result =
+            self.attempt(index, &meta.key, cause, |state, out| program.on(state, &given, ground, out));
         if let Err(reject) = result {
             if matches!(reject.reason, Reason::Crash) {
                 let (topic, offset) = (record.topic.to_owned(), record.offset);
                 let (reason, detail) = (reject.reason, reject.detail.clone());
                 self.folded.culprits.push(Culprit { topic, offset, reason, detail });
             }
-            self.park(Some(&meta.key), item(), reject);
+            self.park(Some(&meta.key), item(), reject, homonyms);
         }
     }
 
@@ -242,14 +310,17 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn park(&mut self, key: Option<&str>, item: ParkedItem, reject: Reject) {
+    fn park(&mut self, key: Option<&str>, item: ParkedItem, reject: Reject, homonyms: u32) {
         let chain = key.filter(|_| reject.blocks_key).map(str::to_owned);
         if let Some(key) = &chain {
             self.slot(key).parked = true;
         }
         self.folded.tally.parked += 1;
-        let Reject { reason, detail, .. } = reject;
-        self.folded.parked.push(Parked { chain, item, reason, detail, at: self.batch.now });
+        let after = self.batch.book.upto();
+        let rows = reject.waits_for.clone();
+        let waits = (!rows.is_empty()).then_some(Waiting { rows, after });
+        let parked = Parked::of(chain, item, reject, self.batch.now);
+        self.folded.parked.push(Parked { waits, homonyms, ..parked });
     }
 }
 
@@ -258,15 +329,42 @@ fn behind() -> Reject {
 }
 
 /// Keys whose states a batch needs.
-pub(crate) fn keys(due: &[(Timestamp, String)], records: &[Record]) -> BTreeSet<String> {
+pub(crate) fn keys(released: &[Parked], due: &[(Timestamp, String)], records: &[Record]) -> BTreeSet<String> {
+    let released = released.iter().filter_map(|parked| match (&parked.chain, &parked.item) {
+        (Some(chain), _) => Some(chain.clone()),
+        (None, ParkedItem::Record(record)) => Meta::of(record).ok().map(|meta| meta.key),
+        (None, ParkedItem::Deadline { key, .. }) => Some(key.clone()),
+    });
     let due = due.iter().map(|(_, key)| key.clone());
-    due.chain(records.iter().filter_map(|record| Meta::of(record).ok().map(|meta| meta.key))).collect()
+    released
+        .chain(due)
+        .chain(records.iter().filter_map(|record| Meta::of(record).ok().map(|meta| meta.key)))
+        .collect()
 }
 
 /// Identities that a batch needs to look up: of facts without versions.
 pub(crate) fn identities(records: &[Record]) -> Vec<(String, Uuid)> {
     let metas = records.iter().filter_map(|record| Meta::of(record).ok());
     metas.filter(|meta| meta.headers.version.is_none()).map(|meta| meta.identity()).collect()
+}
+
+/// What a batch released, as the journal has it: chains by their keys, in park order.
+pub(crate) fn releases(released: &[Parked], heads_only: bool) -> Vec<Released> {
+    let mut all = Vec::new();
+    for parked in released {
+        let one = match (&parked.chain, &parked.item) {
+            (Some(chain), _) if heads_only => Released::Head(chain.clone()),
+            (Some(chain), _) => Released::Chain(chain.clone()),
+            (None, ParkedItem::Record(record)) => {
+                Released::Alone { topic: record.topic.to_owned(), offset: record.offset }
+            }
+            (None, ParkedItem::Deadline { key, .. }) => Released::Chain(key.clone()),
+        };
+        if !all.contains(&one) {
+            all.push(one);
+        }
+    }
+    all
 }
 
 impl Folded {

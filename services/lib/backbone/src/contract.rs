@@ -60,6 +60,10 @@ impl Contract {
         self.topics.get(topic).is_some_and(|policy| policy.compacted)
     }
 
+    pub(crate) fn is_command(&self, topic: &str) -> bool {
+        self.topics.get(topic).is_some_and(|policy| policy.command)
+    }
+
     pub(crate) fn partition_of(&self, topic: &str, key: &[u8]) -> i32 {
         i32::try_from(canon::partition::partition(key, self.partitions(topic))).unwrap_or(0)
     }

@@ -3,7 +3,7 @@
 //! Two implementations: `kafka` (the real one) and `sim` (an in-memory broker under a seeded scheduler). The core
 //! never learns which one it runs on.
 
-use crate::record::{OutRecord, Record};
+use crate::record::{Marks, OutRecord, Record};
 use std::error::Error;
 use std::fmt;
 use std::time::Duration;
@@ -68,6 +68,16 @@ pub trait LaneReader: Send {
     ) -> impl Future<Output = Result<Vec<Record>, BrokerError>> + Send;
 }
 
+/// What the broker keeps of how far the lanes of a ledger had come.
+pub trait Witness: Send + Sync + 'static {
+    /// How far each lane had come when anything was published last, of all relays of a service; nothing where nothing is
+    /// kept.
+    ///
+    /// # Errors
+    /// When the broker cannot be asked.
+    fn marks(&self) -> impl Future<Output = Result<Marks, BrokerError>> + Send;
+}
+
 /// Makes producers that fence each other by a transactional id.
 pub trait Publisher: Send + Sync + 'static {
     /// A producer that holds the fence.
@@ -85,9 +95,14 @@ pub trait Publisher: Send + Sync + 'static {
 
 /// One fenced producer. After any error it is thrown away: there is no second transaction on it.
 pub trait Producer: Send {
-    /// Publishes all records in one transaction and returns when it is committed.
+    /// Publishes all records in one transaction and returns when it is committed. In the same transaction it leaves the
+    /// marks, for the [`Witness`] to tell.
     ///
     /// # Errors
     /// When it was not confirmed: the records may or may not be visible.
-    fn publish(&mut self, records: &[OutRecord]) -> impl Future<Output = Result<(), BrokerError>> + Send;
+    fn publish(
+        &mut self,
+        records: &[OutRecord],
+        marks: &Marks,
+    ) -> impl Future<Output = Result<(), BrokerError>> + Send;
 }

@@ -5,13 +5,13 @@
 //! revision of a command is refused. Versions count per topic and key without gaps.
 
 use crate::contract::{Contract, Schemas};
-use crate::record::OutRecord;
+use crate::record::{OutRecord, Record};
 use crate::reject::{Reason, Reject};
 use canon::codec;
 use canon::event::{Change, ContentHash, ContentHasher, Event, Name, event_id};
 use canon::headers::Headers;
 use canon::time::Timestamp;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use uuid::Uuid;
 
 /// What one input made its fold say.
@@ -39,10 +39,12 @@ pub(crate) struct Draft {
 enum Saying {
     Stated(Box<dyn Stated>),
     Withdrawn(Withdraw),
+    /// A command that should have been another one: what is in force from now on. Nothing is published of it.
+    Amended(Box<Emitted>),
 }
 
 /// Marks a wire form as withdrawn: decode with its writer's schema, mark, encode with ours.
-type Withdraw = fn(&[u8], &Schemas, u32) -> Result<Vec<u8>, Reject>;
+pub(crate) type Withdraw = fn(&[u8], &Schemas, u32) -> Result<Vec<u8>, Reject>;
 
 trait Stated: Send + Sync {
     fn content(&self) -> ContentHash;
@@ -73,13 +75,38 @@ impl Draft {
         Self::new::<E>(name, key, Saying::Withdrawn(withdraw::<E>))
     }
 
+    /// Takes back what the ledger has.
+    pub(crate) fn withdrawal(row: &Emitted, topic: &'static str, by: Withdraw) -> Self {
+        Self::withdrawing(row.fact, row.name.clone(), topic, row.key.clone(), by)
+    }
+
+    /// Takes back what the ledger knows, where the event's type is known no more.
+    pub(crate) fn withdrawing(
+        fact: Uuid,
+        name: String,
+        topic: &'static str,
+        key: String,
+        by: Withdraw,
+    ) -> Self {
+        Self { fact, name, topic, key, saying: Saying::Withdrawn(by) }
+    }
+
+    /// What the ledger keeps in the place of a further revision.
+    pub(crate) fn amend(&mut self, row: Emitted) {
+        self.saying = Saying::Amended(Box::new(row));
+    }
+
+    pub(crate) fn is_statement(&self) -> bool {
+        matches!(self.saying, Saying::Stated(_))
+    }
+
     fn new<E: Event>(name: Name, key: &E::Key, saying: Saying) -> Self {
         let fact = name.fact_id(E::TOPIC);
         Self { fact, name: name.to_string(), topic: E::TOPIC, key: key.to_string(), saying }
     }
 }
 
-fn withdraw<E: Event>(wire: &[u8], schemas: &Schemas, schema_id: u32) -> Result<Vec<u8>, Reject> {
+pub(crate) fn withdraw<E: Event>(wire: &[u8], schemas: &Schemas, schema_id: u32) -> Result<Vec<u8>, Reject> {
     let event: E = schemas.decode(wire)?;
     event.wire(Change::Withdrawn, schema_id)
 }
@@ -92,6 +119,20 @@ pub(crate) struct Cause {
     pub(crate) facility: Option<String>,
     pub(crate) source_ref: Option<String>,
     pub(crate) traceparent: Option<canon::headers::TraceParent>,
+    pub(crate) origin: Option<Origin>,
+}
+
+/// The record that a fact was last stated for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// Who folded it.
+    pub processor: String,
+    /// The record's topic.
+    pub topic: String,
+    /// Its partition.
+    pub partition: i32,
+    /// Its offset.
+    pub offset: i64,
 }
 
 impl Cause {
@@ -103,7 +144,19 @@ impl Cause {
             facility: headers.facility.clone(),
             source_ref: headers.sourceref.clone(),
             traceparent: headers.traceparent.clone(),
+            origin: None,
         }
+    }
+
+    /// The cause that a record is for what a processor makes of it.
+    pub(crate) fn record(processor: &str, headers: &Headers, record: &Record) -> Self {
+        let origin = Origin {
+            processor: processor.to_owned(),
+            topic: record.topic.to_owned(),
+            partition: record.partition,
+            offset: record.offset,
+        };
+        Self { origin: Some(origin), ..Self::of(headers) }
     }
 }
 
@@ -118,7 +171,7 @@ pub struct Emitted {
     pub topic: String,
     /// Its key, the same for life.
     pub key: String,
-    /// How many revisions there are.
+    /// How many revisions there are; of a command, of which only the first is published, how many contents were in force.
     pub revision: u32,
     /// The version its latest revision has among the key's.
     pub version: i64,
@@ -128,6 +181,9 @@ pub struct Emitted {
     pub withdrawn: bool,
     /// The latest wire form, kept to be able to withdraw it.
     pub wire: Vec<u8>,
+    /// The record whose fold stated or withdrew it last; nothing for what a deadline did, or what an author made of a command
+    /// that should have been another one.
+    pub origin: Option<Origin>,
 }
 
 /// A (topic, key) whose versions are counted together.
@@ -145,6 +201,7 @@ pub(crate) struct Resolved {
 #[derive(Debug)]
 pub(crate) struct Refusal {
     pub(crate) input: usize,
+    pub(crate) fact: Uuid,
     pub(crate) reject: Reject,
 }
 
@@ -167,21 +224,43 @@ pub(crate) fn resolve(
     let mut touched: Vec<Uuid> = Vec::new();
     let mut outbox = Vec::new();
     for Said { input, draft, cause } in said {
-        let refuse = |reject| Refusal { input: *input, reject };
+        let refuse = |reject| Refusal { input: *input, fact: draft.fact, reject };
         let before = ledger.get(&draft.fact);
-        let Some(after) = at.next(draft, before).map_err(refuse)? else { continue };
+        if let (Saying::Amended(after), Some(before)) = (&draft.saying, before) {
+            let row = Emitted { version: before.version, origin: cause.origin.clone(), ..(**after).clone() };
+            touch(&mut touched, draft.fact);
+            ledger.insert(draft.fact, row);
+            continue;
+        }
+        let Some(after) = at.next(draft, before).map_err(refuse)? else {
+            // Stated again as it was taken over: from here on it is this input's.
+            if let Some(row) = before.filter(|row| row.is_taken_over() && draft.is_statement()) {
+                let row = Emitted { origin: cause.origin.clone(), ..row.clone() };
+                touch(&mut touched, draft.fact);
+                ledger.insert(draft.fact, row);
+            }
+            continue;
+        };
+        if at.contract.is_command(draft.topic) && after.revision > 1 {
+            let what = format!("{} is a command and was already given with other content", draft.topic);
+            return Err(refuse(Reject::new(Reason::Revision, what)));
+        }
         let version = versions.entry((draft.topic.to_owned(), draft.key.clone())).or_insert(0);
         *version += 1;
-        let row = Emitted { version: *version, ..after };
+        let row = Emitted { version: *version, origin: cause.origin.clone(), ..after };
         outbox.push(at.record(&row, cause));
-        if !touched.contains(&draft.fact) {
-            touched.push(draft.fact);
-        }
+        touch(&mut touched, draft.fact);
         ledger.insert(draft.fact, row);
     }
     let emitted = touched.iter().filter_map(|fact| ledger.remove(fact)).collect();
     let counters = versions.into_iter().filter(|(key, version)| counters.get(key) != Some(version)).collect();
     Ok(Resolved { emitted, counters, outbox })
+}
+
+fn touch(touched: &mut Vec<Uuid>, fact: Uuid) {
+    if !touched.contains(&fact) {
+        touched.push(fact);
+    }
 }
 
 /// What resolving needs besides the ledger.
@@ -194,14 +273,21 @@ pub(crate) struct Desk<'a> {
 
 impl Desk<'_> {
     /// The fact's next revision, or nothing when there is no news. The version is filled in by the caller.
-    fn next(&self, draft: &Draft, before: Option<&Emitted>) -> Result<Option<Emitted>, Reject> {
+    pub(crate) fn next(&self, draft: &Draft, before: Option<&Emitted>) -> Result<Option<Emitted>, Reject> {
         let policy = self.contract.topic(draft.topic)?;
         let schema_id = self.schemas.id_of(draft.topic)?;
+        if before.is_some_and(|row| row.key != draft.key) {
+            let what =
+                format!("a fact of {} moved to another key: withdraw it and state a new one", draft.topic);
+            return Err(Reject::new(Reason::Conflict, what));
+        }
         let revision = before.map_or(1, |row| row.revision + 1);
         let (content, wire, withdrawn) = match (&draft.saying, before) {
             (Saying::Stated(event), before) => {
                 let content = event.content();
-                if before.is_some_and(|row| !row.withdrawn && row.content == content) {
+                // Under another key the same content is no repetition: it is refused below.
+                let said = |row: &Emitted| !row.withdrawn && row.content == content && row.key == draft.key;
+                if before.is_some_and(said) {
                     return Ok(None);
                 }
                 let change = if revision == 1 { Change::Recorded } else { Change::Corrected };
@@ -212,18 +298,10 @@ impl Desk<'_> {
             (Saying::Withdrawn(mark), Some(row)) => {
                 (row.content, mark(&row.wire, self.schemas, schema_id)?, true)
             }
+            (Saying::Amended(_), _) => return Ok(None),
         };
-        if before.is_some_and(|row| row.key != draft.key) {
-            let what =
-                format!("a fact of {} moved to another key: withdraw it and state a new one", draft.topic);
-            return Err(Reject::new(Reason::Conflict, what));
-        }
         if draft.name.contains('\0') || draft.key.contains('\0') {
             return Err(Reject::new(Reason::Encode, format!("a name or key on {} holds a NUL", draft.topic)));
-        }
-        if policy.command && revision > 1 {
-            let what = format!("{} is a command and was already given with other content", draft.topic);
-            return Err(Reject::new(Reason::Revision, what));
         }
         if wire.len() > policy.value_bytes_max {
             let what = format!("{} of {} bytes, {} allowed", draft.topic, wire.len(), policy.value_bytes_max);
@@ -231,7 +309,8 @@ impl Desk<'_> {
         }
         let (fact, name, topic, key) =
             (draft.fact, draft.name.clone(), draft.topic.to_owned(), draft.key.clone());
-        Ok(Some(Emitted { fact, name, topic, key, revision, version: 0, content, withdrawn, wire }))
+        let (version, origin) = (0, None);
+        Ok(Some(Emitted { fact, name, topic, key, revision, version, content, withdrawn, wire, origin }))
     }
 
     fn record(&self, row: &Emitted, cause: &Cause) -> OutRecord {
@@ -260,4 +339,16 @@ impl Desk<'_> {
             headers: headers.to_pairs(),
         }
     }
+}
+
+/// The counters to lock, sorted, so that two lanes never wait for each other.
+pub(crate) fn counter_keys(said: &[Said]) -> Vec<CounterKey> {
+    let keys: BTreeSet<CounterKey> =
+        said.iter().map(|said| (said.draft.topic.to_owned(), said.draft.key.clone())).collect();
+    keys.into_iter().collect()
+}
+
+/// The facts whose ledger rows are wanted.
+pub(crate) fn facts(said: &[Said]) -> Vec<uuid::Uuid> {
+    said.iter().map(|said| said.draft.fact).collect::<BTreeSet<_>>().into_iter().collect()
 }

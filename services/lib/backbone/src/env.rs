@@ -57,6 +57,21 @@ pub trait Watch: Send + Sync + 'static {
         let _ = (lane, reason);
     }
 
+    /// A lane is stopped, by its breaker or since its ledger went back in time; or it goes on again.
+    fn stopped(&self, lane: LaneId, stopped: bool) {
+        let _ = (lane, stopped);
+    }
+
+    /// A source kept a page.
+    fn pulled(&self, source: &'static str, pulled: &crate::source::Pulled) {
+        let _ = (source, pulled);
+    }
+
+    /// A source stopped and asks whether so many of a kind's known rows are gone; zero: it asks no more.
+    fn asks(&self, source: &'static str, kind: &str, gone: i64, known: i64) {
+        let _ = (source, kind, gone, known);
+    }
+
     /// Something is being tried again; the healthy path never calls this.
     fn trouble(&self, what: &'static str, error: &(dyn Error + 'static)) {
         let _ = (what, error);

@@ -9,14 +9,17 @@
 
 use crate::edge::{BrokerError, Producer, Publisher};
 use crate::emission::{CounterKey, Emitted};
-use crate::record::OutRecord;
+use crate::record::{Marks, OutRecord};
+use crate::source::{Known, Mark, SourceTx, Standing, Swept};
 use crate::store::{
-    Changes, Effect, Fence, Fleet, Grant, LaneId, Loaded, Renewed, ShardFence, Store, StoreError, Tx, Want,
+    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Renewed, ShardFence, Store,
+    StoreError, Tx, Want,
 };
 use canon::time::Timestamp;
 use rustix::process::{Signal, getpid, kill_process};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -28,6 +31,7 @@ pub const VARIABLE: &str = "VERTEBRA_TEST_FAULT";
 
 /// Every call that is passed, by the names the simulation has for them.
 pub const CALLS: &[&str] = &[
+    "are complete",
     "begin",
     "commit",
     "delete outbox",
@@ -38,16 +42,22 @@ pub const CALLS: &[&str] = &[
     "flush",
     "heartbeat",
     "hold shard",
+    "intent",
     "landed",
     "leave",
     "load",
     "lock counters",
+    "news",
     "outbox",
     "publish",
     "release lane",
     "release shard",
     "renew",
     "resume",
+    "source known",
+    "source standing",
+    "source swept",
+    "stated",
     "take lane",
     "take shard",
     "write",
@@ -261,12 +271,30 @@ impl<S: Store> Store for Faulty<S> {
         crossing("renew", self.0.renew(fence, lease)).await
     }
 
+    async fn are_complete(&self, topics: &[(&'static str, i32)]) -> Result<bool, StoreError> {
+        crossing("are complete", self.0.are_complete(topics)).await
+    }
+
     async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {
         crossing("release lane", self.0.release_lane(fence)).await
     }
 
-    async fn begin(&self, fence: &Fence, lease: Duration, due_max: usize) -> Result<Self::Tx, StoreError> {
-        crossing("begin", self.0.begin(fence, lease, due_max)).await.map(Faulty)
+    async fn begin_at(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+        due_max: usize,
+        at: Option<Timestamp>,
+    ) -> Result<Self::Tx, StoreError> {
+        crossing("begin", self.0.begin_at(fence, lease, due_max, at)).await.map(Faulty)
+    }
+
+    async fn reached(&self) -> Result<Marks, StoreError> {
+        crossing("reached", self.0.reached()).await
+    }
+
+    async fn stop_lane(&self, fence: &Fence, why: &'static str) -> Result<(), StoreError> {
+        crossing("stop lane", self.0.stop_lane(fence, why)).await
     }
 
     async fn take_shard(
@@ -309,6 +337,22 @@ impl<T: Tx> Tx for Faulty<T> {
         self.0.due()
     }
 
+    fn tables(&self) -> i64 {
+        self.0.tables()
+    }
+
+    async fn intent(&mut self) -> Result<Option<Intent>, StoreError> {
+        crossing("intent", self.0.intent()).await
+    }
+
+    async fn stated(&mut self, topic: &str, offsets: Range<i64>) -> Result<Vec<Emitted>, StoreError> {
+        crossing("stated", self.0.stated(topic, offsets)).await
+    }
+
+    async fn news(&mut self, wanted: &AskNews) -> Result<News, StoreError> {
+        crossing("news", self.0.news(wanted)).await
+    }
+
     async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
         crossing("load", self.0.load(want)).await
     }
@@ -334,6 +378,20 @@ impl<T: Tx> Tx for Faulty<T> {
     }
 }
 
+impl<T: SourceTx> SourceTx for Faulty<T> {
+    async fn standing(&mut self) -> Result<Standing, StoreError> {
+        crossing("source standing", self.0.standing()).await
+    }
+
+    async fn swept(&mut self, kind: &str, began: Mark, present: &[&str]) -> Result<Swept, StoreError> {
+        crossing("source swept", self.0.swept(kind, began, present)).await
+    }
+
+    async fn known(&mut self, rows: &[(String, String)], facts: &[Uuid]) -> Result<Known, StoreError> {
+        crossing("source known", self.0.known(rows, facts)).await
+    }
+}
+
 impl<P: Publisher> Publisher for Faulty<P> {
     type Producer = Faulty<P::Producer>;
 
@@ -343,8 +401,8 @@ impl<P: Publisher> Publisher for Faulty<P> {
 }
 
 impl<P: Producer> Producer for Faulty<P> {
-    async fn publish(&mut self, records: &[OutRecord]) -> Result<(), BrokerError> {
-        crossing("publish", self.0.publish(records)).await
+    async fn publish(&mut self, records: &[OutRecord], marks: &Marks) -> Result<(), BrokerError> {
+        crossing("publish", self.0.publish(records, marks)).await
     }
 }
 

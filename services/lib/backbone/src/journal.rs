@@ -3,6 +3,7 @@
 //! A rebuild that follows it sees the same inputs at the same times, so its state equals the live one whatever the
 //! interleaving of topics was.
 
+use crate::again::Again;
 use crate::reject::Reason;
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,15 @@ pub struct Entry {
     pub fired_to: Option<(Timestamp, String)>,
     /// What was read, in order.
     pub segments: Vec<Segment>,
+    /// The place in the order of the tables' rows as of which they were looked up.
+    #[serde(default)]
+    pub tables: i64,
+    /// What was parked and was folded again, before anything else.
+    #[serde(default)]
+    pub released: Vec<Released>,
+    /// Records folded before that were folded again, by themselves.
+    #[serde(default)]
+    pub again: Option<Again>,
     /// Records parked since the process died over them: not to be repeated by folding again.
     pub culprits: Vec<Culprit>,
     /// The code and the configuration that folded it.
@@ -33,6 +43,23 @@ pub struct Segment {
     pub first: i64,
     /// One past the last record's offset.
     pub next: i64,
+}
+
+/// What was taken out of the parked inputs, to be folded again in park order.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Released {
+    /// Everything that was parked of a key.
+    Chain(String),
+    /// The first input that was parked of a key; the rest was parked again.
+    Head(String),
+    /// One record that held nobody up.
+    Alone {
+        /// Its topic.
+        topic: String,
+        /// Its offset.
+        offset: i64,
+    },
 }
 
 /// A record that was parked without being folded.

@@ -4,19 +4,16 @@
 //! Every failure ends the same way: let go of reader and cache, read the lane again under the epoch held, go on from
 //! what is stored. Nothing else is known to be true after an error.
 
-use crate::batch::{self, Batch, Cache, Folded};
-use crate::contract::{Contract, SchemaSource, Schemas};
+use crate::breaker::{Breaker, BreakerLimits};
+use crate::contract::{Contract, SchemaSource};
 use crate::edge::{BrokerError, LaneReader, Log};
-use crate::emission::{CounterKey, Desk, Resolved, Said, resolve};
 use crate::env::{Backoff, Env, Loop, Watch};
-use crate::journal;
-use crate::parking;
-use crate::program::Program;
+use crate::guard::{self, Behind, Doubt, Guard};
 use crate::record::Record;
-use crate::reject::{Reason, Reject};
-use crate::store::{Changes, Fence, Grant, LaneId, Loaded, Store, StoreError, Trial, Tx, Want};
+use crate::store::{Fence, Grant, Renewed, Store, StoreError, Trial};
+use crate::table::Shelf;
 use canon::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, RwLock};
@@ -37,6 +34,8 @@ pub struct Limits {
     pub crashes_max: i32,
     /// The longest wait between two tries.
     pub backoff_max: Duration,
+    /// When a lane stops because of what it rejects.
+    pub breaker: BreakerLimits,
 }
 
 impl Default for Limits {
@@ -48,6 +47,7 @@ impl Default for Limits {
             cache_states_max: 50_000,
             crashes_max: 3,
             backoff_max: Duration::from_secs(5),
+            breaker: BreakerLimits::default(),
         }
     }
 }
@@ -69,6 +69,10 @@ pub(crate) struct Parts<S, L, C, E> {
     pub(crate) alone: Arc<RwLock<()>>,
     /// Rung when rows were put into the outbox, so that this process's relay need not look all the time.
     pub(crate) bell: Arc<Notify>,
+    /// The service's tables.
+    pub(crate) shelf: Arc<Shelf>,
+    /// Says whether the ledger can be relied on.
+    pub(crate) guard: Arc<dyn Guard>,
 }
 
 /// Why a lane's loop ended.
@@ -86,6 +90,8 @@ pub(crate) enum Trouble {
     Store(StoreError),
     Broker(BrokerError),
     State(serde_json::Error),
+    /// The ledger went back in time.
+    Behind(Behind),
     /// The effect's receiver cannot take it now.
     Effect(crate::sink::Unavailable),
 }
@@ -102,6 +108,16 @@ impl From<BrokerError> for Trouble {
     }
 }
 
+impl From<Doubt> for Trouble {
+    fn from(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::Store(error) => Self::Store(error),
+            Doubt::Broker(error) => Self::Broker(error),
+            Doubt::Behind(behind) => Self::Behind(behind),
+        }
+    }
+}
+
 impl From<serde_json::Error> for Trouble {
     fn from(error: serde_json::Error) -> Self {
         Self::State(error)
@@ -114,6 +130,7 @@ impl Trouble {
             Self::Store(error) => ("postgres", error),
             Self::Broker(error) => ("kafka", error),
             Self::State(error) => ("state", error),
+            Self::Behind(error) => ("ledger", error),
             Self::Effect(error) => ("effect", error),
         }
     }
@@ -133,6 +150,34 @@ pub(crate) trait Worker: Send {
 
     /// Forgets what is in memory.
     fn forget(&mut self);
+
+    /// Whether there is something to do without a record and without a deadline.
+    fn has_news(&self, lane: &Position) -> bool {
+        let _ = lane;
+        false
+    }
+
+    /// Whether a person wants something done that this lane can do.
+    fn is_wished(&self, lane: &Position) -> bool {
+        let _ = lane;
+        false
+    }
+
+    /// Does it. No reader of the lane's is open meanwhile: it may read what was read before.
+    fn do_as_wished(&mut self, lane: &mut Position) -> impl Future<Output = Result<(), Trouble>> + Send {
+        let _ = lane;
+        std::future::ready(Ok(()))
+    }
+
+    /// Whether its deadlines go by the time of records that are read again.
+    fn keeps_time(&self) -> bool {
+        false
+    }
+
+    /// How long to wait for records at most, whatever the lease and the deadlines say.
+    fn patience_max(&self) -> Duration {
+        Duration::MAX
+    }
 }
 
 /// How far a lane has come, as far as its owner knows.
@@ -146,8 +191,21 @@ pub(crate) struct Position {
     /// Records still to be run one by one, since batches crashed.
     pub(crate) solo_left: usize,
     /// The trial that this process has begun: trying it again after a lost answer is no further death.
-    begun: Option<Trial>,
-    clock: (Timestamp, Duration),
+    pub(crate) begun: Option<Trial>,
+    pub(crate) clock: (Timestamp, Duration),
+    /// The latest row of the service's tables that the ledger told of.
+    pub(crate) tables: i64,
+    /// As of which row, and which stirring of this process, it was looked whether anything parked is released.
+    pub(crate) looked: Option<(i64, u64)>,
+    /// A person wants something done.
+    pub(crate) wish: bool,
+    /// Stopped, until a person resumes it.
+    pub(crate) stopped: bool,
+    pub(crate) breaker: Breaker,
+    /// Until when records are read again that a recovered ledger had forgotten.
+    reread_until: Option<Timestamp>,
+    /// While they are: the time of the record at hand, which the batch's clock does not pass.
+    pub(crate) at: Option<Timestamp>,
 }
 
 impl Position {
@@ -162,6 +220,13 @@ impl Position {
             solo_left: if solo { limits.batch_records_max } else { 0 },
             begun: None,
             clock: (grant.now, elapsed),
+            tables: 0,
+            looked: None,
+            wish: false,
+            stopped: grant.stopped,
+            breaker: Breaker::default(),
+            reread_until: grant.reread_until,
+            at: None,
         }
     }
 
@@ -170,6 +235,12 @@ impl Position {
         self.fence.seq += 1;
         self.positions.extend(positions);
         self.clock = (now, elapsed);
+    }
+
+    /// What the ledger told with a renewal.
+    fn hear(&mut self, told: Renewed, elapsed: Duration) {
+        (self.clock, self.next_due) = ((told.now, elapsed), told.next_due);
+        (self.tables, self.wish, self.stopped) = (told.tables, told.wish, told.stopped);
     }
 
     /// The database's clock as far as it can be told without asking.
@@ -218,6 +289,11 @@ where
         }
         let (what, error) = trouble.what();
         parts.watch.trouble(what, error);
+        if matches!(trouble, Trouble::Behind(_)) {
+            lane.stopped = true;
+            // One that could not be stopped in the ledger asks again, and works no more than the others.
+            let _ = guard::stop(&parts.store, parts.watch.as_ref(), &lane.fence).await;
+        }
         match recover(parts, &mut lane, &mut backoff, &stop).await {
             Some(left) => break left,
             None => parts.watch.beat(Loop::Lane(id)),
@@ -227,7 +303,7 @@ where
     left
 }
 
-/// Opens the reader and takes batch after batch; returns when asked to stop.
+/// Works by batches until asked to stop; between them it does what a person wants.
 async fn read_and_run<S, L, C, E, W>(
     parts: &Parts<S, L, C, E>,
     worker: &mut W,
@@ -242,43 +318,154 @@ where
     E: Env,
     W: Worker,
 {
+    hold_still(parts, lane, stop).await?;
     if stop.is_cancelled() {
         return Ok(());
     }
+    // Each time a lane is begun, not only when it is taken: a ledger restored under its owner may have the very epoch.
+    parts.guard.check().await?;
+    parts.watch.healed("ledger");
+    while !stop.is_cancelled() {
+        while worker.is_wished(lane) {
+            worker.do_as_wished(lane).await?;
+        }
+        read_on(parts, worker, lane, backoff, stop).await?;
+    }
+    Ok(())
+}
+
+/// Opens the reader and takes batch after batch; returns when asked to stop, or for something.
+async fn read_on<S, L, C, E, W>(
+    parts: &Parts<S, L, C, E>,
+    worker: &mut W,
+    lane: &mut Position,
+    backoff: &mut Backoff,
+    stop: &CancellationToken,
+) -> Result<(), Trouble>
+where
+    S: Store,
+    L: Log,
+    C: SchemaSource,
+    E: Env,
+    W: Worker,
+{
     let starts: Vec<(&'static str, i64)> = worker
         .inputs()
         .into_iter()
         .map(|topic| (topic, lane.positions.get(topic).copied().unwrap_or(crate::edge::BEGINNING)))
         .collect();
     let mut reader = parts.log.open(lane.fence.lane.number, &starts).await?;
-    let mut renewed = parts.env.elapsed();
+    // Not put off by batches, which renew the lease too: it tells what a person wants.
+    let mut told = parts.env.elapsed();
     loop {
         parts.watch.beat(Loop::Lane(lane.fence.lane));
         let max = if lane.solo_left > 0 { 1 } else { parts.limits.batch_records_max };
-        let patience = lane.patience(parts.env.elapsed(), parts.limits.lease);
+        let rereads = lane.reread_until.is_some() && worker.keeps_time();
+        let patience = match rereads {
+            // Deadlines wait until it is sure that nothing comes before them.
+            true => parts.limits.lease / 3,
+            false => lane.patience(parts.env.elapsed(), parts.limits.lease).min(worker.patience_max()),
+        };
         let records = tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),
             records = reader.next(max, patience) => records?,
         };
+        if records.is_empty() {
+            (lane.reread_until, lane.at) = (None, None);
+        }
         let elapsed = parts.env.elapsed();
-        if records.is_empty() && !lane.is_due(elapsed) {
+        if elapsed.saturating_sub(told) >= parts.limits.lease / 3 {
+            lane.hear(parts.store.renew(&lane.fence, parts.limits.lease).await?, elapsed);
+            told = elapsed;
+            healthy(parts);
+        }
+        if worker.is_wished(lane) {
+            // What was read is read again: nothing of it is folded yet.
+            return Ok(());
+        }
+        if records.is_empty() && !lane.is_due(elapsed) && !worker.has_news(lane) {
             parts.watch.lag(lane.fence.lane, None, lane.now(elapsed));
-            if elapsed.saturating_sub(renewed) >= parts.limits.lease / 3 {
-                let told = parts.store.renew(&lane.fence, parts.limits.lease).await?;
-                (lane.clock, lane.next_due) = ((told.now, elapsed), told.next_due);
-                renewed = elapsed;
-                healthy(parts);
-            }
             continue;
         }
         parts.watch.lag(lane.fence.lane, records.first().map(|first| first.timestamp), lane.now(elapsed));
         ensure_schemas(parts.source.as_ref(), &records).await?;
-        worker.run(lane, records).await?;
-        renewed = parts.env.elapsed();
+        match lane.reread_until.is_some() && worker.keeps_time() {
+            true => reread(parts, worker, lane, records, stop).await?,
+            false => worker.run(lane, records).await?,
+        }
         backoff.reset();
         healthy(parts);
+        hold_still(parts, lane, stop).await?;
     }
+}
+
+/// Runs records that a recovered ledger had forgotten: one by one, each at its own time, so that deadlines fire between
+/// them where they did before. Else what a deadline states would hold what came only after it.
+async fn reread<S, L, C, E, W>(
+    parts: &Parts<S, L, C, E>,
+    worker: &mut W,
+    lane: &mut Position,
+    records: Vec<Record>,
+    stop: &CancellationToken,
+) -> Result<(), Trouble>
+where
+    S: Store,
+    E: Env,
+    W: Worker,
+{
+    for record in by_time(records) {
+        if stop.is_cancelled() {
+            return Ok(());
+        }
+        lane.reread_until = lane.reread_until.filter(|until| record.timestamp < *until);
+        lane.at = lane.reread_until.map(|_| record.timestamp);
+        parts.watch.beat(Loop::Lane(lane.fence.lane));
+        worker.run(lane, vec![record]).await?;
+        hold_still(parts, lane, stop).await?;
+    }
+    Ok(())
+}
+
+/// Records of several topics by their times, those of each topic in their order.
+fn by_time(records: Vec<Record>) -> Vec<Record> {
+    let mut topics: BTreeMap<&'static str, VecDeque<Record>> = BTreeMap::new();
+    for record in records {
+        topics.entry(record.topic).or_default().push_back(record);
+    }
+    let mut merged = Vec::new();
+    let first = |topic: &&mut VecDeque<Record>| topic.front().map(|record| record.timestamp);
+    while let Some(topic) = topics.values_mut().filter(|topic| !topic.is_empty()).min_by_key(first) {
+        merged.extend(topic.pop_front());
+    }
+    merged
+}
+
+/// While a lane is stopped, keeps it and does nothing, until a person resumes it or the process stops.
+async fn hold_still<S, L, C, E>(
+    parts: &Parts<S, L, C, E>,
+    lane: &mut Position,
+    stop: &CancellationToken,
+) -> Result<(), Trouble>
+where
+    S: Store,
+    E: Env,
+{
+    while lane.stopped && !stop.is_cancelled() {
+        parts.watch.stopped(lane.fence.lane, true);
+        parts.watch.beat(Loop::Lane(lane.fence.lane));
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return Ok(()),
+            () = parts.env.sleep(parts.limits.lease / 3) => {}
+        }
+        lane.hear(parts.store.renew(&lane.fence, parts.limits.lease).await?, parts.env.elapsed());
+        if !lane.stopped {
+            lane.breaker = Breaker::default();
+            parts.watch.stopped(lane.fence.lane, false);
+        }
+    }
+    Ok(())
 }
 
 fn healthy<S, L, C, E>(parts: &Parts<S, L, C, E>) {
@@ -325,7 +512,13 @@ pub(crate) async fn ensure_schemas(
     source: &impl SchemaSource,
     records: &[Record],
 ) -> Result<(), BrokerError> {
-    let values = records.iter().filter_map(|record| record.value.as_deref());
+    ensure_writers(source, records.iter().filter_map(|record| record.value.as_deref())).await
+}
+
+pub(crate) async fn ensure_writers(
+    source: &impl SchemaSource,
+    values: impl Iterator<Item = &[u8]>,
+) -> Result<(), BrokerError> {
     let ids: BTreeSet<u32> =
         values.filter_map(|value| canon::codec::split(value).ok()).map(|(id, _)| id).collect();
     let unknown: Vec<u32> = ids.into_iter().filter(|id| !source.schemas().knows(*id)).collect();
@@ -335,203 +528,4 @@ pub(crate) async fn ensure_schemas(
 /// The next offsets after a batch, per topic.
 pub(crate) fn positions_after(records: &[Record]) -> BTreeMap<String, i64> {
     records.iter().map(|record| (record.topic.to_owned(), record.offset + 1)).collect()
-}
-
-/// The lane of a projection.
-pub(crate) struct FoldWorker<'p, S, L, C, E> {
-    pub(crate) parts: &'p Parts<S, L, C, E>,
-    pub(crate) program: Arc<dyn Program>,
-    cache: Cache,
-}
-
-impl<'p, S, L, C, E> FoldWorker<'p, S, L, C, E> {
-    pub(crate) fn new(parts: &'p Parts<S, L, C, E>, program: Arc<dyn Program>) -> Self {
-        Self { parts, program, cache: Cache::default() }
-    }
-}
-
-impl<S, L, C, E> Worker for FoldWorker<'_, S, L, C, E>
-where
-    S: Store,
-    L: Log,
-    C: SchemaSource,
-    E: Env,
-{
-    fn inputs(&self) -> Vec<&'static str> {
-        self.program.inputs().iter().map(|(topic, _)| *topic).collect()
-    }
-
-    fn forget(&mut self) {
-        self.cache.clear();
-    }
-
-    async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
-        let began = self.parts.env.elapsed();
-        // Taken before any row is locked, so that nobody waits for it with a transaction open.
-        let (_alone, _beside);
-        if lane.solo_left > 0 {
-            _alone = self.parts.alone.write().await;
-        } else {
-            _beside = self.parts.alone.read().await;
-        }
-        let forced = self.try_alone(lane, &records).await?;
-        let limits = &self.parts.limits;
-        let mut tx = self.parts.store.begin(&lane.fence, limits.lease, limits.due_max).await?;
-        let now = tx.now();
-        let due = tx.due().to_vec();
-        if due.is_empty() && records.is_empty() {
-            // The deadline was waited for by an estimate of the database's clock, and is not due yet.
-            lane.clock = (now, self.parts.env.elapsed());
-            return Ok(());
-        }
-        let loaded = self.load(&mut tx, &due, &records).await?;
-        let (folded, resolved) = self.fold(&mut tx, lane.fence.lane, &due, &records, &loaded, forced).await?;
-        let mut changes = folded.changes(self.program.as_ref(), &self.cache)?;
-        (changes.emitted, changes.counters, changes.outbox) =
-            (resolved.emitted, resolved.counters, resolved.outbox);
-        changes.positions = positions_after(&records);
-        let setup = self.program.setup_text();
-        changes.journal = Some(journal::Entry {
-            seq: lane.fence.seq + 1,
-            clock: now,
-            fired_to: due.last().cloned(),
-            segments: journal::segments(records.iter().map(|record| (record.topic, record.offset))),
-            culprits: folded.culprits.clone(),
-            code: format!("{} {setup}", self.parts.code),
-        });
-        lane.solo_left = lane.solo_left.saturating_sub(records.len());
-        changes.attempts = if lane.solo_left > 0 { limits.crashes_max } else { 0 };
-        let positions = changes.positions.clone();
-        let reasons: Vec<Reason> = changes.parked.iter().map(|parked| parked.reason).collect();
-        let next_due = tx.write(changes).await?;
-        tx.commit().await?;
-        self.parts.bell.notify_one();
-        self.settle(folded.slots);
-        (lane.trial, lane.begun, lane.next_due) = (None, None, next_due);
-        let elapsed = self.parts.env.elapsed();
-        lane.advance(positions, now, elapsed);
-        let took = elapsed.saturating_sub(began);
-        self.parts.watch.batch(lane.fence.lane, &folded.tally, took, &lane.positions);
-        for reason in reasons {
-            self.parts.watch.parked(lane.fence.lane, reason);
-        }
-        Ok(())
-    }
-}
-
-impl<S, L, C, E> FoldWorker<'_, S, L, C, E>
-where
-    S: Store,
-    L: Log,
-    C: SchemaSource,
-    E: Env,
-{
-    fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
-        self.cache.merge(slots);
-        if self.cache.len() > self.parts.limits.cache_states_max {
-            self.cache.clear();
-        }
-    }
-
-    /// While batches crash, notes which record is tried alone; one that was tried too often is rejected instead.
-    async fn try_alone(
-        &self,
-        lane: &mut Position,
-        records: &[Record],
-    ) -> Result<BTreeMap<usize, Reject>, Trouble> {
-        let (true, Some(record)) = (lane.solo_left > 0, records.first()) else { return Ok(BTreeMap::new()) };
-        let limits = &self.parts.limits;
-        let trial = Trial { topic: record.topic.to_owned(), offset: record.offset };
-        if lane.begun.as_ref() == Some(&trial) {
-            return Ok(BTreeMap::new());
-        }
-        let tries = if lane.trial.as_ref() == Some(&trial) { lane.attempts } else { limits.crashes_max };
-        let tx = self.parts.store.begin(&lane.fence, limits.lease, 0).await?;
-        let now = tx.now();
-        let mut tx = tx;
-        tx.write(Changes { attempts: tries + 1, trial: Some(trial.clone()), ..Changes::default() }).await?;
-        tx.commit().await?;
-        lane.advance(BTreeMap::new(), now, self.parts.env.elapsed());
-        (lane.trial, lane.begun, lane.attempts) = (Some(trial.clone()), Some(trial), tries + 1);
-        if tries < 2 * limits.crashes_max {
-            return Ok(BTreeMap::new());
-        }
-        let what = format!("the process died over it {} times", limits.crashes_max);
-        // Deadlines come before records in a batch, and how many are due is known only inside the transaction.
-        Ok(BTreeMap::from([(FIRST_RECORD, Reject::new(Reason::Crash, what))]))
-    }
-
-    async fn load(
-        &mut self,
-        tx: &mut S::Tx,
-        due: &[(Timestamp, String)],
-        records: &[Record],
-    ) -> Result<Loaded, Trouble> {
-        let keys = batch::keys(due, records).into_iter().filter(|key| !self.cache.has(key)).collect();
-        let want = Want { keys, identities: batch::identities(records) };
-        if want.keys.is_empty() && want.identities.is_empty() {
-            return Ok(Loaded::default());
-        }
-        let loaded = tx.load(&want).await?;
-        self.cache.fill(self.program.as_ref(), &want.keys, &loaded)?;
-        Ok(loaded)
-    }
-
-    /// Folds and holds the result against the emission ledger; an input whose statement is refused is rejected, and
-    /// the batch folded again without it.
-    async fn fold(
-        &self,
-        tx: &mut S::Tx,
-        lane: LaneId,
-        due: &[(Timestamp, String)],
-        records: &[Record],
-        loaded: &Loaded,
-        forced: BTreeMap<usize, Reject>,
-    ) -> Result<(Folded, Resolved), Trouble> {
-        let schemas: &Schemas = self.parts.source.schemas();
-        let mut forced: BTreeMap<usize, Reject> = forced
-            .into_iter()
-            .map(|(index, reject)| (if index == FIRST_RECORD { due.len() } else { index }, reject))
-            .collect();
-        let now = tx.now();
-        let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
-        let mut telling = true;
-        loop {
-            let batch = Batch { now, due, records, forced: &forced };
-            let mut folded = batch::fold(self.program.as_ref(), schemas, &self.cache, &loaded.seen, &batch);
-            if telling {
-                folded.said.extend(parking::notices(&desk, lane, &folded.parked));
-            }
-            if folded.said.is_empty() {
-                return Ok((folded, Resolved::default()));
-            }
-            let keys = counter_keys(&folded.said);
-            let counters = tx.lock_counters(&keys).await?;
-            let facts: Vec<uuid::Uuid> = facts(&folded.said);
-            let emitted = tx.emitted(&facts).await?;
-            match resolve(&folded.said, &counters, emitted, &desk) {
-                Ok(resolved) => return Ok((folded, resolved)),
-                // A notice that cannot be published must not keep the batch from being stored.
-                Err(refusal) if refusal.input == parking::NOTICE => telling = false,
-                Err(refusal) => {
-                    forced.insert(refusal.input, refusal.reject);
-                }
-            }
-        }
-    }
-}
-
-/// Stands for the first record while the number of due deadlines is not known.
-const FIRST_RECORD: usize = usize::MAX;
-
-/// The counters to lock, sorted, so that two lanes never wait for each other.
-pub(crate) fn counter_keys(said: &[Said]) -> Vec<CounterKey> {
-    let keys: BTreeSet<CounterKey> =
-        said.iter().map(|said| (said.draft.topic.to_owned(), said.draft.key.clone())).collect();
-    keys.into_iter().collect()
-}
-
-/// The facts whose ledger rows are wanted.
-pub(crate) fn facts(said: &[Said]) -> Vec<uuid::Uuid> {
-    said.iter().map(|said| said.draft.fact).collect::<BTreeSet<_>>().into_iter().collect()
 }

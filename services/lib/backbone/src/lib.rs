@@ -8,7 +8,11 @@
 //! The rules are written once, over three small traits: [`store::Store`] (the ledger), [`edge`] (the broker) and
 //! [`env::Env`] (waiting). The real parts implement them, and so does an in-memory world under a seeded scheduler.
 
+pub mod again;
+mod again_lane;
 mod batch;
+mod breaker;
+mod compensation;
 pub mod contract;
 pub mod edge;
 mod emission;
@@ -16,6 +20,8 @@ pub mod env;
 mod fact;
 #[cfg(feature = "fault-points")]
 pub mod fault;
+mod fold_lane;
+mod guard;
 pub mod health;
 pub mod journal;
 pub mod kafka;
@@ -27,8 +33,10 @@ mod parking;
 pub mod postgres;
 mod program;
 mod projection;
+pub mod proof;
 mod rebuild;
 pub mod record;
+pub mod recover;
 pub mod registry;
 mod reject;
 mod relay;
@@ -40,15 +48,22 @@ pub mod shutdown;
 mod sim;
 mod sink;
 mod sink_lane;
+pub mod source;
 pub mod store;
+pub mod table;
+mod table_lane;
 pub mod telemetry;
 
 pub use batch::Tally;
-pub use emission::Emitted;
+pub use breaker::BreakerLimits;
+pub use compensation::{Amendment, Compensate};
+pub use emission::{Emitted, Origin};
 pub use fact::Fact;
+pub use guard::Behind;
 pub use lane::Limits;
 pub use program::Folding;
 pub use projection::{Column, Cx, On, Projection, ReportRow, Row, Rows, Table};
-pub use reject::{Reason, Reject};
-pub use relay::RelayLimits;
+pub use reject::{Reason, Reject, Waits};
+pub use relay::{RelayLimits, transactional_id};
 pub use sink::{Outcome, Sink, Unavailable};
+pub use table::Absent;

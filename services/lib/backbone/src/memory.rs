@@ -3,15 +3,21 @@
 //! What can go wrong on the way to a database (an answer that is lost, a transaction that is cut off) is decided by a
 //! [`World`], so that the simulation can make it happen by seed.
 
+mod recover;
+mod sources;
 mod tables;
 
 use crate::emission::{CounterKey, Emitted};
-use crate::record::OutRecord;
+use crate::record::{Marks, OutRecord};
+use crate::recover::{Found, How, Recover, Recovered};
 use crate::store::{
-    Changes, Effect, Fence, Fleet, Grant, LaneId, Loaded, Renewed, ShardFence, Store, StoreError, Tx, Want,
+    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Renewed, ShardFence, Store,
+    StoreError, Tx, Want,
 };
 use canon::time::Timestamp;
+pub use sources::{SourceTables, Weakened};
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 pub use tables::{Lock, Tables};
@@ -115,6 +121,10 @@ impl<W: World> Store for MemoryStore<W> {
         self.call("renew", |tables, now| tables.renew(fence, now, lease)).await
     }
 
+    async fn are_complete(&self, topics: &[(&'static str, i32)]) -> Result<bool, StoreError> {
+        self.call("are complete", |tables, _| Ok(tables.are_complete(topics))).await
+    }
+
     async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {
         self.call("release lane", |tables, _| {
             tables.release_lane(fence);
@@ -123,7 +133,13 @@ impl<W: World> Store for MemoryStore<W> {
         .await
     }
 
-    async fn begin(&self, fence: &Fence, lease: Duration, due_max: usize) -> Result<Self::Tx, StoreError> {
+    async fn begin_at(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+        due_max: usize,
+        at: Option<Timestamp>,
+    ) -> Result<Self::Tx, StoreError> {
         self.world.cross("begin", false).await?;
         let id = self.tables().begin_transaction(self.world.now());
         let mut tx = MemoryTx {
@@ -133,15 +149,25 @@ impl<W: World> Store for MemoryStore<W> {
             lease,
             now: Timestamp(0),
             due: Vec::new(),
+            tables: 0,
             changes: Vec::new(),
             open: true,
         };
         tx.lock(Lock::Lane(fence.lane)).await?;
-        let clock = self.world.now();
+        let now = self.world.now();
+        let clock = at.map_or(now, |at| now.min(at));
         let (now, due) = self.tables().check_fence(fence, clock, due_max)?;
-        (tx.now, tx.due) = (now, due);
+        (tx.now, tx.due, tx.tables) = (now, due, self.tables().head());
         self.world.cross("begin", true).await?;
         Ok(tx)
+    }
+
+    async fn reached(&self) -> Result<Marks, StoreError> {
+        self.call("reached", |tables, _| Ok(tables.reached())).await
+    }
+
+    async fn stop_lane(&self, fence: &Fence, why: &'static str) -> Result<(), StoreError> {
+        self.call("stop lane", |tables, _| tables.stop_lane(fence, why)).await
     }
 
     async fn take_shard(
@@ -178,6 +204,13 @@ impl<W: World> Store for MemoryStore<W> {
     }
 }
 
+impl<W: World> Recover for MemoryStore<W> {
+    async fn recover(&self, found: &Found, published: &Marks, how: How<'_>) -> Result<Recovered, StoreError> {
+        let dry = matches!(how, How::DryRun);
+        self.call("recover", |tables, now| Ok(tables.recover(found, published, now, dry))).await
+    }
+}
+
 /// A transaction on a [`MemoryStore`]: reads see what is committed, locks are held to its end.
 pub struct MemoryTx<W: World> {
     store: MemoryStore<W>,
@@ -186,6 +219,7 @@ pub struct MemoryTx<W: World> {
     lease: Duration,
     now: Timestamp,
     due: Vec<(Timestamp, String)>,
+    tables: i64,
     changes: Vec<Changes>,
     open: bool,
 }
@@ -225,6 +259,25 @@ impl<W: World> Tx for MemoryTx<W> {
         &self.due
     }
 
+    fn tables(&self) -> i64 {
+        self.tables
+    }
+
+    async fn intent(&mut self) -> Result<Option<Intent>, StoreError> {
+        let lane = self.fence.lane;
+        self.statement("intent", |tables| tables.intent(lane)).await
+    }
+
+    async fn stated(&mut self, topic: &str, offsets: Range<i64>) -> Result<Vec<Emitted>, StoreError> {
+        let lane = self.fence.lane;
+        self.statement("stated", |tables| tables.stated(lane, topic, &offsets)).await
+    }
+
+    async fn news(&mut self, ask: &AskNews) -> Result<News, StoreError> {
+        let (lane, upto) = (self.fence.lane, self.tables);
+        self.statement("news", |tables| tables.news(lane, ask, upto)).await
+    }
+
     async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
         let processor = self.fence.lane.processor;
         self.statement("load", |tables| tables.load(processor, want)).await
@@ -255,6 +308,7 @@ impl<W: World> Tx for MemoryTx<W> {
         let (changes, next) = self
             .statement("write", move |tables| {
                 tables.draw_sequences(&mut changes.outbox);
+                tables.sources.write(lane.processor, changes.source.as_ref());
                 let next = tables.next_due_after(lane, &changes.deadlines);
                 (changes, next)
             })
@@ -269,7 +323,7 @@ impl<W: World> Tx for MemoryTx<W> {
         self.store.world.cross("commit", false).await.map_err(unknown)?;
         let now = self.store.world.now();
         let changes = std::mem::take(&mut self.changes);
-        self.store.tables().commit(self.id, &self.fence, now, self.lease, changes)?;
+        self.store.tables().commit(self.id, &self.fence, (now, self.now), self.lease, changes)?;
         self.open = false;
         self.store.world.cross("commit", true).await.map_err(unknown)
     }

@@ -35,6 +35,7 @@ struct All {
     landing_messages: IntCounterVec,
     lane_epoch: IntGaugeVec,
     lanes_owned: IntGaugeVec,
+    lane_stopped: IntGaugeVec,
     lease_lost: IntCounterVec,
     outbox_age_seconds: GaugeVec,
     outbox_rows: IntGaugeVec,
@@ -43,6 +44,8 @@ struct All {
     relay_records: IntCounterVec,
     relay_transaction_seconds: HistogramVec,
     retries: IntCounterVec,
+    source_asks_rows: IntGaugeVec,
+    source_rows: IntCounterVec,
 }
 
 /// How far a lane is behind one topic.
@@ -83,6 +86,17 @@ pub enum Outcome {
     Parked,
     /// A version was skipped before this one: an alarm.
     VersionGap,
+}
+
+/// How a row of a source ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowOutcome {
+    /// It is there no more, and what it stated is withdrawn.
+    Gone,
+    /// It could not be stated.
+    Refused,
+    /// It is there, and states what it states.
+    Seen,
 }
 
 impl Metrics {
@@ -133,6 +147,11 @@ impl Metrics {
                 &["sender", "result"],
             )?,
             lane_epoch: made.gauges("lane_epoch", "Epoch of an owned lane", &["processor", "lane"])?,
+            lane_stopped: made.gauges(
+                "lane_stopped",
+                "1 while an owned lane is stopped by its breaker, until a person resumes it",
+                &["processor", "lane"],
+            )?,
             lanes_owned: made.gauges("lanes_owned", "Lanes owned by this instance", &["processor"])?,
             lease_lost: made.counters("lease_lost_total", "Leases lost while in use", &["processor"])?,
             outbox_age_seconds: made.float_gauges(
@@ -155,6 +174,16 @@ impl Metrics {
                 &SECONDS,
             )?,
             retries: made.counters("retries_total", "Tries again in place, by what failed", &["what"])?,
+            source_asks_rows: made.gauges(
+                "source_asks_rows",
+                "Rows that are gone, which a source has stopped over and asks a person about",
+                &["source", "kind"],
+            )?,
+            source_rows: made.counters(
+                "source_rows_total",
+                "Rows of pages that were kept, by how they ended",
+                &["source", "outcome"],
+            )?,
             registry,
         };
         Ok(Self { all: Arc::new(all) })
@@ -165,7 +194,11 @@ impl Metrics {
     /// # Errors
     /// When a metric of that name is served already.
     pub fn register(&self, collector: impl Collector + 'static) -> Result<(), prometheus::Error> {
-        self.all.registry.register(Box::new(collector))
+        self.register_boxed(Box::new(collector))
+    }
+
+    pub(crate) fn register_boxed(&self, collector: Box<dyn Collector>) -> Result<(), prometheus::Error> {
+        self.all.registry.register(collector)
     }
 
     /// Everything, in Prometheus' text form.
@@ -222,9 +255,15 @@ impl Metrics {
         if self.all.lane_epoch.remove_label_values(&[processor, lane.as_str()]).is_ok() {
             self.all.lanes_owned.with_label_values(&[processor]).dec();
         }
+        let _ = self.all.lane_stopped.remove_label_values(&[processor, lane.as_str()]);
         for topic in topics {
             self.forget_lag(&[processor, topic, lane.as_str()]);
         }
+    }
+
+    /// A lane of ours is stopped by its breaker, or goes on.
+    pub fn lane_stopped(&self, processor: &str, lane: i32, stopped: bool) {
+        self.all.lane_stopped.with_label_values(&[processor, &lane.to_string()]).set(i64::from(stopped));
     }
 
     /// A lease was lost while it was in use.
@@ -265,6 +304,26 @@ impl Metrics {
     /// Something is tried again; `what` is one of a few words, such as "postgres".
     pub fn retry(&self, what: &str) {
         self.all.retries.with_label_values(&[what]).inc();
+    }
+
+    /// A source asks a person about so many rows that are gone; zero: it asks no more.
+    pub fn source_asks(&self, source: &str, kind: &str, gone: i64) {
+        if gone > 0 {
+            self.all.source_asks_rows.with_label_values(&[source, kind]).set(gone);
+        } else {
+            // A series that was never written is none to be removed.
+            let _ = self.all.source_asks_rows.remove_label_values(&[source, kind]);
+        }
+    }
+
+    /// Rows of a source that ended alike.
+    pub fn source_rows(&self, source: &str, outcome: RowOutcome, count: u64) {
+        let outcome = match outcome {
+            RowOutcome::Gone => "gone",
+            RowOutcome::Refused => "refused",
+            RowOutcome::Seen => "seen",
+        };
+        self.all.source_rows.with_label_values(&[source, outcome]).inc_by(count);
     }
 
     /// A message is on its way to be durable.

@@ -5,9 +5,9 @@
 
 use crate::contract::SchemaSource;
 use crate::edge::Log;
-use crate::env::{Backoff, Env, Loop};
+use crate::env::{Backoff, Env, Loop, Watch};
 use crate::lane::{Left, Parts, Worker, work};
-use crate::store::{Fleet, LaneId, Store};
+use crate::store::{Fleet, Grant, LaneId, Store};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use std::collections::BTreeMap;
@@ -35,6 +35,16 @@ pub(crate) fn balance(me: Uuid, fleet: &Fleet, mine: &[i32]) -> Vec<Move> {
     free.take(quota - mine.len()).map(|(lane, _)| Move::Take(lane)).collect()
 }
 
+/// Whoever holds lanes: what sharing them out needs.
+pub(crate) struct Holder<'a, S, E> {
+    pub(crate) store: &'a S,
+    pub(crate) env: &'a E,
+    pub(crate) watch: &'a dyn Watch,
+    pub(crate) instance: Uuid,
+    pub(crate) lease: Duration,
+    pub(crate) backoff_max: Duration,
+}
+
 /// Works its share of a processor's lanes until told to stop; then gives all of them back.
 pub(crate) async fn share<S, L, C, E, W>(
     parts: &Parts<S, L, C, E>,
@@ -49,13 +59,36 @@ pub(crate) async fn share<S, L, C, E, W>(
     E: Env,
     W: Worker,
 {
-    let mut backoff = Backoff::new(Duration::from_millis(50), parts.limits.backoff_max);
-    while let Err(error) = parts.store.ensure_lanes(processor, lanes).await {
-        parts.watch.trouble("postgres", &error);
+    let holder = Holder {
+        store: &parts.store,
+        env: &parts.env,
+        watch: parts.watch.as_ref(),
+        instance: parts.instance,
+        lease: parts.limits.lease,
+        backoff_max: parts.limits.backoff_max,
+    };
+    share_out(&holder, processor, lanes, |grant, token| work(parts, worker(), grant, token), stop).await;
+}
+
+/// The same for lanes that are worked in another way.
+pub(crate) async fn share_out<S, E, F>(
+    holder: &Holder<'_, S, E>,
+    processor: &'static str,
+    lanes: i32,
+    work: impl Fn(Grant, CancellationToken) -> F,
+    stop: CancellationToken,
+) where
+    S: Store,
+    E: Env,
+    F: Future<Output = Left>,
+{
+    let mut backoff = Backoff::new(Duration::from_millis(50), holder.backoff_max);
+    while let Err(error) = holder.store.ensure_lanes(processor, lanes).await {
+        holder.watch.trouble("postgres", &error);
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = parts.env.sleep(backoff.step(&parts.env)) => {}
+            () = holder.env.sleep(backoff.step(holder.env)) => {}
         }
     }
     let mut mine: BTreeMap<i32, CancellationToken> = BTreeMap::new();
@@ -70,25 +103,25 @@ pub(crate) async fn share<S, L, C, E, W>(
                 // A lane lost to another owner is looked at again in its turn; one given back is gone.
                 let _: Left = left;
             }
-            () = parts.env.sleep(pause) => {
-                parts.watch.beat(Loop::Owner(processor));
-                pause = parts.limits.lease / 3;
-                let fleet = parts.store.heartbeat(processor, parts.instance, parts.limits.lease).await;
-                let Ok(fleet) = fleet.inspect_err(|error| parts.watch.trouble("postgres", error)) else {
+            () = holder.env.sleep(pause) => {
+                holder.watch.beat(Loop::Owner(processor));
+                pause = holder.lease / 3;
+                let fleet = holder.store.heartbeat(processor, holder.instance, holder.lease).await;
+                let Ok(fleet) = fleet.inspect_err(|error| holder.watch.trouble("postgres", error)) else {
                     continue;
                 };
-                parts.watch.healed("postgres");
+                holder.watch.healed("postgres");
                 let held: Vec<i32> = mine.keys().copied().collect();
-                for step in balance(parts.instance, &fleet, &held) {
+                for step in balance(holder.instance, &fleet, &held) {
                     match step {
                         Move::GiveBack(lane) => mine[&lane].cancel(),
                         Move::Take(number) => {
                             let id = LaneId { processor, number };
-                            let taken = parts.store.take_lane(id, parts.instance, parts.limits.lease).await;
+                            let taken = holder.store.take_lane(id, holder.instance, holder.lease).await;
                             if let Ok(Some(grant)) = taken {
                                 let token = stop.child_token();
                                 mine.insert(number, token.clone());
-                                let lane = work(parts, worker(), grant, token);
+                                let lane = work(grant, token);
                                 working.push(async move { (number, lane.await) });
                             }
                         }
@@ -99,7 +132,7 @@ pub(crate) async fn share<S, L, C, E, W>(
     }
     while working.next().await.is_some() {}
     // An instance that could not say so is forgotten when its heartbeat expires.
-    let _ = parts.store.leave(processor, parts.instance).await;
+    let _ = holder.store.leave(processor, holder.instance).await;
 }
 
 #[cfg(test)]

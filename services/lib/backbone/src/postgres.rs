@@ -20,8 +20,11 @@ mod layout;
 mod lease;
 pub mod look;
 mod migrate;
+pub mod operate;
 mod pool;
+mod recover;
 mod report;
+mod tables;
 mod tx;
 mod wire;
 mod write;
@@ -32,9 +35,10 @@ pub use tx::PostgresTx;
 
 use crate::env::{Backoff, Env, Watch};
 use crate::projection::Table;
-use crate::record::OutRecord;
+use crate::record::{Marks, OutRecord};
 use crate::settings::ServiceUrl;
 use crate::store::{Fence, Fleet, Grant, LaneId, Renewed, ShardFence, Store, StoreError};
+use canon::time::Timestamp;
 use deadpool_postgres::{Object, Pool};
 use layout::Layout;
 use std::sync::Arc;
@@ -262,15 +266,40 @@ impl Store for PostgresStore {
         renewed.ok_or(StoreError::Fenced)
     }
 
+    async fn are_complete(&self, topics: &[(&'static str, i32)]) -> Result<bool, StoreError> {
+        let what = "see whether tables are complete";
+        let client = self.connection(what).await?;
+        lease::are_complete(&client, topics).await.map_err(|failure| failure.during(what))
+    }
+
     async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {
         let what = "give a lane back";
         let client = self.connection(what).await?;
         lease::release(&client, fence).await.map_err(|failure| failure.during(what))
     }
 
-    async fn begin(&self, fence: &Fence, lease: Duration, due_max: usize) -> Result<PostgresTx, StoreError> {
+    async fn begin_at(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+        due_max: usize,
+        at: Option<Timestamp>,
+    ) -> Result<PostgresTx, StoreError> {
         let client = self.connection("begin a batch").await?;
-        PostgresTx::begin(client, Arc::clone(&self.layout), fence, lease, due_max).await
+        PostgresTx::begin(client, Arc::clone(&self.layout), fence, lease, (due_max, at)).await
+    }
+
+    async fn reached(&self) -> Result<Marks, StoreError> {
+        let what = "see how far the lanes have come";
+        let client = self.connection(what).await?;
+        lease::reached(&client).await.map_err(|failure| failure.during(what))
+    }
+
+    async fn stop_lane(&self, fence: &Fence, why: &'static str) -> Result<(), StoreError> {
+        let what = "stop a lane";
+        let client = self.connection(what).await?;
+        let ours = lease::stop(&client, fence, why).await.map_err(|failure| failure.during(what))?;
+        if ours { Ok(()) } else { Err(StoreError::Fenced) }
     }
 
     async fn take_shard(

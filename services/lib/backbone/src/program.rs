@@ -1,11 +1,13 @@
 //! A projection with its types erased: one shape for the lane, whatever is folded.
 
+use crate::compensation::{Compensate, Compensation, Typed};
 use crate::contract::Schemas;
-use crate::emission::Outbox;
+use crate::emission::{Outbox, Withdraw, withdraw};
 use crate::fact::{Fact, Meta};
 use crate::projection::{Cx, On, Projection, Row, Rows, Table};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
+use crate::table::Book;
 use canon::event::Event;
 use canon::time::Timestamp;
 use std::any::Any;
@@ -50,7 +52,14 @@ pub(crate) struct Given<'a> {
     pub(crate) record: &'a Record,
     pub(crate) meta: &'a Meta,
     pub(crate) homonyms: u32,
+}
+
+/// What a fold stands on: the batch's clock, the writers' schemas, and the tables as of the batch.
+#[derive(Clone, Copy)]
+pub(crate) struct Ground<'a> {
+    pub(crate) now: Timestamp,
     pub(crate) schemas: &'a Schemas,
+    pub(crate) book: &'a Book,
 }
 
 /// A projection, erased.
@@ -59,6 +68,12 @@ pub(crate) trait Program: Send + Sync {
     fn inputs(&self) -> &[(&'static str, &'static str)];
     fn outputs(&self) -> &[(&'static str, &'static str)];
     fn tables(&self) -> &[Table];
+    /// How a fact of an output is marked as withdrawn.
+    fn withdraw(&self, topic: &str) -> Option<(&'static str, Withdraw)>;
+    /// What the author makes of a command of an output that should have been another one.
+    fn compensation(&self, topic: &str) -> Option<&dyn Compensation>;
+    /// The compacted topics that are looked up.
+    fn lookups(&self) -> &[(&'static str, &'static str)];
     fn setup_text(&self) -> String;
     fn fresh(&self) -> Box<dyn State>;
     fn stored(&self, body: &serde_json::Value) -> Result<Box<dyn State>, serde_json::Error>;
@@ -66,11 +81,16 @@ pub(crate) trait Program: Send + Sync {
         &self,
         state: &mut dyn State,
         given: &Given<'_>,
-        now: Timestamp,
+        ground: Ground<'_>,
         out: &mut Outbox,
     ) -> Result<(), Reject>;
-    fn woken(&self, state: &mut dyn State, key: &str, now: Timestamp, out: &mut Outbox)
-    -> Result<(), Reject>;
+    fn woken(
+        &self,
+        state: &mut dyn State,
+        key: &str,
+        ground: Ground<'_>,
+        out: &mut Outbox,
+    ) -> Result<(), Reject>;
     fn report(&self, key: &str, state: &dyn State) -> Vec<Row>;
 }
 
@@ -83,13 +103,25 @@ pub struct Folding<P: Projection> {
     inputs: Vec<(&'static str, &'static str)>,
     outputs: Vec<(&'static str, &'static str)>,
     tables: Vec<Table>,
+    knows: Vec<(&'static str, &'static str)>,
+    withdraws: BTreeMap<&'static str, Withdraw>,
+    compensations: BTreeMap<&'static str, Box<dyn Compensation>>,
 }
 
 impl<P: Projection> Folding<P> {
     /// Starts a declaration, with what the installation configured.
     pub fn new(setup: P::Setup) -> Self {
         let setup = Arc::new(setup);
-        Self { setup, handlers: BTreeMap::new(), inputs: Vec::new(), outputs: Vec::new(), tables: Vec::new() }
+        Self {
+            setup,
+            handlers: BTreeMap::new(),
+            inputs: Vec::new(),
+            outputs: Vec::new(),
+            tables: Vec::new(),
+            knows: Vec::new(),
+            withdraws: BTreeMap::new(),
+            compensations: BTreeMap::new(),
+        }
     }
 
     /// Folds a kind of fact.
@@ -104,10 +136,26 @@ impl<P: Projection> Folding<P> {
         self
     }
 
+    /// Looks a kind of master data up: a compacted topic, kept as a table beside the fold.
+    #[must_use]
+    pub fn knows<E: Event>(mut self) -> Self {
+        self.knows.push((E::TOPIC, E::SCHEMA));
+        self
+    }
+
     /// States a kind of fact.
     #[must_use]
     pub fn emits<E: Event>(mut self) -> Self {
         self.outputs.push((E::TOPIC, E::SCHEMA));
+        self.withdraws.insert(E::TOPIC, withdraw::<E>);
+        self
+    }
+
+    /// Says what a correction of a command means in the world, for when the fold says another content under a name that was
+    /// given, or takes it back. Without it such an input is rejected, and so is it where records are folded again by themselves.
+    #[must_use]
+    pub fn compensates<E: Event>(mut self, make: Compensate<E>) -> Self {
+        self.compensations.insert(E::TOPIC, Box::new(Typed(make)));
         self
     }
 
@@ -126,7 +174,7 @@ where
 {
     let value = given.record.value.as_deref();
     let value = value.ok_or_else(|| Reject::new(Reason::Decode, format!("a tombstone on {}", E::TOPIC)))?;
-    let body: E = given.schemas.decode(value)?;
+    let body: E = cx.schemas.decode(value)?;
     let key = parse_key::<E::Key>(&given.meta.key)?;
     let headers = given.meta.headers.clone();
     let time = headers.time;
@@ -141,6 +189,11 @@ impl<P: Projection> Folding<P>
 where
     P::Setup: Debug,
 {
+    fn cx<'a>(&'a self, ground: Ground<'a>, out: &'a mut Outbox) -> Cx<'a, P::Setup> {
+        let Ground { now, schemas, book } = ground;
+        Cx { now, setup: &*self.setup, schemas, book, out }
+    }
+
     fn typed<'s>(&self, state: &'s mut dyn State) -> Result<&'s mut P, Reject> {
         let wrong = || Reject::new(Reason::Conflict, "the state is another projection's");
         state.any_mut().downcast_mut::<P>().ok_or_else(wrong)
@@ -164,6 +217,18 @@ impl<P: Projection> Program for Folding<P> {
         &self.tables
     }
 
+    fn lookups(&self) -> &[(&'static str, &'static str)] {
+        &self.knows
+    }
+
+    fn withdraw(&self, topic: &str) -> Option<(&'static str, Withdraw)> {
+        self.withdraws.get_key_value(topic).map(|(topic, mark)| (*topic, *mark))
+    }
+
+    fn compensation(&self, topic: &str) -> Option<&dyn Compensation> {
+        self.compensations.get(topic).map(AsRef::as_ref)
+    }
+
     fn setup_text(&self) -> String {
         format!("{:?}", self.setup)
     }
@@ -181,24 +246,24 @@ impl<P: Projection> Program for Folding<P> {
         &self,
         state: &mut dyn State,
         given: &Given<'_>,
-        now: Timestamp,
+        ground: Ground<'_>,
         out: &mut Outbox,
     ) -> Result<(), Reject> {
         let topic = given.record.topic;
         let missing = || Reject::new(Reason::Unsupported, format!("{topic} is not folded here"));
         let handler = self.handlers.get(topic).ok_or_else(missing)?;
-        handler(self.typed(state)?, given, &mut Cx { now, setup: &*self.setup, out })
+        handler(self.typed(state)?, given, &mut self.cx(ground, out))
     }
 
     fn woken(
         &self,
         state: &mut dyn State,
         key: &str,
-        now: Timestamp,
+        ground: Ground<'_>,
         out: &mut Outbox,
     ) -> Result<(), Reject> {
         let key = parse_key::<P::Key>(key)?;
-        self.typed(state)?.woken(&key, &mut Cx { now, setup: &*self.setup, out })
+        self.typed(state)?.woken(&key, &mut self.cx(ground, out))
     }
 
     fn report(&self, key: &str, state: &dyn State) -> Vec<Row> {

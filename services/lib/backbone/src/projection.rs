@@ -3,15 +3,18 @@
 //! The runtime reads a lane's facts in order, loads the states they touch, folds, and commits state, emissions,
 //! deadlines, report rows, parked records, journal and offsets in one PostgreSQL transaction under the lane's epoch.
 
+use crate::contract::Schemas;
 use crate::emission::{Draft, Outbox};
 use crate::fact::Fact;
 use crate::reject::Reject;
+use crate::table::{Absent, Book};
 use canon::event::{Event, Name};
 use canon::key::Key;
 use canon::time::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
+use std::sync::Arc;
 
 /// A fold of facts, one state per key.
 ///
@@ -59,6 +62,8 @@ pub trait On<E: Event<Key = <Self as Projection>::Key>>: Projection {
 pub struct Cx<'a, S> {
     pub(crate) now: Timestamp,
     pub(crate) setup: &'a S,
+    pub(crate) schemas: &'a Schemas,
+    pub(crate) book: &'a Book,
     pub(crate) out: &'a mut Outbox,
 }
 
@@ -79,6 +84,15 @@ impl<S> Cx<'_, S> {
     /// Asks to be woken at a time. One deadline per key, the last one asked for wins, a past one fires next.
     pub fn wake(&mut self, at: Timestamp) {
         self.out.wake = Some(at);
+    }
+
+    /// The value of a key in a table declared with [`Folding::knows`](crate::Folding::knows), as of this batch.
+    ///
+    /// # Errors
+    /// [`Absent`] tells a row that was taken back from one that never was. With `?` it parks the input until a record
+    /// of that very key comes, and the inputs of its key behind it; match on it to go on without.
+    pub fn lookup<E: Event>(&self, key: &E::Key) -> Result<Arc<E>, Absent> {
+        self.book.lookup(key, self.schemas)
     }
 
     /// The batch's clock: the database's, never behind an earlier batch of this lane.

@@ -1,15 +1,17 @@
 //! A rebuild along the journal: the same fold over the same inputs under the same clocks, from nothing.
 
+use crate::again::{self, Again};
 use crate::batch::{self, Batch, Cache};
+use crate::compensation::compensate;
 use crate::contract::{Contract, Schemas};
-use crate::emission::{CounterKey, Desk, Emitted, resolve};
-use crate::journal::Entry;
-use crate::lane::{counter_keys, facts};
+use crate::emission::{CounterKey, Desk, Emitted, counter_keys, facts, resolve};
+use crate::journal::{Entry, Released};
 use crate::program::Program;
 use crate::projection::Row;
 use crate::record::Record;
 use crate::reject::Reject;
-use crate::store::{Loaded, Parked, StoredState};
+use crate::store::{Loaded, Parked, ParkedItem, StoredState};
+use crate::table::{Book, TableRow};
 use canon::event::ContentHash;
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -32,6 +34,10 @@ pub(crate) struct Ground<'a> {
     pub(crate) program: &'a dyn Program,
     pub(crate) contract: &'a Contract,
     pub(crate) schemas: &'a Schemas,
+    /// Every row that the service's tables ever had, in order.
+    pub(crate) tables: &'a [TableRow],
+    /// Facts that the ledger took over after it went back in time: of commands, names that were given.
+    pub(crate) given: &'a [Emitted],
 }
 
 /// Folds a lane's journal. `read` gives the records of a topic between two offsets of the lane's partition.
@@ -40,12 +46,18 @@ pub(crate) fn rebuild(
     journal: &[Entry],
     read: impl Fn(&str, i64, i64) -> Vec<Record>,
 ) -> Result<Rebuilt, serde_json::Error> {
-    let mut lane = Lane::default();
+    let commands = ground.given.iter().filter(|row| ground.contract.is_command(&row.topic));
+    let given: HashMap<Uuid, Emitted> = commands.map(|row| (row.fact, row.clone())).collect();
+    let mut lane = Lane { emitted: given, ..Lane::default() };
     for entry in journal {
         let segments = entry.segments.iter();
         let records: Vec<Record> =
             segments.flat_map(|segment| read(&segment.topic, segment.first, segment.next)).collect();
         lane.fold(ground, entry, &records)?;
+        if let Some(again) = &entry.again {
+            let records = read(&again.topic, again.first, again.next);
+            lane.again(ground, entry, again, &records);
+        }
     }
     let facts = lane.emitted.into_values().map(|row| (row.fact, (row.content, row.withdrawn))).collect();
     Ok(Rebuilt { facts, ..lane.built })
@@ -54,6 +66,7 @@ pub(crate) fn rebuild(
 #[derive(Default)]
 struct Lane {
     cache: Cache,
+    book: Book,
     seen: HashMap<String, HashSet<Uuid>>,
     emitted: HashMap<Uuid, Emitted>,
     counters: BTreeMap<CounterKey, i64>,
@@ -68,15 +81,22 @@ impl Lane {
         records: &[Record],
     ) -> Result<(), serde_json::Error> {
         let due = self.due(entry);
-        let keys = batch::keys(&due, records);
+        let known = ground.tables.partition_point(|row| row.seq <= entry.tables);
+        let news = ground.tables[..known].iter().filter(|row| row.seq > self.book.upto());
+        self.book.extend(&news.cloned().collect::<Vec<_>>());
+        let released = self.release(&entry.released);
+        let keys = batch::keys(&released, &due, records);
         let keys: Vec<String> = keys.into_iter().filter(|key| !self.cache.has(key)).collect();
         self.cache.fill(ground.program, &keys, &Loaded::default())?;
         let mut forced: BTreeMap<usize, Reject> = BTreeMap::new();
         for culprit in &entry.culprits {
             let at = |record: &Record| record.topic == culprit.topic && record.offset == culprit.offset;
-            let index = records.iter().position(at);
+            let was = |parked: &Parked| matches!(&parked.item, ParkedItem::Record(record) if at(record));
+            let before = released.len() + due.len();
+            let index = records.iter().position(at).map(|index| before + index);
+            let index = index.or_else(|| released.iter().position(was));
             let reject = Reject::new(culprit.reason, &culprit.detail);
-            forced.extend(index.map(|index| (due.len() + index, reject)));
+            forced.extend(index.map(|index| (index, reject)));
         }
         let desk = Desk {
             source: ground.service,
@@ -85,13 +105,21 @@ impl Lane {
             now: entry.clock,
         };
         let (folded, resolved) = loop {
-            let batch = Batch { now: entry.clock, due: &due, records, forced: &forced };
-            let folded = batch::fold(ground.program, ground.schemas, &self.cache, &self.seen, &batch);
+            let (now, book) = (entry.clock, &self.book);
+            let heads_only = entry.released.iter().any(|one| matches!(one, Released::Head(_)));
+            let (released, due) = (&released, &due);
+            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced };
+            let mut folded = batch::fold(ground.program, ground.schemas, &self.cache, &self.seen, &batch);
             let wanted = counter_keys(&folded.said).into_iter();
             let counters = wanted.map(|key| (key.clone(), self.counters.get(&key).copied().unwrap_or(0)));
+            let counters = counters.collect();
+            if let Err(refusal) = compensate(&mut folded.said, &self.emitted, ground.program, &desk) {
+                forced.insert(refusal.input, refusal.reject);
+                continue;
+            }
             let wanted = facts(&folded.said).into_iter();
             let rows = wanted.filter_map(|fact| Some((fact, self.emitted.get(&fact)?.clone())));
-            match resolve(&folded.said, &counters.collect(), rows.collect(), &desk) {
+            match resolve(&folded.said, &counters, rows.collect(), &desk) {
                 Ok(resolved) => break (folded, resolved),
                 Err(refusal) => forced.insert(refusal.input, refusal.reject),
             };
@@ -116,6 +144,51 @@ impl Lane {
         self.emitted.extend(resolved.emitted.into_iter().map(|row| (row.fact, row)));
         self.cache.merge(folded.slots);
         Ok(())
+    }
+
+    /// Folds records by themselves that were folded before.
+    fn again(&mut self, ground: &Ground<'_>, entry: &Entry, again: &Again, records: &[Record]) {
+        let (program, now) = (ground.program, entry.clock);
+        let folded = again::fold(program, ground.schemas, &self.book, now, again, records);
+        let Ok(mut folded) = folded else { return };
+        let is_mine = |row: &&Emitted| {
+            let offsets = again.first..again.next;
+            let origin = row.origin.as_ref();
+            origin.is_some_and(|origin| origin.topic == again.topic && offsets.contains(&origin.offset))
+        };
+        let stated: Vec<Emitted> = self.emitted.values().filter(is_mine).cloned().collect();
+        folded.withdraw(program, &stated);
+        let desk = Desk { source: ground.service, contract: ground.contract, schemas: ground.schemas, now };
+        loop {
+            let wanted = counter_keys(&folded.said).into_iter();
+            let counters = wanted.map(|key| (key.clone(), self.counters.get(&key).copied().unwrap_or(0)));
+            let wanted = facts(&folded.said).into_iter();
+            let rows = wanted.filter_map(|fact| Some((fact, self.emitted.get(&fact)?.clone())));
+            match resolve(&folded.said, &counters.collect(), rows.collect(), &desk) {
+                Ok(resolved) => {
+                    self.counters.extend(resolved.counters);
+                    self.emitted.extend(resolved.emitted.into_iter().map(|row| (row.fact, row)));
+                    return;
+                }
+                Err(refusal) => folded.refuse(refusal.fact, &refusal.reject),
+            }
+        }
+    }
+
+    /// Takes out of the parked inputs what the journal says was folded again.
+    fn release(&mut self, released: &[Released]) -> Vec<Parked> {
+        let is_released = |parked: &Parked| {
+            released.iter().any(|one| match (one, &parked.chain, &parked.item) {
+                (Released::Chain(key) | Released::Head(key), Some(chain), _) => key == chain,
+                (Released::Alone { topic, offset }, None, ParkedItem::Record(record)) => {
+                    (topic.as_str(), *offset) == (record.topic, record.offset)
+                }
+                _ => false,
+            })
+        };
+        let (out, left) = std::mem::take(&mut self.built.parked).into_iter().partition(is_released);
+        self.built.parked = left;
+        out
     }
 
     /// The deadlines that the journal says were fired.

@@ -4,6 +4,7 @@
 //! bytes that came, and what is published is decided inside the transaction that recorded it.
 
 use canon::time::Timestamp;
+use std::collections::BTreeMap;
 
 /// One record read from a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +38,9 @@ impl Record {
         self.key.as_ref().map_or(0, Vec::len) + self.value.as_ref().map_or(0, Vec::len) + headers
     }
 }
+
+/// How far lanes have come, by processor and number: the sequence of a lane's last committed transaction.
+pub type Marks = BTreeMap<(String, i32), i64>;
 
 /// One record to be published by the relay, as it lies in the outbox.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -13,17 +13,36 @@ pub struct Reject {
     pub detail: String,
     /// Whether later inputs of the key park behind it.
     pub blocks_key: bool,
+    /// The table rows of which any that comes releases it.
+    pub waits_for: Vec<Waits>,
+}
+
+/// A row of a table that is waited for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// The table's topic.
+    pub topic: String,
+    /// The row's key.
+    pub key: String,
 }
 
 impl Reject {
     /// Parks the input, and later inputs of its key behind it.
     pub fn new(reason: Reason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string(), blocks_key: true }
+        Self { reason, detail: detail.to_string(), blocks_key: true, waits_for: Vec::new() }
+    }
+
+    /// The same, released as well by what another one waits for: a code that is neither mapped nor an item waits for
+    /// either.
+    #[must_use]
+    pub fn or(mut self, other: impl Into<Self>) -> Self {
+        self.waits_for.extend(other.into().waits_for);
+        self
     }
 
     /// Parks the input and nobody else: for what cannot be attributed to a key, an unreadable message.
     pub fn alone(reason: Reason, detail: impl fmt::Display) -> Self {
-        Self { reason, detail: detail.to_string(), blocks_key: false }
+        Self { reason, detail: detail.to_string(), blocks_key: false, waits_for: Vec::new() }
     }
 }
 
@@ -45,8 +64,12 @@ pub enum Reason {
     Encode,
     /// The record lacks key or headers of this contract.
     Envelope,
+    /// A table's row that it needs was taken back; it waits for that row.
+    Gone,
     /// The content cannot be read: bad numbers, dates, missing fields.
     Invalid,
+    /// A table has no row that it needs; it waits for that row.
+    Missing,
     /// The fold panicked over it.
     Panic,
     /// The receiver refused the effect as bad data.
@@ -64,6 +87,11 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
+    /// Whether the input itself is wrong: what only waits for another input or for a table's row is not.
+    pub(crate) fn is_the_inputs_fault(self) -> bool {
+        !matches!(self, Self::Behind | Self::Gone | Self::Missing)
+    }
+
     /// The class as a metric's label and a column's value.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -74,7 +102,9 @@ impl Reason {
             Self::Diverged => "diverged",
             Self::Encode => "encode",
             Self::Envelope => "envelope",
+            Self::Gone => "gone",
             Self::Invalid => "invalid",
+            Self::Missing => "missing",
             Self::Panic => "panic",
             Self::Refused => "refused",
             Self::Revision => "revision",

@@ -4,10 +4,13 @@
 //! the transaction is committed. PostgreSQL cannot fence a record that already sits in a stopped process's buffers,
 //! the broker can: the transactional id is there for that only. Any error or time-out destroys the producer and goes
 //! back to the lease; there is no other recovery, and no second transaction after a failed one. Rows published twice
-//! carry the same version, and readers drop them.
+//! carry the same version, and readers drop them. With what it publishes, and now and then without, it tells the broker how
+//! far the ledger's lanes have come: a ledger that went back in time is found out by it.
 
 use crate::edge::{BrokerError, Producer, Publisher};
 use crate::env::{Backoff, Env, Loop, Watch};
+use crate::guard::{self, Behind, Doubt, Guard};
+use crate::record::Marks;
 use crate::store::{ShardFence, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -39,6 +42,11 @@ impl Default for RelayLimits {
     }
 }
 
+/// The name that the relays of a shard fence each other by, and that its marks are kept under.
+pub fn transactional_id(service: &str, shard: i32) -> String {
+    format!("vertebra.{service}.{shard}")
+}
+
 /// The parts of one relay.
 pub(crate) struct Relay<S, P, E> {
     pub(crate) service: &'static str,
@@ -51,11 +59,24 @@ pub(crate) struct Relay<S, P, E> {
     pub(crate) limits: RelayLimits,
     /// Rung by this process's lanes when they put rows into the outbox.
     pub(crate) bell: Arc<Notify>,
+    /// Says whether the ledger can be relied on.
+    pub(crate) guard: Arc<dyn Guard>,
 }
 
 enum Trouble {
     Store(StoreError),
     Broker(BrokerError),
+    Behind(Behind),
+}
+
+impl From<Doubt> for Trouble {
+    fn from(doubt: Doubt) -> Self {
+        match doubt {
+            Doubt::Store(error) => Self::Store(error),
+            Doubt::Broker(error) => Self::Broker(error),
+            Doubt::Behind(behind) => Self::Behind(behind),
+        }
+    }
 }
 
 impl From<StoreError> for Trouble {
@@ -87,6 +108,7 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
                     match &trouble {
                         Trouble::Store(error) => self.watch.trouble("postgres", error),
                         Trouble::Broker(error) => self.watch.trouble("relay", error),
+                        Trouble::Behind(behind) => self.watch.trouble("ledger", behind),
                     }
                     backoff.step(&self.env)
                 }
@@ -118,13 +140,15 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
         stop: &CancellationToken,
         backoff: &mut Backoff,
     ) -> Result<(), Trouble> {
-        let id = format!("vertebra.{}.{}", self.service, self.shard);
+        let id = transactional_id(self.service, self.shard);
         let mut producer = self.publisher.fence(&id).await?;
         // The order is the fence: whoever stalled before `init_transactions` finds a newer epoch here, and has read
         // no rows yet that could be published stale.
         self.store.hold_shard(fence, self.limits.lease).await?;
+        // From here on no earlier relay leaves a mark, so what it left is all there is.
+        self.guard.check().await?;
         self.watch.healed("relay");
-        let mut held = self.env.elapsed();
+        let (mut held, mut left) = (self.env.elapsed(), Left::default());
         while !stop.is_cancelled() {
             self.watch.beat(Loop::Relay(self.shard));
             let rows = self.store.outbox(self.shard, self.limits.rows_max).await?;
@@ -137,7 +161,10 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
                     () = self.env.sleep(self.limits.idle) => {}
                 }
             } else {
-                producer.publish(&rows).await?;
+                // Read after the rows: whatever is published now, the ledger had come so far.
+                let marks = self.reached(&left).await?;
+                producer.publish(&rows, &marks).await?;
+                left = Left { marks, at: began };
                 let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
                 self.store.delete_outbox(&seqs).await?;
                 self.watch.relayed(*fence, rows.len(), self.env.elapsed().saturating_sub(began));
@@ -146,8 +173,30 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
             if self.env.elapsed().saturating_sub(held) >= self.limits.lease / 3 {
                 self.store.hold_shard(fence, self.limits.lease).await?;
                 held = self.env.elapsed();
+                let marks = self.reached(&left).await?;
+                if marks != left.marks || held.saturating_sub(left.at) >= MARKS_KEPT {
+                    producer.publish(&[], &marks).await?;
+                    left = Left { marks, at: held };
+                }
             }
         }
         Ok(())
     }
+
+    /// How far the lanes have come. A ledger replaced under our feet, with our very epoch in it, is found out here.
+    async fn reached(&self, left: &Left) -> Result<Marks, Trouble> {
+        let reached = self.store.reached().await?;
+        guard::compare(&reached, &left.marks).map_err(Trouble::Behind)?;
+        Ok(reached)
+    }
 }
+
+/// The marks that were left last, and when.
+#[derive(Default)]
+struct Left {
+    marks: Marks,
+    at: Duration,
+}
+
+/// Marks are left again so often, though no lane moved: a broker forgets what is not repeated for days.
+const MARKS_KEPT: Duration = Duration::from_secs(3600);

@@ -4,10 +4,19 @@
 //! deadlines, the journal. After every verb the books are checked (each input applied, parked or a duplicate), and
 //! a rebuild along the journal must equal the live state.
 
+mod source;
+#[cfg(test)]
+mod tests;
+
+pub use source::SourceRig;
+
+use crate::again::{Outcome, Wish};
 use crate::contract::{Contract, SchemaSource, Schemas, TopicPolicy};
 use crate::edge::{BrokerError, LaneReader, Log};
 use crate::env::{Env, Unwatched};
-use crate::lane::{FoldWorker, Limits, Parts, Position, Worker};
+use crate::fold_lane::FoldWorker;
+use crate::guard::Unguarded;
+use crate::lane::{Limits, Parts, Position, Worker};
 use crate::memory::{MemoryStore, World};
 use crate::program::{Folding, Program};
 use crate::projection::Projection;
@@ -15,6 +24,7 @@ use crate::rebuild::{Ground, Rebuilt, rebuild};
 use crate::record::{OutRecord, Record};
 use crate::reject::Reason;
 use crate::store::{LaneId, Store, StoreError};
+use crate::table::TableRow;
 use canon::catalog::Catalog;
 use canon::event::{Event, Name, event_id};
 use canon::headers::Headers;
@@ -29,7 +39,7 @@ use uuid::Uuid;
 /// One projection on the live core over a ledger in memory, in one lane.
 pub struct Rig<P: Projection> {
     program: Arc<Folding<P>>,
-    parts: Parts<MemoryStore<Still>, NoLog, Known, Still>,
+    parts: Parts<MemoryStore<Still>, Shelved, Known, Still>,
     world: Still,
     position: Position,
     history: Vec<Record>,
@@ -44,7 +54,8 @@ impl<P: Projection> Rig<P> {
     /// When the declaration does not stand: the rig is for tests.
     #[track_caller]
     pub fn new(folding: Folding<P>) -> Self {
-        let contract = one_partition_each(folding.inputs().iter().chain(folding.outputs()));
+        let topics = folding.inputs().iter().chain(folding.outputs()).chain(folding.lookups());
+        let contract = one_partition_each(topics);
         Self::under(folding, contract)
     }
 
@@ -53,12 +64,12 @@ impl<P: Projection> Rig<P> {
         let world = Still(Arc::new(AtomicI64::new(1_767_225_600_000_000)));
         let store = MemoryStore::new(world.clone(), 1);
         let all: Vec<(&'static str, &'static str)> =
-            folding.inputs().iter().chain(folding.outputs()).copied().collect();
+            folding.inputs().iter().chain(folding.outputs()).chain(folding.lookups()).copied().collect();
         let parts = Parts {
             service: "rig",
             instance: Uuid::nil(),
             store: store.clone(),
-            log: Arc::new(NoLog),
+            log: Arc::new(Shelved(Vec::new())),
             source: Arc::new(Known(Arc::new(Schemas::with(&all)))),
             contract: Arc::new(contract),
             env: world.clone(),
@@ -67,6 +78,8 @@ impl<P: Projection> Rig<P> {
             code: "rig".to_owned(),
             alone: Arc::default(),
             bell: Arc::default(),
+            shelf: Arc::default(),
+            guard: Arc::new(Unguarded),
         };
         let lane = LaneId { processor: P::NAME, number: 0 };
         let grant = block_on(async {
@@ -97,6 +110,52 @@ impl<P: Projection> Rig<P> {
         self.sees_with(key, &event, |headers| {
             (headers.version, headers.factname, headers.id) = (None, name.to_string(), id);
         });
+    }
+
+    /// A table has a row, from now on: what waited for it is folded.
+    #[track_caller]
+    pub fn knows<E: Event>(&mut self, key: &E::Key, event: &E) {
+        let id = self.parts.source.0.id_of(E::TOPIC).expect("the projection knows this topic");
+        let wire = canon::codec::encode(id, event).expect("the event fits its schema");
+        self.learns(E::TOPIC, key.to_string(), Some(wire));
+    }
+
+    /// A table's row is taken back.
+    #[track_caller]
+    pub fn forgets<E: Event>(&mut self, key: &E::Key) {
+        self.learns(E::TOPIC, key.to_string(), None);
+    }
+
+    #[track_caller]
+    fn learns(&mut self, topic: &'static str, key: String, wire: Option<Vec<u8>>) {
+        let mut tables = self.parts.store.tables();
+        let seq = i64::try_from(tables.table_rows.len()).unwrap_or(i64::MAX - 1) + 1;
+        tables.table_rows.push(TableRow { seq, topic: topic.to_owned(), key, version: seq, wire });
+        drop(tables);
+        self.parts.shelf.stir();
+        self.run(Vec::new());
+        self.fires();
+    }
+
+    /// A person has everything folded again, by itself, that was folded before.
+    #[track_caller]
+    pub fn folds_again<E: Event<Key = P::Key>>(&mut self, dry_run: bool) -> Outcome {
+        let wish = Wish::Again { topic: E::TOPIC.to_owned(), since: Timestamp(i64::MIN), dry_run };
+        let lane = self.position.fence.lane;
+        let mut tables = self.parts.store.tables();
+        let id = i64::try_from(tables.intents.len()).unwrap_or(0);
+        tables.intents.insert(id, (lane, wish, None));
+        drop(tables);
+        self.parts.log = Arc::new(Shelved(self.history.clone()));
+        self.position.wish = true;
+        self.run(Vec::new());
+        let outcome = self.parts.store.tables().intents.get(&id).and_then(|(_, _, outcome)| outcome.clone());
+        outcome.expect("the lane's owner carried it out")
+    }
+
+    /// Whether the lane's breaker has stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.position.stopped
     }
 
     /// The fold's input has the last record once more, as when a relay publishes twice.
@@ -150,7 +209,7 @@ impl<P: Projection> Rig<P> {
     /// What is parked, in park order.
     pub fn parked(&self) -> Vec<(Reason, String)> {
         let tables = self.parts.store.tables();
-        tables.parked.iter().map(|(_, parked)| (parked.reason, parked.detail.clone())).collect()
+        tables.parked.values().map(|(_, parked)| (parked.reason, parked.detail.clone())).collect()
     }
 
     /// A key's state; none if the key was never seen.
@@ -214,7 +273,12 @@ impl<P: Projection> Rig<P> {
     fn take(&mut self, record: Record) {
         self.history.push(record.clone());
         self.run(vec![record]);
-        // What is due at once (a past deadline, a hold of zero) fires in the next batch.
+        self.fires();
+    }
+
+    /// What is due at once (a past deadline, a hold of zero) fires in the next batch.
+    #[track_caller]
+    fn fires(&mut self) {
         while self.next_due().is_some_and(|due| due <= self.now()) {
             self.run(Vec::new());
         }
@@ -227,7 +291,12 @@ impl<P: Projection> Rig<P> {
         self.parts.watch = told.clone();
         // A fresh worker each time: nothing may live in its memory that is not in the ledger.
         let mut worker = FoldWorker::new(&self.parts, self.program.clone());
-        let ran = block_on(worker.run(&mut self.position, records));
+        let ran = block_on(async {
+            while worker.is_wished(&self.position) {
+                worker.do_as_wished(&mut self.position).await?;
+            }
+            worker.run(&mut self.position, records).await
+        });
         ran.unwrap_or_else(|trouble| panic!("the batch failed: {trouble:?}"));
         let tally = told.0.lock().unwrap_or_else(PoisonError::into_inner).unwrap_or_default();
         let ended = tally.applied + tally.parked + tally.duplicates;
@@ -243,10 +312,12 @@ impl<P: Projection> Rig<P> {
         let lane = self.position.fence.lane;
         let journal = tables.journal.get(&lane).cloned().unwrap_or_default();
         let ground = Ground {
+            given: &[],
             service: self.parts.service,
             program: self.program.as_ref(),
             contract: &self.parts.contract,
             schemas: &self.parts.source.0,
+            tables: &tables.table_rows,
         };
         let read = |topic: &str, first: i64, next: i64| {
             let range = self.history.iter().filter(|record| record.topic == topic);
@@ -256,7 +327,7 @@ impl<P: Projection> Rig<P> {
         let live = Rebuilt {
             states: tables.states.iter().map(|((_, key), state)| (key.clone(), state.clone())).collect(),
             deadlines: tables.deadlines.iter().map(|((_, key), at)| (key.clone(), *at)).collect(),
-            parked: tables.parked.iter().map(|(_, parked)| parked.clone()).collect(),
+            parked: tables.parked.values().map(|(_, parked)| parked.clone()).collect(),
             rows: tables.rows.iter().map(|(at, row)| (at.clone(), row.clone())).collect(),
             facts: tables.emitted.values().map(|row| (row.fact, (row.content, row.withdrawn))).collect(),
         };
@@ -306,7 +377,11 @@ impl World for Still {
 }
 
 impl Env for Still {
-    async fn sleep(&self, _how_long: Duration) {}
+    /// Where the clock stands still, nothing that waits for it ever goes on: least of all a loop that renews a lease
+    /// while an author's code waits for something else.
+    async fn sleep(&self, _how_long: Duration) {
+        std::future::pending().await
+    }
 
     fn elapsed(&self) -> Duration {
         Duration::ZERO
@@ -330,20 +405,21 @@ impl SchemaSource for Known {
     }
 }
 
-/// The rig hands records over itself.
-struct NoLog;
+/// What was seen so far, for what is read again; new records the rig hands over itself.
+struct Shelved(Vec<Record>);
 
-impl Log for NoLog {
-    type Reader = NoLog;
+impl Log for Shelved {
+    type Reader = Shelved;
 
-    async fn open(&self, _lane: i32, _positions: &[(&'static str, i64)]) -> Result<NoLog, BrokerError> {
-        Ok(NoLog)
+    async fn open(&self, _lane: i32, positions: &[(&'static str, i64)]) -> Result<Shelved, BrokerError> {
+        let wanted = |record: &&Record| positions.iter().any(|(topic, _)| *topic == record.topic);
+        Ok(Shelved(self.0.iter().filter(wanted).cloned().collect()))
     }
 }
 
-impl LaneReader for NoLog {
+impl LaneReader for Shelved {
     async fn next(&mut self, _max: usize, _wait: Duration) -> Result<Vec<Record>, BrokerError> {
-        Ok(Vec::new())
+        Ok(std::mem::take(&mut self.0))
     }
 }
 
@@ -360,116 +436,5 @@ impl crate::env::Watch for Told {
         _positions: &BTreeMap<String, i64>,
     ) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(*tally);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sim::sample::{self, Left, Note, Order, Right, Sum, Tally};
-    use canon::event::Change;
-    use canon::key::EncounterToken;
-
-    fn key() -> EncounterToken {
-        "00000000000000000000000000000001".parse().unwrap()
-    }
-
-    fn name(number: i64) -> Name {
-        Name::new("number", &[number.to_string()])
-    }
-
-    /// A rig that saw numbers with their moods, in order.
-    fn rig(numbers: &[(i64, &str)]) -> Rig<Tally> {
-        let mut rig = Rig::under(sample::folding(), sample::contract());
-        for (number, mood) in numbers {
-            rig.sees(name(*number), &key(), Left::new(*number, mood));
-        }
-        rig
-    }
-
-    fn notes(rig: &Rig<Tally>) -> Vec<(Change, i64)> {
-        rig.emitted::<Note>().into_iter().map(|note| (note.change, note.n)).collect()
-    }
-
-    #[track_caller]
-    fn check(numbers: &[(i64, &str)], sum: i64, parked: &[Reason]) {
-        let rig = rig(numbers);
-        assert_eq!(rig.state(&key()).map_or(0, |tally| tally.sum()), sum);
-        assert_eq!(rig.parked().into_iter().map(|(reason, _)| reason).collect::<Vec<_>>(), parked);
-    }
-
-    #[test]
-    fn what_a_fold_rejects_changes_nothing_and_parks_what_follows() {
-        check(&[(1, ""), (2, "bad"), (4, "")], 1, &[Reason::Invalid, Reason::Behind]);
-    }
-
-    #[test]
-    fn a_fold_that_panics_parks_its_input() {
-        check(&[(1, ""), (2, "panic")], 1, &[Reason::Panic]);
-    }
-
-    #[test]
-    fn a_command_given_again_with_other_content_rejects_the_input_that_said_it() {
-        check(&[(1, "recommand"), (2, "recommand"), (4, "")], 1, &[Reason::Revision, Reason::Behind]);
-        assert_eq!(rig(&[(1, "recommand"), (2, "recommand")]).emitted::<Order>().len(), 1);
-    }
-
-    #[test]
-    fn the_same_content_is_no_news_and_other_content_is_a_correction() {
-        let rig = rig(&[(10, "note"), (1, "note"), (9, "note")]);
-        assert_eq!(notes(&rig), [(Change::Recorded, 1), (Change::Corrected, 2)]);
-    }
-
-    #[test]
-    fn what_is_withdrawn_is_said_with_its_last_content_and_can_be_stated_again() {
-        let rig = rig(&[(10, "note"), (11, "unsay"), (12, "unsay"), (13, "note")]);
-        assert_eq!(notes(&rig), [(Change::Recorded, 1), (Change::Withdrawn, 1), (Change::Corrected, 4)]);
-        let headers = rig.headers(Note::TOPIC);
-        let counted: Vec<_> = headers.iter().map(|headers| (headers.version, headers.revision)).collect();
-        assert_eq!(counted, [(Some(1), Some(1)), (Some(2), Some(2)), (Some(3), Some(3))]);
-    }
-
-    #[test]
-    fn a_record_published_twice_is_folded_once() {
-        let mut rig = rig(&[(1, "")]);
-        rig.sees_again();
-        assert_eq!(rig.state(&key()).unwrap().doubled, 0);
-        assert_eq!(rig.emitted::<Sum>().len(), 1);
-    }
-
-    #[test]
-    fn the_last_wake_wins_and_fires_once() {
-        let mut rig = rig(&[(1, "")]);
-        rig.passes(Duration::from_secs(2));
-        rig.sees(name(2), &key(), Right::new(2, ""));
-        rig.passes(Duration::from_secs(2));
-        assert_eq!(rig.emitted::<Order>().len(), 0);
-        rig.passes(Duration::from_secs(60));
-        assert_eq!(rig.emitted::<Order>().len(), 1);
-    }
-
-    #[test]
-    fn a_deadline_of_a_parked_key_joins_its_chain() {
-        let mut rig = rig(&[(1, ""), (2, "bad")]);
-        rig.passes(Duration::from_secs(60));
-        assert_eq!(rig.emitted::<Order>().len(), 0);
-        let reasons: Vec<Reason> = rig.parked().into_iter().map(|(reason, _)| reason).collect();
-        assert_eq!(reasons, [Reason::Invalid, Reason::Behind]);
-    }
-
-    #[test]
-    fn report_rows_follow_the_state() {
-        assert_eq!(
-            rig(&[(1, ""), (2, "")]).rows("tally"),
-            [serde_json::json!({"key": key().to_string(), "sum": 3})]
-        );
-    }
-
-    #[test]
-    fn what_an_emission_came_from_is_in_its_headers_and_not_in_its_content() {
-        let rig = rig(&[(1, "")]);
-        let headers = rig.headers(Sum::TOPIC);
-        assert_eq!(headers[0].causationid, headers[0].correlationid);
-        assert!(headers[0].causationid.is_some());
     }
 }

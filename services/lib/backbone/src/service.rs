@@ -5,9 +5,13 @@
 //! the ledger is opened and migrated; lanes and relay shards are taken. Whatever is away is waited for, unready and
 //! saying so. SIGTERM drains: lanes are given back, what was begun is ended.
 
+mod beside;
 mod landing;
 mod ledger;
 mod parts;
+#[cfg(test)]
+mod restored;
+mod source;
 mod watch;
 
 pub use landing::{LandError, Lander, Listening};
@@ -21,10 +25,14 @@ use crate::settings::{
     Command, Common, CommonValues, Inputs, Ledger, LedgerValues, Mistakes, Scope, Spec, Stop, Values,
 };
 use crate::sink::Sink;
+use crate::source::{Source, Sourcing};
 use crate::{shutdown, telemetry};
+use beside::Beside;
 use canon::event::Event;
 use ledger::{SinkLanes, SinkRunner};
 use parts::Surroundings;
+use prometheus::core::Collector;
+use source::SourceRunner;
 use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::pin::Pin;
@@ -105,6 +113,7 @@ impl Service {
 /// What a process does.
 pub struct Work {
     kind: Kind,
+    beside: Vec<Beside>,
 }
 
 enum Kind {
@@ -112,17 +121,20 @@ enum Kind {
     Landing(landing::Start),
 }
 
-/// Projections and sinks over one ledger.
+/// Projections, sinks and sources over one ledger.
 pub(crate) struct Ledgered {
     ledger: LedgerValues,
     programs: Vec<Arc<dyn Program>>,
     sinks: Vec<Arc<dyn SinkRunner>>,
+    sources: Vec<Arc<dyn SourceRunner>>,
 }
 
 impl Work {
-    /// Work over a ledger; projections and sinks are added to it.
+    /// Work over a ledger; projections, sinks and sources are added to it.
     pub fn with_ledger(ledger: LedgerValues) -> Self {
-        Self { kind: Kind::Ledgered(Ledgered { ledger, programs: Vec::new(), sinks: Vec::new() }) }
+        let (programs, sinks, sources) = (Vec::new(), Vec::new(), Vec::new());
+        let kind = Kind::Ledgered(Ledgered { ledger, programs, sinks, sources });
+        Self { kind, beside: Vec::new() }
     }
 
     /// Landing: what `listen` accepts is durable in Kafka before it is answered, and nothing else is on the way.
@@ -132,7 +144,7 @@ impl Work {
         F: Future<Output = Listening> + Send + 'static,
         L: FnOnce(Lander<E>) -> F + Send + 'static,
     {
-        Self { kind: Kind::Landing(landing::start(listen)) }
+        Self { kind: Kind::Landing(landing::start(listen)), beside: Vec::new() }
     }
 
     /// Adds a projection.
@@ -152,6 +164,33 @@ impl Work {
         }
         self
     }
+
+    /// Adds a source.
+    #[must_use]
+    pub fn source<S: Source>(mut self, sourcing: Sourcing<S>) -> Self {
+        if let Kind::Ledgered(work) = &mut self.kind {
+            work.sources.push(Arc::new(sourcing));
+        }
+        self
+    }
+
+    /// Serves metrics of the service's own, which its work counts.
+    #[must_use]
+    pub fn serves<C: Collector + 'static>(self, collector: C) -> Self {
+        self.beside(collector, std::future::pending())
+    }
+
+    /// Serves metrics of the service's own, which a future keeps up to date for as long as the process works. Every
+    /// instance does: tell what the ledger says, which is the same of all, or what is this instance's alone.
+    #[must_use]
+    pub fn beside<C, F>(mut self, collector: C, keep: F) -> Self
+    where
+        C: Collector + 'static,
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.beside.push(Beside { collector: Box::new(collector), keep: Box::pin(keep) });
+        self
+    }
 }
 
 /// A future that does a service's work; an error is one that waiting does not heal.
@@ -164,6 +203,10 @@ async fn serve(name: &'static str, common: &CommonValues, work: Work) -> ExitCod
     };
     let metrics = match Metrics::new(name) {
         Ok(metrics) => metrics,
+        Err(error) => return report(&error),
+    };
+    let mut beside = match beside::begin(work.beside, &metrics) {
+        Ok(beside) => beside,
         Err(error) => return report(&error),
     };
     let health = Health::new();
@@ -202,6 +245,8 @@ async fn serve(name: &'static str, common: &CommonValues, work: Work) -> ExitCod
     };
     let ended = tokio::select! {
         ended = running => ended,
+        // It panicked, which is a bug: the process ends, and is started again by whoever watches it.
+        Some(Err(bug)) = beside.join_next() => Err(bug.into()),
         () = drained => {
             tracing::warn!("the drain took too long: leases run out by themselves");
             Ok(())

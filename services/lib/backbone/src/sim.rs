@@ -4,9 +4,12 @@
 //! still past its lease, and where the answer may be lost though the call took effect. One seed gives one schedule; a
 //! failing one repeats.
 
+mod again;
 mod broker;
+mod instance;
 pub(crate) mod sample;
 mod scenario;
+mod sources;
 
 use crate::edge::BrokerError;
 use crate::env::Env;
@@ -248,11 +251,11 @@ pub(crate) fn step(sim: &Sim, processes: &mut [Process]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::scenario::{Scenario, Weakened};
+    use super::scenario::{Played, Scenario, Weakened};
     use std::sync::atomic::{AtomicU64, Ordering};
 
     /// How many schedules; `SIM_SCHEDULES` and `SIM_SEED` widen or repeat a run by hand.
-    fn seeds(default: u64) -> std::ops::Range<u64> {
+    pub(super) fn seeds(default: u64) -> std::ops::Range<u64> {
         #[expect(clippy::disallowed_methods, reason = "a knob of this test, not configuration")]
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
         match number("SIM_SEED") {
@@ -270,35 +273,44 @@ mod tests {
         result
     }
 
-    #[test]
-    fn crashes_stalls_and_lost_answers_lose_and_double_nothing() {
-        let seeds = seeds(5_000);
+    /// Plays every seed, on all cores; the first that fails is told, to be repeated.
+    pub(super) fn all_hold(seeds: std::ops::Range<u64>, play: impl Fn(u64) -> Result<(), String> + Sync) {
         let next = AtomicU64::new(seeds.start);
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let failed = quietly(|| {
-            std::thread::scope(|scope| {
-                let player = || {
-                    scope.spawn(|| {
-                        loop {
-                            let seed = next.fetch_add(1, Ordering::Relaxed);
-                            if seed >= seeds.end {
-                                return None;
-                            }
-                            if let Err(what) = Scenario::play(seed, Weakened::Nothing) {
-                                next.store(seeds.end, Ordering::Relaxed);
-                                return Some((seed, what));
-                            }
+        let failed = std::thread::scope(|scope| {
+            let player = || {
+                scope.spawn(|| {
+                    loop {
+                        let seed = next.fetch_add(1, Ordering::Relaxed);
+                        if seed >= seeds.end {
+                            return None;
                         }
-                    })
-                };
-                let players: Vec<_> = (0..threads).map(|_| player()).collect();
-                players.into_iter().find_map(|player| player.join().unwrap())
-            })
+                        if let Err(what) = play(seed) {
+                            next.store(seeds.end, Ordering::Relaxed);
+                            return Some((seed, what));
+                        }
+                    }
+                })
+            };
+            let players: Vec<_> = (0..threads).map(|_| player()).collect();
+            players.into_iter().find_map(|player| player.join().unwrap())
         });
         if let Some((seed, what)) = failed {
+            println!("SIM_SEED={seed}: {what}");
             panic!("SIM_SEED={seed}: {what}");
         }
         println!("{} schedules held", seeds.count());
+    }
+
+    #[test]
+    fn crashes_stalls_and_lost_answers_lose_and_double_nothing() {
+        let stops = AtomicU64::new(0);
+        let play = |seed| {
+            stops.fetch_add(Scenario::play(seed, Weakened::Nothing)?, Ordering::Relaxed);
+            Ok(())
+        };
+        quietly(|| all_hold(seeds(5_000), play));
+        assert!(stops.load(Ordering::Relaxed) > 0, "no breaker stopped any lane");
     }
 
     #[track_caller]
@@ -310,6 +322,25 @@ mod tests {
     #[test]
     fn a_ledger_that_does_not_fence_lanes_is_noticed() {
         check_is_noticed(Weakened::LaneFence);
+    }
+
+    #[test]
+    fn restored_from_a_backup_a_ledger_halts_and_once_recovered_loses_and_doubles_nothing() {
+        let recovered = AtomicU64::new(0);
+        let play = |seed| {
+            let played = Scenario::play_restored(seed, Weakened::Nothing)?;
+            recovered.fetch_add(u64::from(played == Played::Recovered), Ordering::Relaxed);
+            Ok(())
+        };
+        quietly(|| all_hold(seeds(3_000), play));
+        assert!(recovered.load(Ordering::Relaxed) > 0, "no schedule lost anything");
+    }
+
+    #[test]
+    fn a_restored_ledger_that_nobody_compares_is_noticed() {
+        let noticed =
+            quietly(|| (0..2_000).find(|seed| Scenario::play_restored(*seed, Weakened::Guard).is_err()));
+        assert!(noticed.is_some(), "no schedule noticed");
     }
 
     #[test]

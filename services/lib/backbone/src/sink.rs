@@ -33,9 +33,9 @@ pub enum Outcome {
     Reject(Reject),
 }
 
-/// The receiver of an effect cannot be used now.
+/// The receiver of an effect, or the world that a source asks, cannot be used now.
 #[derive(Debug, thiserror::Error)]
-#[error("the receiver cannot take the effect now")]
+#[error("the other side cannot be used now")]
 pub struct Unavailable {
     /// What it, or the connection to it, said.
     #[source]

@@ -7,10 +7,10 @@
 use crate::batch::Tally;
 use crate::contract::SchemaSource;
 use crate::edge::Log;
-use crate::emission::{Desk, resolve};
+use crate::emission::{Desk, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::fact::{Fact, Meta};
-use crate::lane::{Parts, Position, Trouble, Worker, counter_keys, facts, positions_after};
+use crate::lane::{Parts, Position, Trouble, Worker, positions_after};
 use crate::parking;
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
@@ -88,7 +88,11 @@ where
         let reasons: Vec<Reason> = progress.parked.iter().map(|(_, _, reject)| reject.reason).collect();
         let tally = progress.tally;
         let stalled = progress.stalled.take();
-        self.store(lane, positions, progress).await?;
+        let rejected = reasons.iter().filter(|reason| reason.is_the_inputs_fault()).count() as u64;
+        let stop = lane.breaker.count(&self.parts.limits.breaker, tally.applied, rejected);
+        let stopped = stop.is_some();
+        self.store(lane, positions, progress, stop).await?;
+        lane.stopped = stopped;
         // A sink's panics are caught, and nothing else of it is tried alone: batches again after one that went through.
         lane.solo_left = 0;
         let took = self.parts.env.elapsed().saturating_sub(began);
@@ -254,6 +258,7 @@ where
         lane: &mut Position,
         positions: BTreeMap<String, i64>,
         progress: Progress,
+        stop: Option<String>,
     ) -> Result<(), Trouble> {
         let limits = &self.parts.limits;
         let mut tx = self.parts.store.begin(&lane.fence, limits.lease, 0).await?;
@@ -265,6 +270,7 @@ where
                 .collect(),
             parked: progress.parked.into_iter().map(|parked| parked_at(now, parked)).collect(),
             positions: positions.clone(),
+            stop,
             ..Changes::default()
         };
         self.tell(&mut tx, lane.fence.lane, &mut changes).await?;
@@ -300,8 +306,7 @@ fn command_of<E: Event>(meta: &Meta) -> Uuid {
 }
 
 fn parked_at(at: Timestamp, (chain, record, reject): (Option<String>, Record, Reject)) -> Parked {
-    let Reject { reason, detail, .. } = reject;
-    Parked { chain, item: ParkedItem::Record(record), reason, detail, at }
+    Parked::of(chain, ParkedItem::Record(record), reject, at)
 }
 
 fn behind() -> Reject {

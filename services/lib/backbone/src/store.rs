@@ -3,14 +3,17 @@
 //! Two implementations: `postgres` (the real one) and `memory` (the same semantics in memory, for authors' tests and
 //! the simulation). Every rule of delivery is written once, against this trait.
 
+use crate::again::{Outcome, Wish};
 use crate::emission::{CounterKey, Emitted};
 use crate::journal::Entry;
 use crate::projection::Row;
-use crate::record::{OutRecord, Record};
-use crate::reject::Reason;
+use crate::record::{Marks, OutRecord, Record};
+use crate::reject::{Reason, Reject, Waits};
+use crate::table::TableRow;
 use canon::time::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;
+use std::ops::Range;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -69,6 +72,10 @@ pub struct Grant {
     pub attempts: i32,
     /// The record that was being tried alone when the process died.
     pub trial: Option<Trial>,
+    /// Whether the lane is stopped, until a person resumes it.
+    pub stopped: bool,
+    /// Until when records are read again that a recovered ledger had forgotten.
+    pub reread_until: Option<Timestamp>,
 }
 
 /// A record run alone, since batches with it in them kept crashing.
@@ -96,6 +103,12 @@ pub struct Renewed {
     pub now: Timestamp,
     /// The earliest deadline of the lane.
     pub next_due: Option<Timestamp>,
+    /// The place of the latest row among those of the service's tables.
+    pub tables: i64,
+    /// Whether a person wants something done in the lane.
+    pub wish: bool,
+    /// Whether the lane is stopped.
+    pub stopped: bool,
 }
 
 /// A relay shard and the epoch it is held under.
@@ -152,6 +165,13 @@ pub trait Store: Clone + Send + Sync + 'static {
         lease: Duration,
     ) -> impl Future<Output = Result<Renewed, StoreError>> + Send;
 
+    /// Whether every partition of these tables' topics was read to its end once: before that a lookup finds missing
+    /// what has only not been read yet.
+    fn are_complete(
+        &self,
+        topics: &[(&'static str, i32)],
+    ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
     /// Gives a lane back, so that another may take it at once; clears its crash counter.
     fn release_lane(&self, fence: &Fence) -> impl Future<Output = Result<(), StoreError>> + Send;
 
@@ -162,7 +182,29 @@ pub trait Store: Clone + Send + Sync + 'static {
         fence: &Fence,
         lease: Duration,
         due_max: usize,
+    ) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send {
+        self.begin_at(fence, lease, due_max, None)
+    }
+
+    /// The same, and the batch's clock is not past a time: what was due after it is not due yet. Behind the lane's last
+    /// batch it never is.
+    fn begin_at(
+        &self,
+        fence: &Fence,
+        lease: Duration,
+        due_max: usize,
+        at: Option<Timestamp>,
     ) -> impl Future<Output = Result<Self::Tx, StoreError>> + Send;
+
+    /// How far every lane has come: the sequence of its last committed transaction.
+    fn reached(&self) -> impl Future<Output = Result<Marks, StoreError>> + Send;
+
+    /// Stops a lane until a person resumes it, and changes nothing else of it: its sequence least of all.
+    fn stop_lane(
+        &self,
+        fence: &Fence,
+        why: &'static str,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
 
     /// Takes a relay shard that is free or expired; raises its epoch.
     fn take_shard(
@@ -201,6 +243,22 @@ pub trait Tx: Send {
     /// Deadlines due at the batch's clock, ordered by (deadline, key).
     fn due(&self) -> &[(Timestamp, String)];
 
+    /// The place of the latest row among those of the service's tables, when the transaction began.
+    fn tables(&self) -> i64;
+
+    /// What a person wants done in the lane next.
+    fn intent(&mut self) -> impl Future<Output = Result<Option<Intent>, StoreError>> + Send;
+
+    /// The facts that records of a topic stated, by their offsets in the lane's partition.
+    fn stated(
+        &mut self,
+        topic: &str,
+        offsets: Range<i64>,
+    ) -> impl Future<Output = Result<Vec<Emitted>, StoreError>> + Send;
+
+    /// Reads what has come to the tables, and what of the lane was waiting for it.
+    fn news(&mut self, ask: &AskNews) -> impl Future<Output = Result<News, StoreError>> + Send;
+
     /// Loads states and chains of keys, and what is known of identities.
     fn load(&mut self, want: &Want) -> impl Future<Output = Result<Loaded, StoreError>> + Send;
 
@@ -231,6 +289,39 @@ pub trait Tx: Send {
 
     /// Commits.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+}
+
+/// What a person wants done in a lane.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// Its number.
+    pub id: i64,
+    /// What is wanted; nothing when this build does not know it.
+    pub wish: Option<Wish>,
+    /// What is parked in the lane: topic and offset.
+    pub parked: BTreeSet<(String, i64)>,
+}
+
+/// What a batch asks of the tables.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct AskNews {
+    /// Rows after this place and up to [`Tx::tables`] are wanted.
+    pub after: i64,
+    /// Parked inputs that wait for a row up to this place are wanted, each with its chain.
+    pub waiting_upto: i64,
+    /// No further chain is begun when so many inputs are found; none at all where it is zero.
+    pub released_max: usize,
+}
+
+/// What has come to the tables.
+#[derive(Clone, Debug, Default)]
+pub struct News {
+    /// Rows, in their order.
+    pub rows: Vec<TableRow>,
+    /// Parked inputs whose wait is over, with their chains, in park order; each with its number in the ledger.
+    pub released: Vec<(i64, Parked)>,
+    /// Whether there are more of them.
+    pub more: bool,
 }
 
 /// What a batch needs to see before it folds.
@@ -273,6 +364,12 @@ pub struct Changes {
     pub seen: Vec<(String, Uuid)>,
     /// Inputs parked, in order.
     pub parked: Vec<Parked>,
+    /// Numbers of parked inputs that are parked no longer.
+    pub unparked: Vec<i64>,
+    /// What a table's topic said, in order; places are given by the store, and versions known already are left out.
+    pub tables: Vec<TableRow>,
+    /// A partition of a table's topic that was read to its end.
+    pub tables_complete: Option<(String, i32)>,
     /// Counters that moved.
     pub counters: Vec<(CounterKey, i64)>,
     /// Emission ledger rows.
@@ -289,10 +386,16 @@ pub struct Changes {
     pub positions: BTreeMap<String, i64>,
     /// The journal's entry; sinks have none.
     pub journal: Option<Entry>,
+    /// An intent that was carried out, and what came of it.
+    pub ended: Option<(i64, Outcome)>,
+    /// Why the lane stops here.
+    pub stop: Option<String>,
     /// The crash counter to leave behind: 0 after an ordinary batch.
     pub attempts: i32,
     /// The record that will be tried alone next.
     pub trial: Option<Trial>,
+    /// What a source keeps; nothing in a batch of a projection or sink.
+    pub source: Option<crate::source::SourceChanges>,
 }
 
 /// One input that waits for a person.
@@ -308,6 +411,27 @@ pub struct Parked {
     pub detail: String,
     /// The batch's clock.
     pub at: Timestamp,
+    /// The table row whose coming releases it, when one does.
+    pub waits: Option<Waiting>,
+    /// How many other facts of its name were seen before it: what a fold is told again on release.
+    pub homonyms: u32,
+}
+
+/// What a parked input waits for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Waiting {
+    /// The rows, at least one; any of them will do.
+    pub rows: Vec<Waits>,
+    /// The place among the tables' rows as of which it was not there.
+    pub after: i64,
+}
+
+impl Parked {
+    /// An input parked for a reason that no table heals.
+    pub fn of(chain: Option<String>, item: ParkedItem, reject: Reject, at: Timestamp) -> Self {
+        let Reject { reason, detail, .. } = reject;
+        Self { chain, item, reason, detail, at, waits: None, homonyms: 0 }
+    }
 }
 
 /// What can be parked: a record with its very bytes, or a deadline of a parked key.

@@ -2,17 +2,18 @@
 
 mod kafka_stand;
 
-use backbone::edge::{BEGINNING, LaneReader, Log, Producer, Publisher};
+use backbone::edge::{BEGINNING, LaneReader, Log, Producer, Publisher, Witness};
 use backbone::health::Health;
 use backbone::kafka::{
-    KafkaLog, KafkaPublisher, KafkaSettings, Landing, LandingProducer, LogSettings, TopicMistake, Visible,
-    tail,
+    KafkaLog, KafkaMarks, KafkaPublisher, KafkaSettings, Landing, LandingProducer, LogSettings, TopicMistake,
+    Visible, tail,
 };
-use backbone::record::{OutRecord, Record};
+use backbone::record::{Marks, OutRecord, Record};
 use canon::catalog::Catalog;
 use futures::future::join_all;
 use kafka_stand::Stand;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const WAIT: Duration = Duration::from_millis(200);
@@ -162,17 +163,17 @@ async fn a_zombies_buffered_records_are_refused_once_another_holds_the_fence() {
     let id = stand.name("relay");
     let publisher = KafkaPublisher::new(&stand.kafka, LEASE, None);
     let mut zombie = publisher.fence(&id).await.expect("the fence");
-    zombie.publish(&[out(topic, 0, 1)]).await.expect("published");
+    zombie.publish(&[out(topic, 0, 1)], &Marks::new()).await.expect("published");
 
     // Records sent and not committed: as of a process that is stopped in mid-transaction.
     let raw = stand.open_transaction(&id, topic, &["zombie before"]).await;
-    let fenced = zombie.publish(&[out(topic, 0, 2)]).await.expect_err("fenced by the raw one");
+    let fenced = zombie.publish(&[out(topic, 0, 2)], &Marks::new()).await.expect_err("fenced by the raw one");
     println!("the first holder was told: {fenced}");
     let mut heir = publisher.fence(&id).await.expect("the fence");
-    heir.publish(&[out(topic, 0, 3)]).await.expect("published");
+    heir.publish(&[out(topic, 0, 3)], &Marks::new()).await.expect("published");
     let refused = raw.wake_and_commit(topic, &["zombie after"]).await;
     assert!(refused.is_err(), "the zombie's commit was confirmed");
-    heir.publish(&[out(topic, 0, 4)]).await.expect("published");
+    heir.publish(&[out(topic, 0, 4)], &Marks::new()).await.expect("published");
 
     let values = |records: Vec<Record>| -> Vec<String> {
         let text = |record: Record| String::from_utf8(record.value.unwrap_or_default()).expect("text");
@@ -184,7 +185,7 @@ async fn a_zombies_buffered_records_are_refused_once_another_holds_the_fence() {
     assert!(all.ends_with(&["3".to_owned(), "4".to_owned()]), "{all:?}");
     assert!(!all.contains(&"zombie after".to_owned()), "{all:?}");
 
-    let ended = zombie.publish(&[out(topic, 0, 5)]).await.expect_err("ended");
+    let ended = zombie.publish(&[out(topic, 0, 5)], &Marks::new()).await.expect_err("ended");
     assert!(ended.what.starts_with("the producer has ended"), "{ended}");
     stand.clean_up().await;
 }
@@ -197,7 +198,7 @@ async fn records_of_an_open_transaction_are_not_read_and_not_counted_as_behind()
     let topic = stand.topic("open", 1).await;
     let mut producer =
         KafkaPublisher::new(&stand.kafka, LEASE, None).fence(&stand.name("relay")).await.expect("the fence");
-    producer.publish(&[out(topic, 0, 1), out(topic, 0, 2)]).await.expect("published");
+    producer.publish(&[out(topic, 0, 1), out(topic, 0, 2)], &Marks::new()).await.expect("published");
     let log = KafkaLog::start(&stand.kafka, &LogSettings::new(stand.name("group")), None).expect("a log");
     let mut reader = log.open(0, &[(topic, 0)]).await.expect("a lane");
     assert_eq!(read(&mut reader, 2, 10).await.len(), 2);
@@ -380,5 +381,72 @@ async fn positions_are_committed_under_a_groups_name_without_joining_it() {
     assert_eq!(at, BTreeMap::from([(0, 0), (1, 3)]));
     let at = stand.admin.offsets_at(topic, canon::Timestamp::from_millis(1)).await.expect("offsets");
     assert_eq!(at[&1], 0);
+    stand.clean_up().await;
+}
+
+fn marks(seq: i64) -> Marks {
+    (0..6).map(|lane| (("a-processor".to_owned(), lane), seq + i64::from(lane))).collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn marks_are_kept_with_what_was_published_and_not_without_it() {
+    let Some(stand) = Stand::try_new().await else {
+        return;
+    };
+    let (topic, id) = (stand.topic("marked", 1).await, stand.name("marking"));
+    let kept = Arc::new(KafkaMarks::new(&stand.kafka, &id, topic).expect("a client"));
+    assert_eq!(kept.marks().await.expect("an answer"), Marks::new());
+    let publisher = KafkaPublisher::new(&stand.kafka, LEASE, None).leaving(kept.clone());
+    let mut zombie = publisher.fence(&id).await.expect("the fence");
+    zombie.publish(&[out(topic, 0, 1)], &marks(100)).await.expect("published");
+    assert_eq!(kept.marks().await.expect("an answer"), marks(100));
+    zombie.publish(&[], &marks(200)).await.expect("nothing to publish but the marks");
+    assert_eq!(kept.marks().await.expect("an answer"), marks(200));
+    let mut heir = publisher.fence(&id).await.expect("the fence");
+    zombie.publish(&[out(topic, 0, 2)], &marks(300)).await.expect_err("fenced");
+    assert_eq!(
+        kept.marks().await.expect("an answer"),
+        marks(200),
+        "a zombie's marks are refused with its records"
+    );
+    heir.publish(&[out(topic, 0, 3)], &marks(201)).await.expect("published");
+    assert_eq!(kept.marks().await.expect("an answer"), marks(201));
+    stand.clean_up().await;
+}
+
+/// What marks cost a transaction, for the record: `--ignored --nocapture`.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "a measurement"]
+async fn what_marks_cost() {
+    let Some(stand) = Stand::try_new().await else {
+        return;
+    };
+    let topic = stand.topic("cost", 6).await;
+    let rows: Vec<OutRecord> =
+        (0..100).map(|seq| out(topic, i32::try_from(seq % 6).unwrap_or(0), seq)).collect();
+    for marking in [false, true, false, true] {
+        let id = stand.name("costing");
+        let kept = Arc::new(KafkaMarks::new(&stand.kafka, &id, topic).expect("a client"));
+        let publisher = KafkaPublisher::new(&stand.kafka, LEASE, None);
+        let publisher = if marking { publisher.leaving(kept.clone()) } else { publisher };
+        let mut producer = publisher.fence(&id).await.expect("the fence");
+        let mut took: Vec<Duration> = Vec::new();
+        for seq in 0..300 {
+            let begun = Instant::now();
+            producer.publish(&rows, &marks(seq)).await.expect("published");
+            took.push(begun.elapsed());
+        }
+        took.sort();
+        let begun = Instant::now();
+        for _ in 0..100 {
+            kept.marks().await.expect("an answer");
+        }
+        println!(
+            "marks: {marking}, p50 {:?}, p99 {:?}, reading them {:?}",
+            took[150],
+            took[297],
+            begun.elapsed() / 100
+        );
+    }
     stand.clean_up().await;
 }

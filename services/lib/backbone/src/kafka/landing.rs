@@ -5,7 +5,7 @@
 //! queue is back-pressure, not an error.
 
 use super::publisher::{MESSAGE_BYTES_MAX, headers};
-use super::reach::{self, Ask, Context, Reach, keep_watch};
+use super::reach::{self, Ask, Context, Reach, keep_watch_always};
 use super::settings::KafkaSettings;
 use super::unhurried::Unhurried;
 use crate::edge::BrokerError;
@@ -201,7 +201,7 @@ fn make(kafka: &KafkaSettings, reach: &Reach) -> Result<Unhurried<Threaded>, Bro
     let made = config(kafka).create_with_context::<_, Threaded>(context);
     let made = made.map_err(|error| reach.failed("the landing producer cannot be made", error))?;
     let producer = Unhurried::new(made);
-    tokio::spawn(keep_watch(reach.clone(), producer.downgrade()));
+    tokio::spawn(keep_watch_always(reach.clone(), producer.downgrade()));
     Ok(producer)
 }
 

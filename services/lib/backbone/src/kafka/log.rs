@@ -10,19 +10,22 @@
 
 use super::lane::{Bounds, Buffer, KafkaReader};
 use super::poller::Poller;
-use super::reach::{Context, Reach, keep_watch};
+use super::reach::{Context, Reach, Watched, keep_watch};
 use super::settings::KafkaSettings;
 use crate::edge::{BEGINNING, BrokerError, Log};
 use crate::health::Condition;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::{ClientConfig, Offset, TopicPartitionList};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::Thread;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 const ASK_TIMEOUT: Duration = Duration::from_secs(5);
+/// At most so often is a consumer made anew.
+const RENEWED_EVERY: Duration = Duration::from_secs(5);
 
 /// How lanes are read.
 #[derive(Clone, Debug)]
@@ -51,12 +54,84 @@ impl LogSettings {
 
 /// Kafka as the core reads it. One per processor: a partition can be read at one position at a time.
 pub struct KafkaLog {
-    consumer: Arc<BaseConsumer<Context>>,
-    commands: mpsc::UnboundedSender<Command>,
-    thread: Thread,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: ClientConfig,
+    live: Mutex<Live>,
     bounds: Bounds,
     ids: AtomicU64,
     reach: Reach,
+}
+
+/// A consumer and its thread.
+#[derive(Clone)]
+struct Live {
+    consumer: Arc<BaseConsumer<Context>>,
+    commands: mpsc::UnboundedSender<Command>,
+    thread: Thread,
+}
+
+impl Live {
+    fn start(config: &ClientConfig, reach: &Reach) -> Result<Self, BrokerError> {
+        let consumer: BaseConsumer<Context> = config
+            .create_with_context(Context { reach: reach.clone() })
+            .map_err(|error| reach.failed("the consumer cannot be made", error))?;
+        let consumer = Arc::new(consumer);
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let poller = Poller::new(consumer.clone(), inbox, reach.clone());
+        let spawned = std::thread::Builder::new().name("kafka-log".to_owned()).spawn(move || poller.run());
+        let handle = spawned.map_err(|error| BrokerError::caused("no thread for the consumer", error))?;
+        Ok(Self { consumer, commands, thread: handle.thread().clone() })
+    }
+
+    /// Fails the lanes that are open, and ends the thread.
+    fn stop(&self) {
+        // The thread may have ended before.
+        let _ = self.commands.send(Command::Stop);
+        self.thread.unpark();
+    }
+}
+
+impl Inner {
+    fn live(&self) -> Live {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Puts another consumer in the place of one that the cluster was away from; its lanes fail, and are opened anew.
+    fn renew(&self) {
+        match Live::start(&self.config, &self.reach) {
+            Ok(live) => {
+                let before =
+                    std::mem::replace(&mut *self.live.lock().unwrap_or_else(PoisonError::into_inner), live);
+                before.stop();
+            }
+            Err(error) => tracing::warn!(%error, "the consumer was not made anew and goes on as it is"),
+        }
+    }
+}
+
+/// Watches over the consumer that is there, as long as anybody reads.
+///
+/// One that the cluster was away from is thrown away: librdkafka's was seen to fetch nothing any more, without an error, when
+/// a broker had stood still and come back as leader of a further epoch.
+async fn keep_reading(inner: Weak<Inner>) {
+    let mut renewed = Instant::now();
+    loop {
+        let Some(alive) = inner.upgrade() else { return };
+        let (reach, consumer) = (alive.reach.clone(), Arc::downgrade(&alive.live().consumer));
+        drop(alive);
+        match keep_watch(reach, consumer).await {
+            Watched::CameBack => {
+                // A cluster that comes and goes: what is read between is read.
+                tokio::time::sleep_until(renewed + RENEWED_EVERY).await;
+                renewed = Instant::now();
+                inner.upgrade().into_iter().for_each(|inner| inner.renew());
+            }
+            Watched::Ended => return,
+        }
+    }
 }
 
 /// What the thread is asked to do.
@@ -87,25 +162,18 @@ impl KafkaLog {
     ) -> Result<Self, BrokerError> {
         let reach = Reach::new(condition);
         let config = config(kafka, settings);
-        let consumer: BaseConsumer<Context> = config
-            .create_with_context(Context { reach: reach.clone() })
-            .map_err(|error| reach.failed("the consumer cannot be made", error))?;
-        let consumer = Arc::new(consumer);
-        let (commands, inbox) = mpsc::unbounded_channel();
-        let poller = Poller::new(consumer.clone(), inbox, reach.clone());
-        let spawned = std::thread::Builder::new().name("kafka-log".to_owned()).spawn(move || poller.run());
-        let handle = spawned.map_err(|error| BrokerError::caused("no thread for the consumer", error))?;
-        tokio::spawn(keep_watch(reach.clone(), Arc::downgrade(&consumer)));
+        let live = Mutex::new(Live::start(&config, &reach)?);
         let bounds = Bounds { records: settings.lane_records_max, bytes: settings.lane_bytes_max };
-        let thread = handle.thread().clone();
-        Ok(Self { consumer, commands, thread, bounds, ids: AtomicU64::new(0), reach })
+        let inner = Arc::new(Inner { config, live, bounds, ids: AtomicU64::new(0), reach });
+        tokio::spawn(keep_reading(Arc::downgrade(&inner)));
+        Ok(Self { inner })
     }
 
     /// Commits positions under the group's name, for lag tools and autoscalers. Nobody waits for it, and nothing rests
     /// on it: the positions that count lie in the ledger.
     pub fn commit(&self, positions: &[(&str, i32, i64)]) {
         let committed = offsets(positions.iter().copied())
-            .and_then(|offsets| self.consumer.commit(&offsets, CommitMode::Async));
+            .and_then(|offsets| self.inner.live().consumer.commit(&offsets, CommitMode::Async));
         if let Err(error) = committed {
             tracing::debug!(%error, "positions were not committed to kafka");
         }
@@ -116,12 +184,12 @@ impl KafkaLog {
     /// # Errors
     /// When the broker does not tell.
     pub async fn bounds(&self, topic: &'static str, partition: i32) -> Result<(i64, i64), BrokerError> {
-        let consumer = self.consumer.clone();
+        let consumer = self.inner.live().consumer;
         let asked =
             tokio::task::spawn_blocking(move || consumer.fetch_watermarks(topic, partition, ASK_TIMEOUT));
         let what = || format!("the ends of {topic}/{partition} cannot be asked");
         let answer = asked.await.map_err(|error| BrokerError::caused(what(), error))?;
-        answer.map_err(|error| self.reach.failed(what(), error))
+        answer.map_err(|error| self.inner.reach.failed(what(), error))
     }
 
     /// The offset to begin at, which the topic holds or will hold next.
@@ -155,30 +223,26 @@ impl Log for KafkaLog {
     async fn open(&self, lane: i32, positions: &[(&'static str, i64)]) -> Result<KafkaReader, BrokerError> {
         let asked = positions.iter().map(|(topic, position)| self.position(topic, lane, *position));
         let positions = futures::future::try_join_all(asked).await?;
-        let id = self.ids.fetch_add(1, Ordering::Relaxed);
-        let buffer = Arc::new(Buffer::new(self.bounds));
+        let Inner { bounds, ids, .. } = &*self.inner;
+        let Live { commands, thread, .. } = self.inner.live();
+        let id = ids.fetch_add(1, Ordering::Relaxed);
+        let buffer = Arc::new(Buffer::new(*bounds));
         // From here on a drop of this future closes the lane again, since it drops the reader.
-        let reader = KafkaReader {
-            id,
-            buffer: buffer.clone(),
-            commands: self.commands.clone(),
-            thread: self.thread.clone(),
-        };
+        let reader =
+            KafkaReader { id, buffer: buffer.clone(), commands: commands.clone(), thread: thread.clone() };
         let (reply, opened) = oneshot::channel();
         let request = Request { id, lane, positions, buffer };
         let gone = || BrokerError::new("the consumer's thread has ended");
-        self.commands.send(Command::Open { request, reply }).map_err(|_| gone())?;
-        self.thread.unpark();
+        commands.send(Command::Open { request, reply }).map_err(|_| gone())?;
+        thread.unpark();
         opened.await.map_err(|_| gone())??;
         Ok(reader)
     }
 }
 
-impl Drop for KafkaLog {
+impl Drop for Inner {
     fn drop(&mut self) {
-        // The thread may have ended before.
-        let _ = self.commands.send(Command::Stop);
-        self.thread.unpark();
+        self.live().stop();
     }
 }
 

@@ -127,7 +127,9 @@ impl Poller {
         let open: Vec<u64> = self.lanes.keys().copied().collect();
         for id in open {
             if let Some(lane) = self.lanes.get_mut(&id) {
-                lane.fail(BrokerError::new("the consumer has been stopped"));
+                lane.fail(BrokerError::new(
+                    "the consumer has been stopped, or is made anew since the cluster was away",
+                ));
             }
             self.close(id);
         }

@@ -4,18 +4,19 @@
 //! Nothing else of Kafka's transactions is relied on. Any error or time-out ends the producer; there is no second
 //! transaction on it and no recovery but going back to the lease.
 
-use super::reach::{self, Ask, Context, Reach, keep_watch};
+use super::marks::KafkaMarks;
+use super::reach::{self, Ask, Context, Reach, keep_watch_always};
 use super::settings::KafkaSettings;
 use super::unhurried::Unhurried;
 use crate::edge::{BrokerError, Producer, Publisher};
 use crate::health::Condition;
-use crate::record::OutRecord;
+use crate::record::{Marks, OutRecord};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ProducerContext, ThreadedProducer};
 use rdkafka::{ClientConfig, ClientContext};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// The lowest transaction time-out that librdkafka takes.
@@ -28,12 +29,20 @@ pub struct KafkaPublisher {
     kafka: KafkaSettings,
     timeout: Duration,
     reach: Reach,
+    marks: Option<Arc<KafkaMarks>>,
 }
 
 impl KafkaPublisher {
     /// A publisher whose transactions end within the lease, whatever happens to the process.
     pub fn new(kafka: &KafkaSettings, lease: Duration, condition: Option<Condition>) -> Self {
-        Self { kafka: kafka.clone(), timeout: lease.max(TIMEOUT_MIN), reach: Reach::new(condition) }
+        let (timeout, reach) = (lease.max(TIMEOUT_MIN), Reach::new(condition));
+        Self { kafka: kafka.clone(), timeout, reach, marks: None }
+    }
+
+    /// The same, leaving marks there. Without, none are left.
+    #[must_use]
+    pub fn leaving(self, marks: Arc<KafkaMarks>) -> Self {
+        Self { marks: Some(marks), ..self }
     }
 }
 
@@ -56,8 +65,9 @@ impl Publisher for KafkaPublisher {
         let client =
             fencing.await.map_err(|error| BrokerError::caused("taking the fence was cut short", error))??;
         self.reach.reached();
-        tokio::spawn(keep_watch(self.reach.clone(), client.downgrade()));
-        Ok(KafkaProducer { client: Some(client), timeout, reach: self.reach.clone() })
+        tokio::spawn(keep_watch_always(self.reach.clone(), client.downgrade()));
+        let (reach, marks) = (self.reach.clone(), self.marks.clone());
+        Ok(KafkaProducer { client: Some(client), timeout, reach, marks })
     }
 }
 
@@ -67,10 +77,11 @@ pub struct KafkaProducer {
     client: Option<Unhurried<Threaded>>,
     timeout: Duration,
     reach: Reach,
+    marks: Option<Arc<KafkaMarks>>,
 }
 
 impl Producer for KafkaProducer {
-    async fn publish(&mut self, records: &[OutRecord]) -> Result<(), BrokerError> {
+    async fn publish(&mut self, records: &[OutRecord], marks: &Marks) -> Result<(), BrokerError> {
         let ended =
             || BrokerError::new("the producer has ended: an earlier transaction on it was not confirmed");
         let client = self.client.take().ok_or_else(ended)?;
@@ -86,8 +97,9 @@ impl Producer for KafkaProducer {
         }
         #[cfg(feature = "fault-points")]
         crate::fault::pass("publish", crate::fault::Side::Inside);
+        let leaving = self.marks.clone().map(|kept| (kept, marks.clone()));
         let committing = tokio::task::spawn_blocking(move || {
-            let committed = commit(&client, deadline);
+            let committed = commit(&client, leaving, deadline);
             (client, committed)
         });
         let (client, committed) =
@@ -140,8 +152,17 @@ pub(crate) fn headers(pairs: &[(String, Vec<u8>)]) -> OwnedHeaders {
     pairs.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
 }
 
-fn commit(producer: &Threaded, deadline: Instant) -> Result<(), KafkaError> {
+fn commit(
+    producer: &Threaded,
+    leaving: Option<(Arc<KafkaMarks>, Marks)>,
+    deadline: Instant,
+) -> Result<(), KafkaError> {
     let left = || deadline.saturating_duration_since(Instant::now());
+    // Sent while the records are on their way.
+    if let Some((kept, marks)) = leaving {
+        let (offsets, group) = kept.leave(&marks)?;
+        producer.send_offsets_to_transaction(&offsets, &group, left())?;
+    }
     producer.flush(left())?;
     #[cfg(feature = "fault-points")]
     crate::fault::pass("flush", crate::fault::Side::After);

@@ -18,7 +18,8 @@ use tokio::sync::Notify;
 /// A denial that is not repeated within this time is over: whoever was denied tries again much sooner.
 const DENIED_FOR: Duration = Duration::from_secs(60);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
-const ASK_WHEN_WELL: Duration = Duration::from_secs(10);
+/// With what an ask takes, less than the 9 s after which a broker that stands still is no longer the leader of anything.
+const ASK_WHEN_WELL: Duration = Duration::from_secs(4);
 const ASK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// One client's view of the cluster; copies are handles of the same.
@@ -38,6 +39,9 @@ struct Trouble {
     reached_once: bool,
     /// Why no broker answers.
     unreachable: Option<String>,
+    /// No broker answered at all, after one had: told until somebody asks for it. What one of several brokers refuses is not
+    /// that.
+    away: bool,
     /// What the cluster forbids, and since when we know.
     denied: Option<(String, Instant)>,
 }
@@ -76,9 +80,10 @@ impl Reach {
             | RDKafkaErrorCode::SaslAuthenticationFailed
             | RDKafkaErrorCode::SSL
             | RDKafkaErrorCode::Resolve => trouble.unreachable = Some(format!("{code}: {reason}")),
-            // Follows the errors above, and says less.
-            RDKafkaErrorCode::AllBrokersDown if trouble.unreachable.is_none() => {
-                trouble.unreachable = Some("no broker answers".to_owned());
+            RDKafkaErrorCode::AllBrokersDown => {
+                trouble.away |= trouble.reached_once;
+                // Follows the errors above, and says less.
+                trouble.unreachable.get_or_insert_with(|| "no broker answers".to_owned());
             }
             // One of several brokers, or a record: whoever it concerns is told otherwise.
             _ => return,
@@ -108,6 +113,11 @@ impl Reach {
         }
     }
 
+    /// Whether the cluster was away since this was asked last.
+    fn was_away(&self) -> bool {
+        std::mem::take(&mut self.lock().away)
+    }
+
     fn needs_asking(&self) -> bool {
         let trouble = self.lock();
         !trouble.reached_once || trouble.unreachable.is_some() || trouble.denied.is_some()
@@ -135,27 +145,47 @@ pub(crate) fn ask<C: ClientContext>(client: &Client<C>, timeout: Duration) -> Re
     client.fetch_metadata(None, timeout).map(|_| ())
 }
 
+/// Why a client is watched no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Watched {
+    /// The cluster was reached before, was away, and is reached again.
+    CameBack,
+    /// The client is gone.
+    Ended,
+}
+
 /// Asks a client until the cluster answers, at first and whenever it stopped answering, and now and then whether it still
-/// does; ends with the client.
-pub(crate) async fn keep_watch<A: Ask>(reach: Reach, client: Weak<A>) {
+/// does; ends when the cluster came back, or with the client.
+pub(crate) async fn keep_watch<A: Ask>(reach: Reach, client: Weak<A>) -> Watched {
     loop {
         if !reach.needs_asking() {
             // Woken or not, it is asked: a broker that neither answers nor closes connections is told of by nobody.
             let _ = tokio::time::timeout(ASK_WHEN_WELL, reach.inner.changed.notified()).await;
         }
-        let Some(client) = client.upgrade() else { return };
+        let Some(client) = client.upgrade() else { return Watched::Ended };
         let asked = tokio::task::spawn_blocking(move || client.ask(ASK_TIMEOUT)).await;
         match asked {
-            Ok(Ok(())) => reach.reached(),
+            Ok(Ok(())) => {
+                reach.reached();
+                if reach.was_away() {
+                    return Watched::CameBack;
+                }
+            }
             Ok(Err(error)) => {
                 let mut trouble = reach.lock();
+                trouble.away |= trouble.reached_once;
                 trouble.unreachable.get_or_insert_with(|| format!("no broker answers: {error}"));
                 reach.show(&mut trouble);
             }
-            Err(_) => return,
+            Err(_) => return Watched::Ended,
         }
         tokio::time::sleep(ASK_AGAIN).await;
     }
+}
+
+/// Asks as [`keep_watch`] does, for as long as the client is there.
+pub(crate) async fn keep_watch_always<A: Ask>(reach: Reach, client: Weak<A>) {
+    while keep_watch(reach.clone(), client.clone()).await == Watched::CameBack {}
 }
 
 /// What librdkafka tells its clients, handed on.

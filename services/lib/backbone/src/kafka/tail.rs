@@ -11,10 +11,13 @@ use rdkafka::error::KafkaError;
 use rdkafka::{Offset, TopicPartitionList};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
+use tokio::sync::mpsc;
 use uuid::Uuid;
 
 /// How long nothing may come before the topic's end.
 const SILENCE: Duration = Duration::from_secs(15);
+/// Records read ahead of whoever takes them.
+const AHEAD_MAX: usize = 1_000;
 
 /// Which records are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +37,28 @@ pub async fn tail(
     topic: &'static str,
     visible: Visible,
 ) -> Result<Vec<Record>, BrokerError> {
+    let mut records = Vec::new();
+    let all = async |some| {
+        records.extend(some);
+        Ok(())
+    };
+    each(kafka, topic, visible, all).await?;
+    records.sort_by_key(|record| (record.partition, record.offset));
+    Ok(records)
+}
+
+/// Hands on every record of a topic that is visible now, some at a time, those of a partition in their order. What is not
+/// handed on yet is not read far ahead, so that a topic of any length can be gone through.
+///
+/// # Errors
+/// When the topic is not there, cannot be read, or its end is not reached for want of any progress; and whatever `with`
+/// says.
+pub async fn each(
+    kafka: &KafkaSettings,
+    topic: &'static str,
+    visible: Visible,
+    mut with: impl AsyncFnMut(Vec<Record>) -> Result<(), BrokerError>,
+) -> Result<(), BrokerError> {
     let reach = Reach::new(None);
     let mut config = kafka.client();
     config
@@ -53,25 +78,33 @@ pub async fn tail(
         );
     let failed = |error| reach.failed(format!("{topic} cannot be read"), error);
     let consumer = config.create_with_context(Context { reach: reach.clone() }).map_err(failed)?;
-    let reading = tokio::task::spawn_blocking(move || read(&consumer, topic)).await;
-    let read = reading.map_err(|error| BrokerError::caused(format!("{topic} was not read"), error))?;
-    let mut records = read.map_err(failed)?;
-    records.sort_by_key(|record| (record.partition, record.offset));
-    Ok(records)
+    let (found, mut some) = mpsc::channel(AHEAD_MAX);
+    let reading = tokio::task::spawn_blocking(move || read(&consumer, topic, &found));
+    let mut records = Vec::new();
+    while some.recv_many(&mut records, AHEAD_MAX).await > 0 {
+        with(std::mem::take(&mut records)).await?;
+    }
+    let read = reading.await.map_err(|error| BrokerError::caused(format!("{topic} was not read"), error))?;
+    read.map_err(failed)
 }
 
-fn read(consumer: &BaseConsumer<Context>, topic: &'static str) -> Result<Vec<Record>, KafkaError> {
+fn read(
+    consumer: &BaseConsumer<Context>,
+    topic: &'static str,
+    found: &mpsc::Sender<Record>,
+) -> Result<(), KafkaError> {
     let mut open: BTreeSet<i32> = partitions_of(consumer, topic)?.into_iter().collect();
     let mut assignment = TopicPartitionList::new();
     for partition in &open {
         assignment.add_partition_offset(topic, *partition, Offset::Beginning)?;
     }
     consumer.assign(&assignment)?;
-    let mut records = Vec::new();
     let mut last_progress = Instant::now();
     while !open.is_empty() {
         match consumer.poll(Duration::from_millis(100)) {
-            Some(Ok(message)) => records.push(record(topic, &message)),
+            // Nobody wants any more.
+            Some(Ok(message)) if found.blocking_send(record(topic, &message)).is_err() => return Ok(()),
+            Some(Ok(_)) => {}
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 open.remove(&partition);
             }
@@ -90,5 +123,5 @@ fn read(consumer: &BaseConsumer<Context>, topic: &'static str) -> Result<Vec<Rec
         }
         last_progress = Instant::now();
     }
-    Ok(records)
+    Ok(())
 }

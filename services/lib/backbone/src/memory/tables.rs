@@ -1,15 +1,18 @@
 //! What a ledger holds, and the rules of its rows: leases by the database's clock, locks, atomic commits.
 
-use crate::emission::{CounterKey, Emitted};
+use crate::again::{Outcome, Wish};
+use crate::emission::{CounterKey, Emitted, Origin};
 use crate::journal::Entry;
 use crate::projection::Row;
 use crate::record::OutRecord;
 use crate::store::{
-    Changes, Effect, Fence, Fleet, Grant, LaneId, Loaded, Parked, Renewed, ShardFence, StoreError,
-    StoredState, Trial, Want,
+    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, ParkedItem, Renewed,
+    ShardFence, StoreError, StoredState, Trial, Want,
 };
+use crate::table::TableRow;
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -23,37 +26,43 @@ pub enum Lock {
 }
 
 #[derive(Clone, Debug, Default)]
-struct LaneRow {
-    owner: Option<Uuid>,
-    epoch: i64,
+pub(super) struct LaneRow {
+    pub(super) owner: Option<Uuid>,
+    pub(super) epoch: i64,
     lease_until: Timestamp,
-    seq: i64,
+    pub(super) seq: i64,
     clock: Timestamp,
     attempts: i32,
     trial: Option<Trial>,
-    positions: BTreeMap<String, i64>,
+    pub(super) stopped: Option<String>,
+    pub(super) reread_until: Option<Timestamp>,
+    pub(super) positions: BTreeMap<String, i64>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct ShardRow {
-    owner: Option<Uuid>,
-    epoch: i64,
+pub(super) struct ShardRow {
+    pub(super) owner: Option<Uuid>,
+    pub(super) epoch: i64,
     lease_until: Timestamp,
 }
 
-#[derive(Debug)]
-struct Transaction {
+#[derive(Clone, Debug)]
+pub(super) struct Transaction {
     touched: Timestamp,
     ended: bool,
 }
 
 /// The rows of one service's ledger. Fields that tests compare are public.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Tables {
     /// States by (processor, key).
     pub states: BTreeMap<(&'static str, String), StoredState>,
-    /// Parked inputs by processor and lane, in park order.
-    pub parked: Vec<(LaneId, Parked)>,
+    /// Parked inputs with their lanes, by number: in park order.
+    pub parked: BTreeMap<i64, (LaneId, Parked)>,
+    /// Every row of the service's tables, in order.
+    pub table_rows: Vec<TableRow>,
+    /// What people want done, by number, and what came of it.
+    pub intents: BTreeMap<i64, (LaneId, Wish, Option<Outcome>)>,
     /// Deadlines by (lane, key).
     pub deadlines: BTreeMap<(LaneId, String), Timestamp>,
     /// Journal entries by lane.
@@ -70,13 +79,17 @@ pub struct Tables {
     pub outbox: BTreeMap<i64, OutRecord>,
     /// Weakens the fence of the lanes, to show that the simulation notices: checks neither epoch nor sequence.
     pub without_fence: bool,
+    complete: BTreeSet<(String, i32)>,
+    next_parked: i64,
+    /// What sources keep.
+    pub sources: super::SourceTables,
     seen: BTreeSet<(&'static str, String, Uuid)>,
-    lanes: BTreeMap<LaneId, LaneRow>,
-    shards: Vec<ShardRow>,
+    pub(super) lanes: BTreeMap<LaneId, LaneRow>,
+    pub(super) shards: Vec<ShardRow>,
     instances: BTreeMap<(&'static str, Uuid), Timestamp>,
-    transactions: HashMap<u64, Transaction>,
-    locks: BTreeMap<Lock, u64>,
-    next_transaction: u64,
+    pub(super) transactions: HashMap<u64, Transaction>,
+    pub(super) locks: BTreeMap<Lock, u64>,
+    pub(super) next_transaction: u64,
     next_seq: i64,
 }
 
@@ -154,6 +167,8 @@ impl Tables {
             next_due: self.next_due(lane),
             attempts: row.attempts,
             trial: row.trial.clone(),
+            stopped: row.stopped.is_some(),
+            reread_until: row.reread_until,
         })
     }
 
@@ -190,7 +205,9 @@ impl Tables {
         }
         row.lease_until = now + lease;
         let now = now.max(row.clock);
-        Ok(Renewed { now, next_due: self.next_due(fence.lane) })
+        let stopped = row.stopped.is_some();
+        let (next_due, tables) = (self.next_due(fence.lane), self.head());
+        Ok(Renewed { now, next_due, tables, wish: self.wish(fence.lane).is_some(), stopped })
     }
 
     pub(super) fn release_lane(&mut self, fence: &Fence) {
@@ -268,7 +285,7 @@ impl Tables {
             }
             let parked = self
                 .parked
-                .iter()
+                .values()
                 .any(|(lane, parked)| lane.processor == processor && parked.chain.as_deref() == Some(key));
             if parked {
                 loaded.parked.insert(key.clone());
@@ -281,6 +298,84 @@ impl Tables {
             loaded.seen.insert(name.clone(), ids);
         }
         loaded
+    }
+
+    /// Why a lane is stopped.
+    pub fn stopped(&self, lane: LaneId) -> Option<&str> {
+        self.lanes.get(&lane)?.stopped.as_deref()
+    }
+
+    /// A person lets a stopped lane go on.
+    pub fn go_on(&mut self, lane: LaneId) {
+        if let Some(row) = self.lanes.get_mut(&lane) {
+            row.stopped = None;
+        }
+    }
+
+    fn wish(&self, lane: LaneId) -> Option<(i64, &Wish)> {
+        let mut open = self.intents.iter().filter(|(_, (of, _, outcome))| *of == lane && outcome.is_none());
+        open.next().map(|(id, (_, wish, _))| (*id, wish))
+    }
+
+    pub(super) fn intent(&self, lane: LaneId) -> Option<Intent> {
+        let (id, wish) = self.wish(lane)?;
+        let mine = self.parked.values().filter(|(of, _)| *of == lane);
+        let parked = mine.filter_map(|(_, parked)| match &parked.item {
+            ParkedItem::Record(record) => Some((record.topic.to_owned(), record.offset)),
+            ParkedItem::Deadline { .. } => None,
+        });
+        Some(Intent { id, wish: Some(wish.clone()), parked: parked.collect() })
+    }
+
+    pub(super) fn stated(&self, lane: LaneId, topic: &str, offsets: &Range<i64>) -> Vec<Emitted> {
+        let is_mine = |origin: &Origin| {
+            (origin.processor.as_str(), origin.topic.as_str(), origin.partition)
+                == (lane.processor, topic, lane.number)
+                && offsets.contains(&origin.offset)
+        };
+        let rows = self.emitted.values().filter(|row| !row.withdrawn);
+        rows.filter(|row| row.origin.as_ref().is_some_and(is_mine)).cloned().collect()
+    }
+
+    pub(super) fn head(&self) -> i64 {
+        self.table_rows.last().map_or(0, |row| row.seq)
+    }
+
+    pub(super) fn are_complete(&self, topics: &[(&'static str, i32)]) -> bool {
+        let mut partitions =
+            topics.iter().flat_map(|(topic, count)| (0..*count).map(|number| ((*topic).to_owned(), number)));
+        partitions.all(|partition| self.complete.contains(&partition))
+    }
+
+    pub(super) fn news(&self, lane: LaneId, ask: &AskNews, upto: i64) -> News {
+        let rows = self.table_rows.iter().filter(|row| row.seq > ask.after && row.seq <= upto).cloned();
+        let mut news = News { rows: rows.collect(), ..News::default() };
+        if ask.released_max == 0 {
+            return news;
+        }
+        let mine = || self.parked.iter().filter(|(_, (of, _))| *of == lane);
+        let is_over = |parked: &Parked| {
+            parked.waits.as_ref().is_some_and(|waits| {
+                self.table_rows.iter().any(|row| {
+                    row.seq > waits.after
+                        && row.seq <= ask.waiting_upto
+                        && waits.rows.iter().any(|one| (&row.topic, &row.key) == (&one.topic, &one.key))
+                })
+            })
+        };
+        let mut out: BTreeMap<i64, Parked> = BTreeMap::new();
+        for (number, (_, head)) in mine().filter(|(_, (_, parked))| is_over(parked)) {
+            if out.len() >= ask.released_max {
+                news.more = true;
+                break;
+            }
+            let with = mine().filter(|(other, (_, parked))| {
+                *other == number || (parked.chain.is_some() && parked.chain == head.chain)
+            });
+            out.extend(with.map(|(number, (_, parked))| (*number, parked.clone())));
+        }
+        news.released = out.into_iter().collect();
+        news
     }
 
     pub(super) fn counters(&self, keys: &[CounterKey]) -> BTreeMap<CounterKey, i64> {
@@ -312,7 +407,7 @@ impl Tables {
         &mut self,
         id: u64,
         fence: &Fence,
-        now: Timestamp,
+        (now, clock): (Timestamp, Timestamp),
         lease: Duration,
         all: Vec<Changes>,
     ) -> Result<(), StoreError> {
@@ -323,7 +418,7 @@ impl Tables {
         if let Some(row) = self.lanes.get_mut(&fence.lane) {
             row.seq += 1;
             row.lease_until = now + lease;
-            row.clock = row.clock.max(now);
+            row.clock = row.clock.max(clock);
         }
         self.rollback(id);
         Ok(())
@@ -340,7 +435,27 @@ impl Tables {
             };
         }
         self.seen.extend(changes.seen.into_iter().map(|(name, id)| (lane.processor, name, id)));
-        self.parked.extend(changes.parked.into_iter().map(|parked| (lane, parked)));
+        for number in changes.unparked {
+            self.parked.remove(&number);
+        }
+        for parked in changes.parked {
+            self.next_parked += 1;
+            self.parked.insert(self.next_parked, (lane, parked));
+        }
+        for row in changes.tables {
+            let mine = |other: &&TableRow| (&other.topic, &other.key) == (&row.topic, &row.key);
+            let last = self.table_rows.iter().rev().find(mine).map_or(i64::MIN, |other| other.version);
+            if row.version > last {
+                let seq = self.head() + 1;
+                self.table_rows.push(TableRow { seq, ..row });
+            }
+        }
+        self.complete.extend(changes.tables_complete);
+        if let Some((id, outcome)) = changes.ended
+            && let Some((_, _, ended)) = self.intents.get_mut(&id)
+        {
+            *ended = Some(outcome);
+        }
         self.counters.extend(changes.counters);
         self.emitted.extend(changes.emitted.into_iter().map(|row| (row.fact, row)));
         self.outbox.extend(changes.outbox.into_iter().map(|row| (row.seq, row)));
@@ -351,10 +466,12 @@ impl Tables {
         let effects = changes.effects.into_iter();
         self.effects.extend(effects.map(|effect| ((lane.processor, effect.command), effect)));
         self.journal.entry(lane).or_default().extend(changes.journal);
+        changes.source.into_iter().for_each(|source| self.sources.apply(lane.processor, source));
         if let Some(row) = self.lanes.get_mut(&lane) {
             row.positions.extend(changes.positions);
             row.attempts = changes.attempts;
             row.trial = changes.trial;
+            row.stopped = changes.stop.or(row.stopped.take());
         }
     }
 

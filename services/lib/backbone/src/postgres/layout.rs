@@ -27,12 +27,13 @@ pub(super) struct ProcessorSql {
 }
 
 /// Tables of the ledger itself, which no report table may be called.
-const RESERVED: [&str; 14] = [
+const RESERVED: [&str; 22] = [
     "counter",
     "deadline",
     "effect",
     "emitted",
     "instance",
+    "intent",
     "journal",
     "lane",
     "migration",
@@ -42,6 +43,13 @@ const RESERVED: [&str; 14] = [
     "position",
     "seen",
     "shard",
+    "source_cursor",
+    "source_fact",
+    "source_hold",
+    "source_row",
+    "table_complete",
+    "table_head",
+    "table_row",
 ];
 
 impl Layout {

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use super::wire::{Ask, ask, pipeline};
+use crate::record::Marks;
 use crate::store::{Fence, Fleet, Grant, LaneId, Renewed, ShardFence, StoreError, Trial};
 use canon::time::Timestamp;
 use deadpool_postgres::ClientWrapper;
@@ -41,7 +42,8 @@ const READ: &str =
     "SELECT owner, epoch, seq, attempts, trial_topic, trial_offset, greatest(now_us(), clock_us),
         (SELECT min(at_us) FROM deadline WHERE processor = $1 AND lane = $2),
         ARRAY(SELECT topic FROM position WHERE processor = $1 AND lane = $2 ORDER BY topic),
-        ARRAY(SELECT next FROM position WHERE processor = $1 AND lane = $2 ORDER BY topic)
+        ARRAY(SELECT next FROM position WHERE processor = $1 AND lane = $2 ORDER BY topic),
+        stopped_why IS NOT NULL, reread_until_us
     FROM lane WHERE processor = $1 AND lane = $2";
 
 // Waits until a transaction of ours whose outcome is unknown has ended one way or the other.
@@ -50,10 +52,25 @@ const SETTLE: &str = "SELECT 1 FROM lane WHERE processor = $1 AND lane = $2 FOR 
 const RENEW: &str = "UPDATE lane SET lease_until_us = now_us() + $5
     WHERE processor = $1 AND lane = $2 AND epoch = $3 AND seq = $4 AND owner IS NOT NULL
     RETURNING greatest(now_us(), clock_us),
-        (SELECT min(at_us) FROM deadline d WHERE d.processor = $1 AND d.lane = $2)";
+        (SELECT min(at_us) FROM deadline d WHERE d.processor = $1 AND d.lane = $2),
+        (SELECT h.seq FROM table_head h),
+        EXISTS (SELECT 1 FROM intent i WHERE i.processor = $1 AND i.lane = $2 AND i.ended_at_us IS NULL),
+        stopped_why IS NOT NULL";
+
+const COMPLETE: &str = "SELECT NOT EXISTS (
+        SELECT 1 FROM unnest($1::text[], $2::int[]) AS wanted(topic, partitions),
+            generate_series(0, partitions - 1) AS n
+        WHERE NOT EXISTS (SELECT 1 FROM table_complete c WHERE c.topic = wanted.topic AND c.partition = n))";
 
 const RELEASE: &str =
     "UPDATE lane SET owner = NULL, attempts = 0 WHERE processor = $1 AND lane = $2 AND epoch = $3";
+
+const REACHED: &str = "SELECT processor, lane, seq FROM lane";
+
+// Whatever stopped it before stays the reason.
+const STOP: &str = "UPDATE lane SET stopped_why = coalesce(stopped_why, $4),
+        stopped_at_us = coalesce(stopped_at_us, now_us())
+    WHERE processor = $1 AND lane = $2 AND epoch = $3 RETURNING 1";
 
 const TAKE_SHARD: &str = "UPDATE shard SET owner = $2, epoch = epoch + 1, lease_until_us = now_us() + $3
     WHERE shard = (SELECT shard FROM shard
@@ -158,6 +175,8 @@ fn grant(lane: LaneId, row: &Row) -> Result<Option<(Uuid, Grant)>, Failure> {
         next_due: row.try_get::<_, Option<i64>>(7)?.map(Timestamp),
         attempts: row.try_get(3)?,
         trial: trial(row.try_get(4)?, row.try_get(5)?),
+        stopped: row.try_get(10)?,
+        reread_until: row.try_get::<_, Option<i64>>(11)?.map(Timestamp),
     };
     Ok(Some((owner, grant)))
 }
@@ -176,11 +195,32 @@ pub(super) async fn renew(
     let rows = ask(client, ours).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let next_due = row.try_get::<_, Option<i64>>(1)?.map(Timestamp);
-    Ok(Some(Renewed { now: Timestamp(row.try_get(0)?), next_due }))
+    let (tables, wish, stopped) = (row.try_get(2)?, row.try_get(3)?, row.try_get(4)?);
+    Ok(Some(Renewed { now: Timestamp(row.try_get(0)?), next_due, tables, wish, stopped }))
+}
+
+pub(super) async fn are_complete(
+    client: &ClientWrapper,
+    topics: &[(&'static str, i32)],
+) -> Result<bool, Failure> {
+    let (topics, partitions): (Vec<&str>, Vec<i32>) = topics.iter().copied().unzip();
+    let rows = ask(client, Ask::new(COMPLETE).with(topics).with(partitions)).await?;
+    rows.first().map_or(Ok(false), |row| Ok(row.try_get(0)?))
 }
 
 pub(super) async fn release(client: &ClientWrapper, fence: &Fence) -> Result<(), Failure> {
     ask(client, of(RELEASE, fence.lane).with(fence.epoch)).await.map(|_| ())
+}
+
+pub(super) async fn reached(client: &ClientWrapper) -> Result<Marks, Failure> {
+    let rows = ask(client, Ask::new(REACHED)).await?;
+    rows.iter().map(|row| Ok(((row.try_get(0)?, row.try_get(1)?), row.try_get(2)?))).collect()
+}
+
+/// Stops a lane; false when it is not ours.
+pub(super) async fn stop(client: &ClientWrapper, fence: &Fence, why: &str) -> Result<bool, Failure> {
+    let ours = of(STOP, fence.lane).with(fence.epoch).with(why);
+    Ok(!ask(client, ours).await?.is_empty())
 }
 
 pub(super) async fn take_shard(

@@ -1,17 +1,24 @@
 //! What lies in a ledger, for operators and tests: plain reads, each of one moment, nothing locked.
 
+mod pulled;
+
+pub use pulled::{SourceSeen, pulled};
+
 use super::failure::Failure;
+use super::layout::Layout;
 use super::tx;
 use super::wire::{Ask, ask, unpack};
-use super::{PostgresStore, lease};
+use super::{OpenError, PostgresSettings, PostgresStore, lease, pool};
 use crate::emission::Emitted;
 use crate::journal::Entry;
 use crate::reject::Reason;
 use crate::store::{Effect, LaneId, StoreError, StoredState, Trial};
+use crate::table::TableRow;
 use canon::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
@@ -34,6 +41,8 @@ pub struct LaneSeen {
     pub attempts: i32,
     /// The record that is being tried alone.
     pub trial: Option<Trial>,
+    /// Why and since when it is stopped.
+    pub stopped: Option<(String, Timestamp)>,
 }
 
 /// A parked input.
@@ -97,7 +106,7 @@ pub struct OutboxSeen {
 pub async fn lanes(store: &PostgresStore, processor: &str) -> Result<Vec<LaneSeen>, StoreError> {
     let sql =
         "SELECT lane, CASE WHEN lease_until_us > now_us() THEN owner END, epoch, seq, clock_us, attempts,
-        trial_topic, trial_offset FROM lane WHERE processor = $1 ORDER BY lane";
+        trial_topic, trial_offset, stopped_why, stopped_at_us FROM lane WHERE processor = $1 ORDER BY lane";
     read(store, Ask::new(sql).with(processor), |row| {
         Ok(LaneSeen {
             number: row.try_get(0)?,
@@ -107,6 +116,10 @@ pub async fn lanes(store: &PostgresStore, processor: &str) -> Result<Vec<LaneSee
             clock: Timestamp(row.try_get(4)?),
             attempts: row.try_get(5)?,
             trial: lease::trial(row.try_get(6)?, row.try_get(7)?),
+            stopped: match (row.try_get(8)?, row.try_get(9)?) {
+                (Some(why), Some(at)) => Some((why, Timestamp(at))),
+                _ => None,
+            },
         })
     })
     .await
@@ -186,6 +199,11 @@ pub async fn outbox(store: &PostgresStore) -> Result<OutboxSeen, StoreError> {
     Ok(seen.into_iter().next().unwrap_or_default())
 }
 
+/// Every row of the service's tables, in order.
+pub async fn table_rows(store: &PostgresStore) -> Result<Vec<TableRow>, StoreError> {
+    read(store, Ask::new(super::tables::ROWS).with(0_i64).with(i64::MAX), super::tables::row).await
+}
+
 /// A lane's journal, in order.
 pub async fn journal(store: &PostgresStore, lane: LaneId) -> Result<Vec<Entry>, StoreError> {
     let sql = "SELECT entry FROM journal WHERE processor = $1 AND lane = $2 ORDER BY seq";
@@ -235,6 +253,73 @@ pub async fn rows(store: &PostgresStore, table: &'static str) -> Result<BTreeMap
     let name = store.layout.table(table).map_err(|failure| failure.during(WHAT))?;
     let sql = format!("SELECT \"row\", to_jsonb(t) - 'row' FROM {} t", name.name);
     read(store, Ask::new(sql), |row| Ok((row.try_get(0)?, row.try_get(1)?))).await
+}
+
+/// How many shards the relay has.
+pub async fn shards(store: &PostgresStore) -> Result<i32, StoreError> {
+    let counted: Vec<i32> =
+        read(store, Ask::new("SELECT count(*)::int FROM shard"), |row| Ok(row.try_get(0)?)).await?;
+    Ok(counted.into_iter().sum())
+}
+
+/// A row of a table that parked inputs wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingSeen {
+    /// The table's topic.
+    pub topic: String,
+    /// The row's key.
+    pub key: String,
+    /// Inputs that wait for it; those parked behind them are not counted.
+    pub inputs: i64,
+    /// Since when the first of them waits.
+    pub oldest: Timestamp,
+}
+
+/// What parked inputs wait for, what most of them wait for first.
+pub async fn waiting(store: &PostgresStore) -> Result<Vec<WaitingSeen>, StoreError> {
+    let sql = "SELECT w.topic, w.key, count(*), min(parked_at_us) FROM parked,
+            unnest(string_to_array(waits_topic, E'\\n'), string_to_array(waits_key, E'\\n')) AS w (topic, key)
+        GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2";
+    read(store, Ask::new(sql), |row| {
+        Ok(WaitingSeen {
+            topic: row.try_get(0)?,
+            key: row.try_get(1)?,
+            inputs: row.try_get(2)?,
+            oldest: Timestamp(row.try_get(3)?),
+        })
+    })
+    .await
+}
+
+/// Where parked records say they are from, by number: the header `ce_source`, which holds names only.
+pub async fn sources(store: &PostgresStore, ids: &[i64]) -> Result<BTreeMap<i64, String>, StoreError> {
+    let sql = "SELECT id, headers FROM parked WHERE id = ANY($1) AND kind = 'record'";
+    let found: BTreeMap<i64, Option<String>> = read(store, Ask::new(sql).with(ids), |row| {
+        let headers = unpack(row.try_get(1)?)?;
+        let source = headers.into_iter().find(|(name, _)| name == canon::headers::CE_SOURCE);
+        Ok((row.try_get(0)?, source.and_then(|(_, source)| String::from_utf8(source).ok())))
+    })
+    .await?;
+    Ok(found.into_iter().filter_map(|(id, source)| Some((id, source?))).collect())
+}
+
+/// The processors whose lanes are known.
+pub async fn processors(store: &PostgresStore) -> Result<Vec<String>, StoreError> {
+    let sql = "SELECT DISTINCT processor FROM lane ORDER BY 1";
+    read(store, Ask::new(sql), |row| Ok(row.try_get(0)?)).await
+}
+
+/// The ledger of a service as it is, for operators: nothing is made, nothing migrated. Nothing when the service has none.
+///
+/// # Errors
+/// When the database cannot be read, or the URL or the name cannot be used.
+pub async fn open(settings: &PostgresSettings) -> Result<Option<PostgresStore>, OpenError> {
+    let layout = Arc::new(Layout::new(settings.service, 1, &[])?);
+    let store = PostgresStore { pool: pool::pool(settings, &layout.schema)?, layout };
+    let there = Ask::new("SELECT to_regclass(current_schema() || '.lane') IS NOT NULL");
+    let there: Vec<bool> =
+        read(&store, there, |row| Ok(row.try_get::<_, Option<bool>>(0)?.unwrap_or(false))).await?;
+    Ok((there == [true]).then_some(store))
 }
 
 const WHAT: &str = "look at the ledger";

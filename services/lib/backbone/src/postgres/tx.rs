@@ -3,17 +3,22 @@
 //! Its connection goes back to the pool after a COMMIT that was confirmed, or with a ROLLBACK queued on it when every
 //! statement before was answered. In every other case the connection is closed, and the server rolls back.
 
+pub(super) mod source;
+
 use super::failure::Failure;
 use super::layout::Layout;
 use super::wire::{Ask, ask, pipeline};
-use super::{lease, pool, write};
-use crate::emission::{CounterKey, Emitted};
-use crate::store::{Changes, Effect, Ended, Fence, Loaded, StoreError, StoredState, Trial, Tx, Want};
+use super::{lease, pool, tables, write};
+use crate::emission::{CounterKey, Emitted, Origin};
+use crate::store::{
+    AskNews, Changes, Effect, Ended, Fence, Intent, Loaded, News, StoreError, StoredState, Trial, Tx, Want,
+};
 use canon::event::ContentHash;
 use canon::time::Timestamp;
 use deadpool_postgres::Object;
 use futures::FutureExt;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -28,6 +33,7 @@ pub struct PostgresTx {
     fence: Fence,
     now: Timestamp,
     due: Vec<(Timestamp, String)>,
+    tables: i64,
     /// What the lane's row says now: written again only when it changes.
     attempts: (i32, Option<Trial>),
     /// Whether every statement sent so far was answered without an error.
@@ -37,10 +43,10 @@ pub struct PostgresTx {
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 // The fence. Another owner's epoch, or a sequence moved on by a commit whose answer was lost, finds no row.
-const FENCE: &str =
-    "UPDATE lane SET seq = seq + 1, lease_until_us = now_us() + $5, clock_us = greatest(clock_us, now_us())
+const FENCE: &str = "UPDATE lane SET seq = seq + 1, lease_until_us = now_us() + $5,
+        clock_us = greatest(clock_us, least(now_us(), $6::bigint))
     WHERE processor = $1 AND lane = $2 AND epoch = $3 AND seq = $4 AND owner IS NOT NULL
-    RETURNING clock_us, attempts, trial_topic, trial_offset";
+    RETURNING clock_us, attempts, trial_topic, trial_offset, (SELECT h.seq FROM table_head h)";
 
 const DUE: &str = "SELECT at_us, key FROM deadline
     WHERE processor = $1 AND lane = $2
@@ -63,7 +69,14 @@ const READ_COUNTERS: &str = "SELECT c.topic, c.key, c.version
     FROM unnest($1::text[], $2::text[]) AS wanted(topic, key) JOIN counter c USING (topic, key)";
 
 pub(super) const EMITTED: &str =
-    "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire FROM emitted";
+    "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire, origin_processor, origin_topic,
+        origin_partition, origin_offset FROM emitted";
+
+const INTENT: &str = "SELECT id, body FROM intent WHERE processor = $1 AND lane = $2 AND ended_at_us IS NULL
+    ORDER BY id LIMIT 1";
+
+const PARKED_RECORDS: &str = "SELECT topic, record_offset FROM parked
+    WHERE processor = $1 AND lane = $2 AND kind = 'record'";
 
 pub(super) const EFFECTS: &str =
     "SELECT command, name, ended, their_id, at_us FROM effect WHERE processor = $1";
@@ -75,7 +88,7 @@ impl PostgresTx {
         layout: Arc<Layout>,
         fence: &Fence,
         lease: Duration,
-        due_max: usize,
+        (due_max, at): (usize, Option<Timestamp>),
     ) -> Result<Self, StoreError> {
         let lane = fence.lane;
         let mut tx = Self {
@@ -84,11 +97,13 @@ impl PostgresTx {
             fence: *fence,
             now: Timestamp(0),
             due: Vec::new(),
+            tables: 0,
             attempts: (0, None),
             settled: false,
         };
         let of = |sql: &'static str| Ask::new(sql).with(lane.processor).with(lane.number);
-        let ours = of(FENCE).with(fence.epoch).with(fence.seq).with(lease::micros(lease));
+        let ours =
+            of(FENCE).with(fence.epoch).with(fence.seq).with(lease::micros(lease)).with(at.map(|at| at.0));
         let mut asks = vec![Ask::new(BEGIN), ours];
         if due_max > 0 {
             asks.push(of(DUE).with(i64::try_from(due_max).unwrap_or(i64::MAX)));
@@ -102,9 +117,11 @@ impl PostgresTx {
             let due = answers.get(2).map_or(&[][..], Vec::as_slice).iter();
             let due = due.map(|row| Ok((Timestamp(row.try_get(0)?), row.try_get(1)?)));
             let attempts = (row.try_get(1)?, lease::trial(row.try_get(2)?, row.try_get(3)?));
-            Ok((Timestamp(row.try_get(0)?), due.collect::<Result<Vec<_>, Failure>>()?, attempts))
+            let tables = row.try_get(4)?;
+            Ok((Timestamp(row.try_get(0)?), due.collect::<Result<Vec<_>, Failure>>()?, attempts, tables))
         };
-        (tx.now, tx.due, tx.attempts) = read().map_err(|failure| failure.during("begin a batch"))?;
+        (tx.now, tx.due, tx.attempts, tx.tables) =
+            read().map_err(|failure| failure.during("begin a batch"))?;
         Ok(tx)
     }
 
@@ -144,6 +161,37 @@ impl Tx for PostgresTx {
 
     fn due(&self) -> &[(Timestamp, String)] {
         &self.due
+    }
+
+    fn tables(&self) -> i64 {
+        self.tables
+    }
+
+    async fn intent(&mut self) -> Result<Option<Intent>, StoreError> {
+        let what = "read what a person wants done";
+        let lane = self.fence.lane;
+        let of = |sql: &'static str| Ask::new(sql).with(lane.processor).with(lane.number);
+        let answers = self.send(what, vec![of(INTENT), of(PARKED_RECORDS)]).await?;
+        intent(&answers).map_err(|failure| failure.during(what))
+    }
+
+    async fn stated(&mut self, topic: &str, offsets: Range<i64>) -> Result<Vec<Emitted>, StoreError> {
+        let what = "read what records stated";
+        let lane = self.fence.lane;
+        let sql = format!(
+            "{EMITTED} WHERE NOT withdrawn AND origin_processor = $1 AND origin_partition = $2 AND origin_topic = $3
+                AND origin_offset >= $4 AND origin_offset < $5"
+        );
+        let ask = Ask::new(sql).with(lane.processor).with(lane.number);
+        let rows = self.ask(what, ask.with(topic).with(offsets.start).with(offsets.end)).await?;
+        rows.iter().map(emitted).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+    }
+
+    async fn news(&mut self, wanted: &AskNews) -> Result<News, StoreError> {
+        let what = "read what has come to the tables";
+        let asks = tables::asks(self.fence.lane, wanted, self.tables);
+        let answers = self.send(what, asks).await?;
+        tables::news(&answers).map_err(|failure| failure.during(what))
     }
 
     async fn load(&mut self, want: &Want) -> Result<Loaded, StoreError> {
@@ -285,7 +333,26 @@ pub(super) fn emitted(row: &Row) -> Result<Emitted, Failure> {
         content: ContentHash(row.try_get::<_, &[u8]>(6)?.try_into().map_err(|_| corrupt())?),
         withdrawn: row.try_get(7)?,
         wire: row.try_get(8)?,
+        origin: match (row.try_get(9)?, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?) {
+            (Some(processor), Some(topic), Some(partition), Some(offset)) => {
+                Some(Origin { processor, topic, partition, offset })
+            }
+            _ => None,
+        },
     })
+}
+
+/// The next intent and what is parked; nothing when nobody wants anything.
+fn intent(answers: &[Vec<Row>]) -> Result<Option<Intent>, Failure> {
+    let Some(row) = answers.first().and_then(|rows| rows.first()) else { return Ok(None) };
+    let Json(body) = row.try_get::<_, Json<serde_json::Value>>(1)?;
+    let parked = answers.get(1).into_iter().flatten();
+    let parked = parked.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)));
+    Ok(Some(Intent {
+        id: row.try_get(0)?,
+        wish: serde_json::from_value(body).ok(),
+        parked: parked.collect::<Result<_, Failure>>()?,
+    }))
 }
 
 /// A row as [`EFFECTS`] selects it.

@@ -3,12 +3,15 @@
 use super::failure::Failure;
 use super::layout::Layout;
 use super::report::plain;
+use super::tables;
 use super::wire::{Ask, pack};
-use crate::emission::Emitted;
+use crate::emission::{Emitted, Origin};
 use crate::projection::Row;
 use crate::record::{OutRecord, Record};
-use crate::store::{Changes, Effect, Ended, LaneId, Parked, ParkedItem, StoredState};
+use crate::reject::Waits;
+use crate::store::{Changes, Effect, Ended, LaneId, Parked, ParkedItem, StoredState, Waiting};
 use canon::time::Timestamp;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::Json;
 use uuid::Uuid;
@@ -31,25 +34,39 @@ const SEEN: &str = "INSERT INTO seen (processor, name, id)
 
 // Numbered row by row, behind the sort: ids are in park order.
 const PARK: &str = "INSERT INTO parked (processor, lane, chain, kind, topic, partition, record_offset, record_timestamp_us,
-        key, value, headers, deadline_key, deadline_at_us, reason, detail, parked_at_us)
+        key, value, headers, deadline_key, deadline_at_us, reason, detail, parked_at_us, waits_topic, waits_key,
+        waits_after, homonyms)
     SELECT $1, $2, chain, CASE WHEN topic IS NULL THEN 'deadline' ELSE 'record' END, topic, partition, record_offset,
-        record_timestamp_us, key, value, headers, deadline_key, deadline_at_us, reason, detail, parked_at_us
+        record_timestamp_us, key, value, headers, deadline_key, deadline_at_us, reason, detail, parked_at_us,
+        waits_topic, waits_key, waits_after, homonyms
     FROM unnest($3::text[], $4::text[], $5::int[], $6::bigint[], $7::bigint[], $8::bytea[], $9::bytea[], $10::bytea[],
-            $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[])
+            $11::text[], $12::bigint[], $13::text[], $14::text[], $15::bigint[], $16::text[], $17::text[],
+            $18::bigint[], $19::int[])
         WITH ORDINALITY AS new(chain, topic, partition, record_offset, record_timestamp_us, key, value, headers,
-            deadline_key, deadline_at_us, reason, detail, parked_at_us, place)
+            deadline_key, deadline_at_us, reason, detail, parked_at_us, waits_topic, waits_key, waits_after,
+            homonyms, place)
     ORDER BY place";
+
+const UNPARK: &str = "DELETE FROM parked WHERE processor = $1 AND lane = $2 AND id = ANY($3)";
 
 const COUNTERS: &str = "INSERT INTO counter (topic, key, version)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
     ON CONFLICT (topic, key) DO UPDATE SET version = excluded.version";
 
-const EMITTED: &str = "INSERT INTO emitted (fact, name, topic, key, revision, version, content, withdrawn, wire)
+const EMITTED: &str = "INSERT INTO emitted (fact, name, topic, key, revision, version, content, withdrawn, wire,
+        origin_processor, origin_topic, origin_partition, origin_offset)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::bigint[], $7::bytea[],
-        $8::boolean[], $9::bytea[])
+        $8::boolean[], $9::bytea[], $10::text[], $11::text[], $12::int[], $13::bigint[])
     ON CONFLICT (fact) DO UPDATE SET name = excluded.name, topic = excluded.topic, key = excluded.key,
         revision = excluded.revision, version = excluded.version, content = excluded.content,
-        withdrawn = excluded.withdrawn, wire = excluded.wire";
+        withdrawn = excluded.withdrawn, wire = excluded.wire, origin_processor = excluded.origin_processor,
+        origin_topic = excluded.origin_topic, origin_partition = excluded.origin_partition,
+        origin_offset = excluded.origin_offset";
+
+const ENDED: &str = "UPDATE intent SET ended_at_us = $4, result = $5
+    WHERE processor = $1 AND lane = $2 AND id = $3 AND ended_at_us IS NULL";
+
+const STOP: &str = "UPDATE lane SET stopped_why = $3, stopped_at_us = $4 WHERE processor = $1 AND lane = $2";
 
 // The sequence is drawn row by row, behind the sort.
 const OUTBOX: &str = "INSERT INTO outbox (shard, topic, partition, key, value, headers, at_us)
@@ -89,7 +106,11 @@ impl<'l> Place<'l> {
                 changes.seen.iter().map(|(name, id)| (name.as_str(), *id)).unzip();
             asks.push(Ask::new(SEEN).with(self.lane.processor).with(names).with(ids));
         }
+        if !changes.unparked.is_empty() {
+            asks.push(self.of(UNPARK).with(changes.unparked.as_slice()));
+        }
         self.park(&changes.parked, &mut asks);
+        tables::write(changes, self.now, &mut asks);
         counters(changes, &mut asks);
         emitted(&changes.emitted, &mut asks);
         self.outbox(&changes.outbox, &mut asks);
@@ -102,6 +123,15 @@ impl<'l> Place<'l> {
         }
         if let Some(entry) = &changes.journal {
             asks.push(self.of(JOURNAL).with(entry.seq).with(entry.clock.0).with(Json(entry)));
+        }
+        if let Some((id, outcome)) = &changes.ended {
+            asks.push(self.of(ENDED).with(*id).with(self.now.0).with(Json(outcome)));
+        }
+        if let Some(why) = &changes.stop {
+            asks.push(self.of(STOP).with(why.as_str()).with(self.now.0));
+        }
+        if let Some(source) = &changes.source {
+            super::tx::source::asks(self.lane.processor, source, &mut asks);
         }
         if attempts {
             let trial = changes.trial.as_ref();
@@ -177,7 +207,17 @@ impl<'l> Place<'l> {
         let ask = ask.with(deadlines.iter().map(|deadline| deadline.map(|(_, at)| at)).collect::<Vec<_>>());
         let ask = ask.with(parked.iter().map(|one| one.reason.as_str()).collect::<Vec<_>>());
         let ask = ask.with(parked.iter().map(|one| plain(&one.detail)).collect::<Vec<_>>());
-        asks.push(ask.with(parked.iter().map(|one| one.at.0).collect::<Vec<_>>()));
+        let ask = ask.with(parked.iter().map(|one| one.at.0).collect::<Vec<_>>());
+        // Lines of a text, since neither topics nor keys hold a line's end.
+        let waits = |column: fn(&Waits) -> &str| -> Vec<Option<String>> {
+            let lines = |waits: &Waiting| waits.rows.iter().map(column).collect::<Vec<_>>().join("\n");
+            parked.iter().map(|one| one.waits.as_ref().map(lines)).collect()
+        };
+        let ask = ask.with(waits(|row| &row.topic)).with(waits(|row| &row.key));
+        let after = parked.iter().map(|one| one.waits.as_ref().map(|waits| waits.after));
+        let ask = ask.with(after.collect::<Vec<_>>());
+        let homonyms = parked.iter().map(|one| i32::try_from(one.homonyms).unwrap_or(i32::MAX));
+        asks.push(ask.with(homonyms.collect::<Vec<_>>()));
     }
 
     fn outbox<'a>(&self, outbox: &'a [OutRecord], asks: &mut Vec<Ask<'a>>) {
@@ -264,8 +304,16 @@ fn emitted<'a>(emitted: &'a [Emitted], asks: &mut Vec<Ask<'a>>) {
         return;
     }
     let last: BTreeMap<Uuid, &Emitted> = emitted.iter().map(|row| (row.fact, row)).collect();
-    let rows: Vec<&Emitted> = last.into_values().collect();
-    let ask = Ask::new(EMITTED).with(rows.iter().map(|row| row.fact).collect::<Vec<_>>());
+    asks.push(facts(EMITTED, &last.into_values().collect::<Vec<_>>()));
+}
+
+/// Facts that are newer than what the ledger has; answers a row for each that was.
+pub(super) fn take_over<'a>(rows: &[&'a Emitted]) -> Ask<'a> {
+    facts(format!("{EMITTED} WHERE emitted.version < excluded.version RETURNING 1"), rows)
+}
+
+fn facts<'a>(sql: impl Into<Cow<'a, str>>, rows: &[&'a Emitted]) -> Ask<'a> {
+    let ask = Ask::new(sql).with(rows.iter().map(|row| row.fact).collect::<Vec<_>>());
     let ask = ask.with(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>());
     let ask = ask.with(rows.iter().map(|row| row.topic.as_str()).collect::<Vec<_>>());
     let ask = ask.with(rows.iter().map(|row| row.key.as_str()).collect::<Vec<_>>());
@@ -273,5 +321,12 @@ fn emitted<'a>(emitted: &'a [Emitted], asks: &mut Vec<Ask<'a>>) {
     let ask = ask.with(rows.iter().map(|row| row.version).collect::<Vec<_>>());
     let ask = ask.with(rows.iter().map(|row| row.content.0.to_vec()).collect::<Vec<_>>());
     let ask = ask.with(rows.iter().map(|row| row.withdrawn).collect::<Vec<_>>());
-    asks.push(ask.with(rows.iter().map(|row| row.wire.as_slice()).collect::<Vec<_>>()));
+    let ask = ask.with(rows.iter().map(|row| row.wire.as_slice()).collect::<Vec<_>>());
+    let origins: Vec<Option<&Origin>> = rows.iter().map(|row| row.origin.as_ref()).collect();
+    let texts = |column: fn(&Origin) -> &str| -> Vec<Option<&'a str>> {
+        origins.iter().map(|origin| origin.map(column)).collect()
+    };
+    let ask = ask.with(texts(|origin| &origin.processor)).with(texts(|origin| &origin.topic));
+    let ask = ask.with(origins.iter().map(|origin| origin.map(|one| one.partition)).collect::<Vec<_>>());
+    ask.with(origins.iter().map(|origin| origin.map(|one| one.offset)).collect::<Vec<_>>())
 }

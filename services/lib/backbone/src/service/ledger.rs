@@ -1,25 +1,30 @@
-//! Services with a ledger: projections and sinks, their lanes, and the relay.
+//! Services with a ledger: projections, sinks and sources, their lanes, and the relay.
 
 use super::parts::Surroundings;
+use super::source::LivePulling;
 use super::watch::LiveWatch;
 use super::{Ledgered, TokioEnv};
 use crate::contract::Contract;
-use crate::env::Watch;
-use crate::kafka::{KafkaLog, KafkaPublisher, LogSettings};
-use crate::lane::{FoldWorker, Limits, Parts};
+use crate::env::{Env, Watch};
+use crate::fold_lane::FoldWorker;
+use crate::guard::{Comparing, Guard};
+use crate::kafka::{KafkaLog, KafkaMarks, KafkaPublisher, LogSettings};
+use crate::lane::{Limits, Parts};
 use crate::metrics::Metrics;
 use crate::owner;
 use crate::postgres::{PostgresSettings, PostgresStore, Processor, look};
 use crate::program::Program;
 use crate::registry::Registry;
-use crate::relay::{Relay, RelayLimits};
+use crate::relay::{Relay, RelayLimits, transactional_id};
 use crate::sink::Sink;
 use crate::sink_lane::SinkWorker;
-use crate::store::StoreError;
+use crate::source::SourceLimits;
+use crate::store::{Store, StoreError};
+use crate::table_lane::TableWorker;
 use canon::DeadLetter;
 use canon::catalog::Catalog;
 use canon::event::Event;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Relay shards of a service. More than one is worth it only when one transaction at a time is too slow.
 const SHARDS: i32 = 1;
+const SHARD: i32 = 0;
 const CONNECTIONS_MAX: usize = 12;
 const SAMPLED_EVERY: Duration = Duration::from_secs(5);
 /// How long the ledger may take to say that it is there.
@@ -37,16 +43,16 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 // Tests of faults have every call of these parts passed by a point where the process can be killed or stopped.
 #[cfg(feature = "fault-points")]
-use crate::fault::{Faulty as Live, with_points};
+pub(super) use crate::fault::{Faulty as Live, with_points};
 #[cfg(not(feature = "fault-points"))]
-type Live<T> = T;
+pub(super) type Live<T> = T;
 #[cfg(not(feature = "fault-points"))]
 fn with_points<T>(part: T) -> T {
     part
 }
 
 type LiveParts = Parts<Live<PostgresStore>, KafkaLog, Registry, TokioEnv>;
-type Loop = Pin<Box<dyn Future<Output = ()> + Send>>;
+pub(super) type Loop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A sink with its type erased.
 pub(crate) trait SinkRunner: Send + Sync {
@@ -80,6 +86,10 @@ impl<K: Sink> SinkRunner for SinkLanes<K> {
 
 fn fold_lanes(program: Arc<dyn Program>, parts: LiveParts, stop: CancellationToken) -> Loop {
     Box::pin(async move {
+        let tables = program.lookups().iter().map(|(topic, _)| (*topic, lanes_of(&parts.contract, topic)));
+        if !complete(&parts, &tables.collect::<Vec<_>>(), &stop).await {
+            return;
+        }
         let first = program.inputs().first().map_or("", |(topic, _)| topic);
         let lanes = lanes_of(&parts.contract, first);
         let worker = || FoldWorker::new(&parts, program.clone());
@@ -87,8 +97,40 @@ fn fold_lanes(program: Arc<dyn Program>, parts: LiveParts, stop: CancellationTok
     })
 }
 
+/// Waits until the tables were read to their end once; says so while it takes. False when told to stop.
+async fn complete(parts: &LiveParts, tables: &[(&'static str, i32)], stop: &CancellationToken) -> bool {
+    let mut pause = Duration::from_millis(50);
+    while !stop.is_cancelled() {
+        match parts.store.are_complete(tables).await {
+            Ok(true) => return true,
+            Ok(false) => tracing::debug!("tables are being read for the first time"),
+            Err(error) => parts.watch.trouble("postgres", &error),
+        }
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = parts.env.sleep(pause) => pause = (pause * 2).min(Duration::from_secs(1)),
+        }
+    }
+    false
+}
+
+/// The lanes of a table: one for each partition of its topic.
+fn table_lanes(topic: &'static str, parts: LiveParts, stop: CancellationToken) -> Loop {
+    Box::pin(async move {
+        let lanes = lanes_of(&parts.contract, topic);
+        let worker = || TableWorker { parts: &parts, topic, complete: false };
+        owner::share(&parts, topic, lanes, worker, stop).await;
+    })
+}
+
 fn lanes_of(contract: &Contract, topic: &str) -> i32 {
     i32::try_from(contract.partitions(topic)).unwrap_or(1)
+}
+
+/// The topics that are looked up, each once.
+fn tables_of(work: &Ledgered) -> BTreeSet<&'static str> {
+    work.programs.iter().flat_map(|program| program.lookups().iter().map(|(topic, _)| *topic)).collect()
 }
 
 /// What a service reads and writes, over all its processors.
@@ -104,9 +146,12 @@ impl Topics {
             (program.name(), program.inputs().iter().map(|(topic, _)| *topic).collect::<Vec<_>>())
         });
         let sinks = work.sinks.iter().map(|sink| (sink.name(), vec![sink.input().0]));
-        let inputs = folded.chain(sinks).collect();
+        // A table is a processor of its own, called as its topic is.
+        let tables = tables_of(work).into_iter().map(|topic| (topic, vec![topic]));
+        let inputs = folded.chain(sinks).chain(tables).collect();
         let outputs = work.programs.iter().flat_map(|program| program.outputs().iter().copied());
-        let outputs = outputs.chain([(DeadLetter::TOPIC, DeadLetter::SCHEMA)]).collect();
+        let pulled = work.sources.iter().flat_map(|source| source.outputs());
+        let outputs = outputs.chain(pulled).chain([(DeadLetter::TOPIC, DeadLetter::SCHEMA)]).collect();
         Self { inputs, outputs }
     }
 
@@ -119,34 +164,62 @@ impl Topics {
     }
 }
 
+/// More lanes than their marks at the broker have room for.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} lanes are too many for one service: put some of its projections into another one")]
+struct Crowded(i32);
+
+/// Every processor and how many lanes it has.
+fn lanes(topics: &Topics, work: &Ledgered, contract: &Contract) -> Vec<(&'static str, i32)> {
+    let read = topics.inputs.iter().map(|(name, inputs)| {
+        (*name, inputs.iter().map(|topic| lanes_of(contract, topic)).max().unwrap_or(1))
+    });
+    read.chain(work.sources.iter().map(|source| (source.name(), 1))).collect()
+}
+
 /// Runs until told to stop.
 pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<dyn Error + Send + Sync>> {
     let topics = Topics::of(&work);
     around.check_topics(&topics.reads(), &topics.writes()).await?;
-    let Some(source) = around.schemas(&topics.outputs).await? else { return Ok(()) };
+    let Some(registry) = around.schemas(&topics.outputs).await? else { return Ok(()) };
     let mut processors = BTreeMap::new();
+    // It has just said what topics it has. A service that reads none has no other news of it than its relay's.
+    let condition = around.health.condition("kafka");
+    condition.ready();
     for (name, inputs) in &topics.inputs {
         let group = LogSettings::new(format!("{}.{name}", around.name));
-        let condition = around.health.condition("kafka");
-        condition.ready();
-        let log = Arc::new(KafkaLog::start(&around.common.kafka, &group, Some(condition))?);
+        let log = Arc::new(KafkaLog::start(&around.common.kafka, &group, Some(condition.clone()))?);
         processors.insert(*name, (log, inputs.clone()));
     }
-    let live = Arc::new(LiveWatch::new(around.health.clone(), around.metrics.clone(), processors.clone()));
+    let (health, metrics) = (around.health.clone(), around.metrics.clone());
+    let live = Arc::new(LiveWatch::new(around.name, health, metrics, processors.clone()));
     let watch: Arc<dyn Watch> = live.clone();
     let Some(ledger) = open_ledger(&around, &work, watch.as_ref()).await? else { return Ok(()) };
     let store = with_points(ledger.clone());
     let contract = Arc::new(Contract::of(Catalog::builtin()));
+    let lanes = lanes(&topics, &work, &contract);
+    if !KafkaMarks::have_room(&lanes) {
+        return Err(Crowded(lanes.iter().map(|(_, count)| count).sum()).into());
+    }
+    let marks = Arc::new(KafkaMarks::new(
+        &around.common.kafka,
+        &transactional_id(around.name, SHARD),
+        DeadLetter::TOPIC,
+    )?);
+    let guard: Arc<dyn Guard> = Arc::new(Comparing::new(store.clone(), marks.clone()));
     let alone = Arc::default();
     let bell: Arc<Notify> = Arc::default();
+    let shelf = Arc::default();
     let parts = |processor: &str| LiveParts {
         alone: Arc::clone(&alone),
         bell: Arc::clone(&bell),
+        shelf: Arc::clone(&shelf),
+        guard: Arc::clone(&guard),
         service: around.name,
         instance: around.common.instance,
         store: store.clone(),
         log: processors[processor].0.clone(),
-        source: source.clone(),
+        source: registry.clone(),
         contract: contract.clone(),
         env: around.env,
         watch: watch.clone(),
@@ -161,10 +234,44 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
     for program in &work.programs {
         loops.push(fold_lanes(program.clone(), parts(program.name()), around.stop.clone()));
     }
+    for topic in tables_of(&work) {
+        loops.push(table_lanes(topic, parts(topic), around.stop.clone()));
+    }
     for sink in &work.sinks {
         loops.push(sink.lanes(parts(sink.name()), around.stop.clone()));
     }
-    loops.push(relay(&around, &work, &store, &watch, bell.clone()));
+    for source in &work.sources {
+        let parts = LivePulling {
+            service: around.name,
+            instance: around.common.instance,
+            store: store.clone(),
+            schemas: registry.clone(),
+            contract: contract.clone(),
+            env: around.env,
+            watch: watch.clone(),
+            limits: SourceLimits { lease: work.ledger.lease, ..SourceLimits::default() },
+            bell: Arc::clone(&bell),
+            guard: Arc::clone(&guard),
+        };
+        loops.push(source.clone().pull(parts, around.stop.clone()));
+    }
+    let lease = work.ledger.lease;
+    let relay = Relay {
+        service: around.name,
+        instance: around.common.instance,
+        shard: SHARD,
+        store: store.clone(),
+        publisher: Arc::new(with_points(
+            KafkaPublisher::new(&around.common.kafka, lease, None).leaving(marks),
+        )),
+        env: around.env,
+        watch: watch.clone(),
+        bell,
+        guard,
+        limits: RelayLimits { lease, ..RelayLimits::default() },
+    };
+    let stop = around.stop.clone();
+    loops.push(Box::pin(async move { relay.run(stop).await }));
     loops.push(attend(watch.clone(), ledger.clone(), around.stop.clone()));
     loops.push(sample(live, ledger, around.metrics.clone(), around.stop.clone()));
     around.health.condition("postgres").ready();
@@ -240,27 +347,4 @@ async fn open_ledger(
     let sinks = work.sinks.iter().map(|sink| Processor { name: sink.name(), tables: Vec::new() });
     let processors: Vec<Processor> = folds.chain(sinks).collect();
     PostgresStore::open(&settings, SHARDS, &processors, &around.env, watch, &around.stop).await
-}
-
-fn relay(
-    around: &Surroundings,
-    work: &Ledgered,
-    store: &Live<PostgresStore>,
-    watch: &Arc<dyn Watch>,
-    bell: Arc<Notify>,
-) -> Loop {
-    let lease = work.ledger.lease;
-    let relay = Relay {
-        service: around.name,
-        instance: around.common.instance,
-        shard: 0,
-        store: store.clone(),
-        publisher: Arc::new(with_points(KafkaPublisher::new(&around.common.kafka, lease, None))),
-        env: around.env,
-        watch: watch.clone(),
-        bell,
-        limits: RelayLimits { lease, ..RelayLimits::default() },
-    };
-    let stop = around.stop.clone();
-    Box::pin(async move { relay.run(stop).await })
 }

@@ -5,8 +5,9 @@ use crate::batch::Tally;
 use crate::env::{Loop, Watch};
 use crate::health::{Health, Heartbeat};
 use crate::kafka::KafkaLog;
-use crate::metrics::{Lag, Metrics, Outcome};
+use crate::metrics::{Lag, Metrics, Outcome, RowOutcome};
 use crate::reject::Reason;
+use crate::source::Pulled;
 use crate::store::{LaneId, ShardFence};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,6 +29,7 @@ struct Progress {
 
 /// The watch of a running service.
 pub(crate) struct LiveWatch {
+    service: &'static str,
     pub(crate) health: Health,
     pub(crate) metrics: Metrics,
     /// The log and the input topics of each processor.
@@ -36,21 +38,26 @@ pub(crate) struct LiveWatch {
     /// How far each lane of ours has come.
     lanes: Mutex<BTreeMap<LaneId, Progress>>,
     troubled: Mutex<BTreeSet<&'static str>>,
+    /// Lanes of ours that are stopped.
+    held: Mutex<BTreeSet<LaneId>>,
 }
 
 impl LiveWatch {
     pub(crate) fn new(
+        service: &'static str,
         health: Health,
         metrics: Metrics,
         processors: BTreeMap<&'static str, (Arc<KafkaLog>, Vec<&'static str>)>,
     ) -> Self {
         Self {
+            service,
             health,
             metrics,
             processors,
             beats: Mutex::default(),
             lanes: Mutex::default(),
             troubled: Mutex::default(),
+            held: Mutex::default(),
         }
     }
 
@@ -89,6 +96,7 @@ impl Watch for LiveWatch {
     fn lane_left(&self, lane: LaneId, lost: bool) {
         self.metrics.lane_left(lane.processor, lane.number, self.inputs(lane.processor).iter().copied());
         self.beats.lock().unwrap_or_else(PoisonError::into_inner).remove(&Loop::Lane(lane));
+        self.held.lock().unwrap_or_else(PoisonError::into_inner).remove(&lane);
         let mut lanes = self.lanes.lock().unwrap_or_else(PoisonError::into_inner);
         lanes.remove(&lane);
         let none_left = lanes.is_empty();
@@ -136,6 +144,45 @@ impl Watch for LiveWatch {
     fn parked(&self, lane: LaneId, reason: Reason) {
         self.metrics.parked(lane.processor, reason.as_str());
         tracing::warn!(processor = lane.processor, lane = lane.number, reason = reason.as_str(), "parked");
+    }
+
+    fn stopped(&self, lane: LaneId, stopped: bool) {
+        self.metrics.lane_stopped(lane.processor, lane.number, stopped);
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if stopped && held.insert(lane) {
+            tracing::error!(
+                processor = lane.processor,
+                lane = lane.number,
+                "stopped: a person has to look; `vertebra lanes list` says why"
+            );
+        } else if !stopped && held.remove(&lane) {
+            tracing::info!(processor = lane.processor, lane = lane.number, "goes on");
+        }
+    }
+
+    fn pulled(&self, source: &'static str, pulled: &Pulled) {
+        for (outcome, rows) in [
+            (RowOutcome::Gone, pulled.gone),
+            (RowOutcome::Refused, pulled.refused),
+            (RowOutcome::Seen, pulled.rows - pulled.refused),
+        ] {
+            self.metrics.source_rows(source, outcome, rows as u64);
+        }
+    }
+
+    fn asks(&self, source: &'static str, kind: &str, gone: i64, known: i64) {
+        self.metrics.source_asks(source, kind, gone);
+        if gone > 0 {
+            tracing::error!(
+                source,
+                kind,
+                gone,
+                known,
+                "the source stopped: so many of its known rows are gone; if they are, approve it: vertebra source approve \
+                 --service {} --source {source} --kind {kind} --gone {gone} --by <who> --because <why>",
+                self.service
+            );
+        }
     }
 
     fn trouble(&self, what: &'static str, error: &(dyn Error + 'static)) {

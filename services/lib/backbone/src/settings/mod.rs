@@ -33,7 +33,7 @@ pub use common::{Common, CommonValues, Ledger, LedgerValues, Tokens};
 pub use declare::{Declaration, Scope};
 pub use inputs::Inputs;
 pub use mistakes::{Mistake, Mistakes, Origin, Problem, Stop};
-pub use text::{LogFormat, Secret, ServiceUrl, Wrong};
+pub use text::{LogFormat, Secret, ServiceUrl, Wrong, duration};
 pub use values::Values;
 
 use std::any::Any;

@@ -149,7 +149,11 @@ impl Shown for usize {
     }
 }
 
-pub(crate) fn duration(text: &str) -> Result<Duration, Wrong> {
+/// A duration as settings are written, such as `10s` or `2h`.
+///
+/// # Errors
+/// It is none.
+pub fn duration(text: &str) -> Result<Duration, Wrong> {
     let wrong = || Wrong::expects("a duration such as 500ms, 10s, 5m, 2h or 3d");
     let mut rest = text.trim();
     if rest == "0" {

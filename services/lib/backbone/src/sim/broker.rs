@@ -3,9 +3,9 @@
 
 use super::{Sim, cross_to_broker};
 use crate::contract::{Contract, SchemaSource, Schemas};
-use crate::edge::{BEGINNING, BrokerError, LaneReader, Log, Producer, Publisher};
+use crate::edge::{BEGINNING, BrokerError, LaneReader, Log, Producer, Publisher, Witness};
 use crate::memory::World;
-use crate::record::{OutRecord, Record};
+use crate::record::{Marks, OutRecord, Record};
 use canon::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,6 +28,8 @@ enum Entry {
 struct Logs {
     partitions: BTreeMap<(String, i32), Vec<Entry>>,
     epochs: BTreeMap<String, u64>,
+    /// By transactional id, as committed offsets are: what was left last stands.
+    marks: BTreeMap<String, Marks>,
 }
 
 /// The broker; clones share it.
@@ -89,6 +91,31 @@ impl SimBroker {
         let waiting = log[from..].iter().take_while(|entry| !open(entry));
         // The last stable offset may lie before `from` only when nothing after it was read.
         waiting.into_iter().any(|entry| matches!(entry, Entry::Committed(_))) && !log[..from].iter().any(open)
+    }
+
+    /// Takes the fence of an id and nothing else, as an operator's command does.
+    pub(crate) fn seal(&self, id: &str) {
+        let epoch = self.raise(id);
+        self.abort_older(id, epoch);
+        self.sim.stir();
+    }
+
+    fn raise(&self, id: &str) -> u64 {
+        let mut logs = self.logs();
+        let epoch = logs.epochs.entry(id.to_owned()).or_insert(0);
+        *epoch += 1;
+        *epoch
+    }
+
+    /// The marks that relays have left.
+    pub(crate) fn left(&self) -> Marks {
+        let logs = self.logs();
+        let mut all = Marks::new();
+        for (lane, seq) in logs.marks.values().flatten() {
+            let most = all.entry(lane.clone()).or_insert(*seq);
+            *most = *seq.max(most);
+        }
+        all
     }
 
     fn abort_older(&self, id: &str, epoch: u64) {
@@ -182,18 +209,22 @@ impl LaneReader for SimReader {
     }
 }
 
+impl Witness for SimBroker {
+    async fn marks(&self) -> Result<Marks, BrokerError> {
+        cross_to_broker(&self.sim, "marks").await?;
+        let marks = self.left();
+        cross_to_broker(&self.sim, "marks").await?;
+        Ok(marks)
+    }
+}
+
 impl Publisher for SimBroker {
     type Producer = SimProducer;
 
     async fn fence(&self, transactional_id: &str) -> Result<SimProducer, BrokerError> {
         cross_to_broker(&self.sim, "init transactions").await?;
         let id = transactional_id.to_owned();
-        let epoch = {
-            let mut logs = self.logs();
-            let epoch = logs.epochs.entry(id.clone()).or_insert(0);
-            *epoch += 1;
-            *epoch
-        };
+        let epoch = self.raise(&id);
         if !self.without_fence {
             self.abort_older(&id, epoch);
         }
@@ -219,8 +250,9 @@ impl SimProducer {
     }
 
     /// Ends the transaction: its records become visible, and a marker follows in each partition it touched.
-    fn end(&self) {
+    fn end(&self, marks: &Marks) {
         let mut logs = self.broker.logs();
+        logs.marks.insert(self.id.clone(), marks.clone());
         for log in logs.partitions.values_mut() {
             let mut touched = false;
             for entry in log.iter_mut() {
@@ -239,7 +271,7 @@ impl SimProducer {
 }
 
 impl Producer for SimProducer {
-    async fn publish(&mut self, records: &[OutRecord]) -> Result<(), BrokerError> {
+    async fn publish(&mut self, records: &[OutRecord], marks: &Marks) -> Result<(), BrokerError> {
         for out in records {
             if self.broker.sim.one_in(3) {
                 cross_to_broker(&self.broker.sim, "produce").await?;
@@ -251,7 +283,7 @@ impl Producer for SimProducer {
         }
         cross_to_broker(&self.broker.sim, "commit transaction").await?;
         self.check()?;
-        self.end();
+        self.end(marks);
         self.broker.sim.stir();
         cross_to_broker(&self.broker.sim, "commit transaction").await
     }

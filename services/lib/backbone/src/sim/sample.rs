@@ -2,6 +2,7 @@
 //! corrections, withdrawals, a compacted output).
 
 use super::Sim;
+use crate::compensation::Amendment;
 use crate::contract::{Contract, Schemas, TopicPolicy};
 use crate::fact::Fact;
 use crate::program::Folding;
@@ -20,7 +21,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Topic names; the index is the type parameter of [`Sample`].
-pub(crate) const TOPICS: [&str; 5] = ["sim.left", "sim.right", "sim.sum", "sim.order", "sim.note"];
+pub(crate) const TOPICS: [&str; 6] =
+    ["sim.left", "sim.right", "sim.sum", "sim.order", "sim.note", "sim.rate"];
 pub(crate) type Left = Sample<0>;
 pub(crate) type Right = Sample<1>;
 /// Compacted: the latest sum of a key.
@@ -29,6 +31,8 @@ pub(crate) type Sum = Sample<2>;
 pub(crate) type Order = Sample<3>;
 /// A fact that is corrected and withdrawn.
 pub(crate) type Note = Sample<4>;
+/// A table: a rate that some numbers need.
+pub(crate) type Rate = Sample<5>;
 
 const SCHEMA: &str = r#"{"type":"record","name":"Sample","namespace":"org.vertebra.sim","fields":[
  {"name":"change","type":{"type":"enum","name":"Change","symbols":["recorded","corrected","withdrawn","unknown"],"default":"unknown"},"default":"unknown"},
@@ -80,6 +84,8 @@ pub(crate) struct Tally {
     pub(crate) right: BTreeSet<i64>,
     pub(crate) doubled: u32,
     pub(crate) woken: u32,
+    /// The rates that were in force when they were needed.
+    pub(crate) rates: Vec<i64>,
 }
 
 #[derive(Serialize)]
@@ -113,9 +119,11 @@ impl Tally {
         cx.emit(name("sum"), key, Sum::new(self.sum(), ""));
         match mood {
             "bad" => return Err(Reject::new(Reason::Invalid, "a bad number")),
+            "rated" => self.rates.push(cx.lookup::<Rate>(key)?.n),
             "abort" => ABORTED.set(true),
             "panic" => panic!("a number to panic over"),
             "note" => cx.emit(name("note"), key, Note::new(self.sum() / 10, "")),
+            "uncommand" => cx.retract::<Order>(name("order/fixed"), key),
             "unsay" => cx.retract::<Note>(name("note"), key),
             "recommand" => cx.emit(name("order/fixed"), key, Order::new(self.sum(), "")),
             _ => {}
@@ -156,21 +164,61 @@ impl On<Right> for Tally {
     }
 }
 
+/// A fold that remembers nothing: a note for each left number, named by its mood, with the rate that holds now.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Echo {}
+
+impl Projection for Echo {
+    const NAME: &'static str = "echo";
+    type Key = EncounterToken;
+    type Setup = ();
+}
+
+impl On<Left> for Echo {
+    fn on(&mut self, fact: &Fact<Left>, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
+        let rate = cx.lookup::<Rate>(&fact.key)?.n;
+        let name = Name::new("note", &[fact.key.to_string(), fact.body.mood.clone()]);
+        // A rate of zero means that such a number says nothing.
+        if rate != 0 || fact.body.mood == "always" {
+            cx.emit(name, &fact.key, Note::new(fact.body.n * rate, ""));
+        }
+        Ok(())
+    }
+}
+
+/// The declaration of the one that remembers nothing.
+pub(crate) fn echo() -> Folding<Echo> {
+    Folding::new(()).on::<Left>().knows::<Rate>().emits::<Note>()
+}
+
 /// The declaration.
 pub(crate) fn folding() -> Folding<Tally> {
     Folding::new(())
         .on::<Left>()
         .on::<Right>()
+        .knows::<Rate>()
         .emits::<Sum>()
         .emits::<Order>()
         .emits::<Note>()
         .reports::<TallyRow>()
 }
 
+/// What makes of an order the one that it should have been: the difference.
+pub(crate) fn difference(order: &Amendment<'_, Order>) -> Vec<(Name, Order)> {
+    let n = |order: Option<&Order>| order.map_or(0, |order| order.n);
+    let name = Name::new("difference", &[order.name.to_owned(), order.revision.to_string()]);
+    vec![(name, Order::new(n(order.after) - n(order.before), ""))]
+}
+
+/// The declaration, of an author who knows what a correction of an order means.
+pub(crate) fn compensating() -> Folding<Tally> {
+    folding().compensates(difference)
+}
+
 /// Two lanes; sums are compacted, orders are commands.
 pub(crate) fn contract() -> Contract {
     Contract::with(TOPICS.map(|topic| {
-        let (compacted, command) = (topic == Sum::TOPIC, topic == Order::TOPIC);
+        let (compacted, command) = ([Sum::TOPIC, Rate::TOPIC].contains(&topic), topic == Order::TOPIC);
         (topic, TopicPolicy { partitions: 2, compacted, command, value_bytes_max: 1000 })
     }))
 }
@@ -213,6 +261,11 @@ pub(crate) fn input<const TOPIC: usize>(
         value: Some(value),
         headers: headers.to_pairs(),
     }
+}
+
+/// The record as a tombstone.
+pub(crate) fn tombstone(record: OutRecord) -> OutRecord {
+    OutRecord { value: None, ..record }
 }
 
 /// The world outside: orders made, each with its key, in the order they were made. Create-only, as Odoo's `load` is.

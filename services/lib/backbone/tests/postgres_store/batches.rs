@@ -253,3 +253,18 @@ pub(crate) async fn a_stopped_owners_transaction_is_ended<S: Store>(store: S, le
     assert!(loaded.states.is_empty());
     tx.commit().await.expect("committed");
 }
+
+pub(crate) async fn a_batch_that_is_given_a_time_is_not_past_it<S: Store>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let deadlines = [("early", 500), ("late", 2_000)].map(|(key, at)| (key.to_owned(), Some(Timestamp(at))));
+    let mut tx = store.begin_at(&fence, LEASE, 10, Some(Timestamp(400))).await.expect("a batch");
+    assert_eq!(tx.now(), Timestamp(400));
+    tx.write(Changes { deadlines: deadlines.to_vec(), ..Changes::default() }).await.expect("written");
+    tx.commit().await.expect("committed");
+    let fence = crate::home::next(&fence);
+    for (at, now, due) in [(1_000, 1_000, 1), (100, 400, 0), (i64::MAX, 2_001, 2)] {
+        let tx = store.begin_at(&fence, LEASE, 10, Some(Timestamp(at))).await.expect("a batch");
+        assert!(tx.now() == Timestamp(now) || (at == i64::MAX && tx.now() > Timestamp(now)), "{at}");
+        assert_eq!(tx.due().len(), due, "{at}");
+    }
+}

@@ -1,10 +1,11 @@
 //! Everything comes back as it was written.
 
 use crate::home::{CASES, Inspect, LEASE, WRITER, commit, lane, load, own, state, states};
-use backbone::journal::{Culprit, Entry, Segment};
+use backbone::again::Again;
+use backbone::journal::{Culprit, Entry, Released, Segment};
 use backbone::record::Record;
 use backbone::store::{Changes, Effect, Ended, LaneId, Parked, ParkedItem, Store, Tx, Want};
-use backbone::{Emitted, Reason};
+use backbone::{Emitted, Origin, Reason, Reject};
 use canon::{ContentHash, Timestamp};
 use serde_json::{Value, json};
 use std::collections::HashSet;
@@ -53,7 +54,7 @@ fn record(offset: i64, key: Option<&[u8]>, value: Option<&[u8]>, headers: &[(&st
 
 fn parked(chain: Option<&str>, item: ParkedItem) -> Parked {
     let detail = "PID-3 is missing\u{0}".to_owned();
-    Parked { chain: chain.map(str::to_owned), item, reason: Reason::Invalid, detail, at: Timestamp(99) }
+    Parked::of(chain.map(str::to_owned), item, Reject::new(Reason::Invalid, detail), Timestamp(99))
 }
 
 pub(crate) async fn a_parked_chain_is_met_by_every_lane_of_its_processor<S: Store>(store: S) {
@@ -113,6 +114,7 @@ pub(crate) async fn the_emission_ledger_keeps_the_latest_revision<S: Store>(stor
         content: ContentHash([u8::try_from(revision).unwrap_or(0); 16]),
         withdrawn: revision == 2,
         wire: vec![0, 0, 0, 0, 1, 255],
+        origin: (fact == 2).then(|| origin(i64::from(revision))),
     };
     let changes = |emitted| Changes { emitted, ..Changes::default() };
     let fence = commit(&store, &fence, changes(vec![row(1, 1), row(2, 1), row(2, u32::MAX)])).await;
@@ -150,6 +152,19 @@ pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(sto
     let mut fence = own(&store, lane(0)).await.fence;
     let topic = "billing.charge.v1".to_owned();
     let entry = |seq| Entry {
+        tables: 7,
+        released: vec![
+            Released::Chain("schlüssel".into()),
+            Released::Head("b".into()),
+            Released::Alone { topic: topic.clone(), offset: 4 },
+        ],
+        again: (seq == 2).then(|| Again {
+            topic: topic.clone(),
+            first: 0,
+            next: 9,
+            since: Timestamp(i64::MIN),
+            parked: [3, 5].into(),
+        }),
         seq,
         clock: Timestamp(1_800_000_000_123_456 + seq),
         fired_to: (seq == 1).then(|| (Timestamp(i64::MIN), "schlüssel".to_owned())),
@@ -167,4 +182,44 @@ pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(sto
     }
     assert_eq!(store.journal(lane(0)).await, [entry(1), entry(2), entry(3)]);
     assert_eq!(store.journal(lane(1)).await, []);
+}
+
+fn origin(offset: i64) -> Origin {
+    let (processor, topic) = (crate::home::CASES.to_owned(), "raw.hl7v2.v1".to_owned());
+    Origin { processor, topic, partition: 0, offset }
+}
+
+pub(crate) async fn what_records_of_a_range_stated_is_found_by_their_offsets<S: Inspect>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let row = |fact: u128, offset: Option<i64>, withdrawn: bool| Emitted {
+        fact: Uuid::from_u128(fact),
+        name: format!("charge/{fact}"),
+        topic: "billing.charge.v1".into(),
+        key: "k".into(),
+        revision: 1,
+        version: 1,
+        content: ContentHash([0; 16]),
+        withdrawn,
+        wire: vec![0],
+        origin: offset.map(origin),
+    };
+    let rows =
+        vec![row(1, Some(4), false), row(2, Some(5), true), row(3, Some(6), false), row(4, None, false)];
+    let fence = commit(&store, &fence, Changes { emitted: rows.clone(), ..Changes::default() }).await;
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    assert_eq!(tx.stated("raw.hl7v2.v1", 4..6).await.expect("an answer"), [rows[0].clone()]);
+    assert_eq!(tx.stated("raw.hl7v2.v1", 0..9).await.expect("an answer").len(), 2);
+    assert_eq!(tx.stated("raw.other", 0..9).await.expect("an answer"), []);
+}
+
+pub(crate) async fn a_stopped_lane_is_told_to_whoever_takes_or_renews_it<S: Inspect>(store: S) {
+    let grant = own(&store, lane(0)).await;
+    assert!(!grant.stopped && !store.renew(&grant.fence, LEASE).await.expect("renewed").stopped);
+    let stop = Changes { stop: Some("too many rejects".to_owned()), ..Changes::default() };
+    let fence = commit(&store, &grant.fence, stop).await;
+    let told = store.renew(&fence, LEASE).await.expect("renewed");
+    assert!(told.stopped && !told.wish);
+    // A batch that stops nothing leaves it stopped.
+    let fence = commit(&store, &fence, Changes::default()).await;
+    assert!(store.resume(&fence).await.expect("an answer").expect("a grant").stopped);
 }

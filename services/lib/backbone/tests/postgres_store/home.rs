@@ -160,7 +160,7 @@ pub(crate) type Bytes = (String, i64, Option<Vec<u8>>, Option<Vec<u8>>, Vec<(Str
 impl Inspect for MemoryStore<Machine> {
     async fn parked_bytes(&self, processor: &'static str) -> Vec<Bytes> {
         let tables = self.tables();
-        let mine = tables.parked.iter().filter(|(lane, _)| lane.processor == processor);
+        let mine = tables.parked.values().filter(|(lane, _)| lane.processor == processor);
         let records = mine.filter_map(|(_, parked)| match &parked.item {
             ParkedItem::Record(record) => Some(record.clone()),
             ParkedItem::Deadline { .. } => None,

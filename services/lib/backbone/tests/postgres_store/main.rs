@@ -9,8 +9,11 @@ mod batches;
 mod contents;
 mod home;
 mod lanes;
+mod recover;
 mod schema;
 mod sessions;
+mod sources;
+mod tables;
 
 /// Runs each case against both ledgers.
 ///
@@ -50,6 +53,7 @@ on_both! {
     batches::a_dropped_batch_leaves_nothing_behind,
     batches::a_batch_is_visible_as_a_whole_and_only_after_its_commit,
     batches::the_clock_of_a_lane_never_runs_backwards,
+    batches::a_batch_that_is_given_a_time_is_not_past_it,
     batches::a_locked_counter_makes_the_next_batch_wait,
     batches::versions_are_drawn_without_gaps_by_many_lanes_at_once,
     batches::outbox_rows_lie_in_the_order_they_were_said_in,
@@ -64,6 +68,21 @@ on_both! {
     contents::the_emission_ledger_keeps_the_latest_revision,
     contents::the_effect_ledger_keeps_what_became_of_a_command,
     contents::a_journal_entry_comes_back_as_it_was_written,
+    contents::what_records_of_a_range_stated_is_found_by_their_offsets,
+    contents::a_stopped_lane_is_told_to_whoever_takes_or_renews_it,
+    recover::what_was_published_and_forgotten_is_taken_over,
+    recover::lanes_of_a_recovered_ledger_are_free_and_those_of_sinks_wait,
+    recover::a_ledger_that_lacks_nothing_is_left_as_it_is,
+    sources::a_cursor_comes_back_as_it_was_written,
+    sources::a_page_that_is_dropped_leaves_nothing_behind,
+    sources::rows_and_facts_come_back_as_they_were_written,
+    sources::a_fact_has_one_owner_and_what_is_gone_is_gone,
+    sources::a_sweep_counts_and_names_what_was_known_before_it_and_not_found,
+    sources::a_person_is_asked_and_the_answer_stays_until_the_question_goes,
+    tables::a_version_of_a_key_is_kept_once_and_an_older_one_not_at_all,
+    tables::a_batch_is_told_the_latest_place_when_it_begins_and_when_it_renews,
+    tables::what_waited_for_a_row_is_found_with_its_chain_and_nothing_else,
+    tables::tables_are_complete_when_every_partition_was_read_to_its_end,
 }
 
 mod idle {

@@ -95,8 +95,10 @@ async fn instances_that_start_at_once_migrate_once() {
         for start in starts {
             start.await.expect("no panic").expect("a ledger");
         }
-        let applied = raw.query_one("SELECT count(*) FROM migration", &[]).await.expect("a count");
-        assert_eq!(applied.get::<_, i64>(0), 1);
+        let applied =
+            raw.query_one("SELECT count(*), max(number)::bigint FROM migration", &[]).await.expect("a count");
+        assert!(applied.get::<_, i64>(0) > 0);
+        assert_eq!(applied.get::<_, i64>(0), applied.get::<_, i64>(1));
     })
     .await;
 }

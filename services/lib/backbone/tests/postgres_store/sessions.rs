@@ -3,11 +3,11 @@
 use crate::home::{
     CASES, Home, LEASE, SHARDS, commit, eventually, lane, next, on_postgres, own, processors, said,
 };
-use backbone::Reason;
 use backbone::env::{Env, Unwatched};
 use backbone::postgres::{OpenError, PostgresStore, look};
 use backbone::record::{OutRecord, Record};
 use backbone::store::{Changes, Parked, ParkedItem, Store, StoreError, Tx};
+use backbone::{Reason, Reject};
 use canon::Timestamp;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -156,7 +156,7 @@ async fn operators_see_lanes_parked_inputs_and_the_outbox() {
             headers: Vec::new(),
         };
         let at = Timestamp(9);
-        let item = |item, reason| Parked { chain: Some("k".into()), item, reason, detail: "why".into(), at };
+        let item = |item, reason| Parked::of(Some("k".into()), item, Reject::new(reason, "why"), at);
         let outbox = vec![OutRecord {
             seq: 0,
             topic: "t".into(),

@@ -1,0 +1,178 @@
+//! A projection's lane carries out what a person asked of it: reads what it read before, folds it by itself, and
+//! states what differs, under the lane's fence and in the lane's order.
+
+use crate::again::{self, Again, Folded, Outcome, Wish};
+use crate::contract::SchemaSource;
+use crate::edge::{BEGINNING, LaneReader, Log};
+use crate::emission::{Desk, Resolved, counter_keys, facts, resolve};
+use crate::env::Env;
+use crate::fold_lane::FoldWorker;
+use crate::journal::Entry;
+use crate::lane::{Position, Trouble, ensure_schemas, ensure_writers};
+use crate::record::Record;
+use crate::store::{Changes, Intent, Store, Tx};
+use crate::table::Book;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// How long the topic may give nothing before the end of the range: then nothing is done at all.
+const SILENCE_MAX: Duration = Duration::from_secs(60);
+
+impl<S, L, C, E> FoldWorker<'_, S, L, C, E>
+where
+    S: Store,
+    L: Log,
+    C: SchemaSource,
+    E: Env,
+{
+    /// Carries out the lane's next intent, when there is one.
+    pub(crate) async fn fold_as_wished(&self, lane: &mut Position) -> Result<(), Trouble> {
+        // Rolled back when it is dropped: it only reads.
+        let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+        let intent = tx.intent().await?;
+        drop(tx);
+        lane.wish = false;
+        let Some(intent) = intent else { return Ok(()) };
+        if lane.solo_left > 0 {
+            return self
+                .give_up(lane, intent.id, "the process died lately: ask again when the lane works")
+                .await;
+        }
+        let Some(Wish::Again { topic, since, dry_run }) = &intent.wish else {
+            return self.give_up(lane, intent.id, "this release does not know how to do that").await;
+        };
+        let Some((topic, _)) = self.program.inputs().iter().find(|(input, _)| input == topic) else {
+            return self.give_up(lane, intent.id, "the topic is not one that is folded here").await;
+        };
+        let next = lane.positions.get(*topic).copied().unwrap_or(0);
+        let parked = intent.parked.iter().filter(|(of, _)| of == topic).map(|(_, offset)| *offset).collect();
+        let again = Again { topic: (*topic).to_owned(), first: 0, next, since: *since, parked };
+        let Some(records) = self.read_again(lane, topic, &again).await? else {
+            return self
+                .give_up(lane, intent.id, "the topic could not be read to the end of the range")
+                .await;
+        };
+        self.fold_again(lane, &intent, again, &records, *dry_run).await
+    }
+
+    /// Reads the records of a range; nothing when its end did not come.
+    async fn read_again(
+        &self,
+        lane: &Position,
+        topic: &'static str,
+        again: &Again,
+    ) -> Result<Option<Vec<Record>>, Trouble> {
+        let parts = self.parts;
+        let mut records = Vec::new();
+        if again.next == 0 {
+            return Ok(Some(records));
+        }
+        let mut reader = parts.log.open(lane.fence.lane.number, &[(topic, BEGINNING)]).await?;
+        let mut heard = parts.env.elapsed();
+        let mut renewed = heard;
+        loop {
+            let read = reader.next(parts.limits.batch_records_max, parts.limits.lease / 3).await?;
+            let now = parts.env.elapsed();
+            if now.saturating_sub(renewed) >= parts.limits.lease / 3 {
+                parts.store.renew(&lane.fence, parts.limits.lease).await?;
+                renewed = now;
+            }
+            let Some(last) = read.last().map(|record| record.offset) else {
+                if now.saturating_sub(heard) >= SILENCE_MAX {
+                    return Ok(None);
+                }
+                continue;
+            };
+            heard = now;
+            let wanted = |record: &Record| record.offset < again.next && record.timestamp >= again.since;
+            records.extend(read.into_iter().filter(wanted));
+            // The position came of the record before it, so that record is there.
+            if last >= again.next - 1 {
+                ensure_schemas(parts.source.as_ref(), &records).await?;
+                return Ok(Some(records));
+            }
+        }
+    }
+
+    async fn fold_again(
+        &self,
+        lane: &mut Position,
+        intent: &Intent,
+        again: Again,
+        records: &[Record],
+        dry_run: bool,
+    ) -> Result<(), Trouble> {
+        let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+        let now = tx.now();
+        let (book, _) = self.look(lane, &mut tx, 0).await?;
+        let schemas = self.parts.source.schemas();
+        let folded = again::fold(self.program.as_ref(), schemas, &book, now, &again, records);
+        let mut folded = match folded {
+            Ok(folded) => folded,
+            Err(reject) => {
+                drop(tx);
+                return self.give_up(lane, intent.id, &reject.detail).await;
+            }
+        };
+        let stated = tx.stated(&again.topic, again.first..again.next).await?;
+        folded.withdraw(self.program.as_ref(), &stated);
+        let resolved = self.resolve_again(&mut tx, &mut folded).await?;
+        folded.count(&resolved.emitted);
+        let mut changes = Changes { ended: Some((intent.id, folded.outcome)), ..Changes::default() };
+        if !dry_run {
+            (changes.emitted, changes.counters, changes.outbox) =
+                (resolved.emitted, resolved.counters, resolved.outbox);
+            changes.journal = Some(self.entry(lane, now, &book, again));
+        }
+        self.end(lane, tx, changes).await
+    }
+
+    async fn resolve_again(&self, tx: &mut S::Tx, folded: &mut Folded) -> Result<Resolved, Trouble> {
+        let schemas = self.parts.source.schemas();
+        let now = tx.now();
+        let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
+        let counters = tx.lock_counters(&counter_keys(&folded.said)).await?;
+        let emitted = tx.emitted(&facts(&folded.said)).await?;
+        let withdrawn = folded.said.iter().filter(|said| !said.draft.is_statement());
+        let wires = withdrawn.filter_map(|said| Some(emitted.get(&said.draft.fact)?.wire.as_slice()));
+        ensure_writers(self.parts.source.as_ref(), wires).await?;
+        loop {
+            match resolve(&folded.said, &counters, emitted.clone(), &desk) {
+                Ok(resolved) => return Ok(resolved),
+                Err(refusal) => folded.refuse(refusal.fact, &refusal.reject),
+            }
+        }
+    }
+
+    fn entry(&self, lane: &Position, now: canon::time::Timestamp, book: &Book, again: Again) -> Entry {
+        Entry {
+            seq: lane.fence.seq + 1,
+            clock: now,
+            fired_to: None,
+            segments: Vec::new(),
+            tables: book.upto(),
+            released: Vec::new(),
+            again: Some(again),
+            culprits: Vec::new(),
+            code: format!("{} {}", self.parts.code, self.program.setup_text()),
+        }
+    }
+
+    /// Ends an intent that cannot be carried out, and says why.
+    async fn give_up(&self, lane: &mut Position, id: i64, why: &str) -> Result<(), Trouble> {
+        let outcome = Outcome { failed: Some(why.to_owned()), ..Outcome::default() };
+        let tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+        self.end(lane, tx, Changes { ended: Some((id, outcome)), ..Changes::default() }).await
+    }
+
+    async fn end(&self, lane: &mut Position, mut tx: S::Tx, changes: Changes) -> Result<(), Trouble> {
+        let now = tx.now();
+        tx.write(changes).await?;
+        tx.commit().await?;
+        self.parts.bell.notify_one();
+        // Another one may be waiting.
+        lane.wish = true;
+        lane.advance(BTreeMap::new(), now, self.parts.env.elapsed());
+        Ok(())
+    }
+}

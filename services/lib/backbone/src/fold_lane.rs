@@ -1,0 +1,337 @@
+//! The lane of a projection: records and deadlines to one batch, folded, resolved and committed with the lane's position.
+//!
+//! Consumes what the lane's owner has read; publishes through the outbox only. What it caches is given up after an error.
+
+use crate::batch::{self, Batch, Cache, Folded};
+use crate::compensation::compensate;
+use crate::contract::{SchemaSource, Schemas};
+use crate::edge::Log;
+use crate::emission::{Desk, Resolved, Said, counter_keys, facts, resolve};
+use crate::env::Env;
+use crate::journal;
+use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
+use crate::parking;
+use crate::program::Program;
+use crate::record::Record;
+use crate::reject::{Reason, Reject};
+use crate::store::{AskNews, Changes, LaneId, Loaded, News, Parked, ParkedItem, Store, Trial, Tx, Want};
+use crate::table::Book;
+use canon::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How often a lane with nothing to do looks whether this process added rows to its tables.
+const TABLES_LOOKED_AT: Duration = Duration::from_millis(250);
+
+/// Stands for the first record while the number of due deadlines is not known.
+const FIRST_RECORD: usize = usize::MAX;
+
+/// The lane of a projection.
+pub(crate) struct FoldWorker<'p, S, L, C, E> {
+    pub(crate) parts: &'p Parts<S, L, C, E>,
+    pub(crate) program: Arc<dyn Program>,
+    cache: Cache,
+}
+
+impl<'p, S, L, C, E> FoldWorker<'p, S, L, C, E> {
+    pub(crate) fn new(parts: &'p Parts<S, L, C, E>, program: Arc<dyn Program>) -> Self {
+        Self { parts, program, cache: Cache::default() }
+    }
+}
+
+impl<S, L, C, E> Worker for FoldWorker<'_, S, L, C, E>
+where
+    S: Store,
+    L: Log,
+    C: SchemaSource,
+    E: Env,
+{
+    fn inputs(&self) -> Vec<&'static str> {
+        self.program.inputs().iter().map(|(topic, _)| *topic).collect()
+    }
+
+    fn forget(&mut self) {
+        self.cache.clear();
+    }
+
+    fn keeps_time(&self) -> bool {
+        true
+    }
+
+    /// A table has rows that the lane's parked inputs may be waiting for.
+    fn has_news(&self, lane: &Position) -> bool {
+        let looked = |(upto, stirred)| upto >= lane.tables && stirred == self.parts.shelf.stirred();
+        !self.program.lookups().is_empty() && !lane.looked.is_some_and(looked)
+    }
+
+    fn is_wished(&self, lane: &Position) -> bool {
+        lane.wish
+    }
+
+    async fn do_as_wished(&mut self, lane: &mut Position) -> Result<(), Trouble> {
+        self.fold_as_wished(lane).await
+    }
+
+    fn patience_max(&self) -> Duration {
+        if self.program.lookups().is_empty() { Duration::MAX } else { TABLES_LOOKED_AT }
+    }
+
+    async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
+        let began = self.parts.env.elapsed();
+        // Taken before any row is locked, so that nobody waits for it with a transaction open.
+        let (_alone, _beside);
+        if lane.solo_left > 0 {
+            _alone = self.parts.alone.write().await;
+        } else {
+            _beside = self.parts.alone.read().await;
+        }
+        let limits = &self.parts.limits;
+        // While records are tried alone, so is what is released: one input a batch, in batches without records.
+        let heads_only = lane.solo_left > 0;
+        let released_max = match (heads_only, records.is_empty()) {
+            (true, true) => 1,
+            (true, false) => 0,
+            (false, _) => limits.batch_records_max,
+        };
+        let trial = match records.first() {
+            Some(record) => Some(Trial { topic: record.topic.to_owned(), offset: record.offset }),
+            None => self.first_released(lane, released_max).await?,
+        };
+        let forced = self.try_alone(lane, trial, &records).await?;
+        let stirred = self.parts.shelf.stirred();
+        let mut tx = self.parts.store.begin_at(&lane.fence, limits.lease, limits.due_max, lane.at).await?;
+        let now = tx.now();
+        let due = tx.due().to_vec();
+        let (book, news) = self.look(lane, &mut tx, released_max).await?;
+        lane.tables = lane.tables.max(book.upto());
+        let looked = (released_max > 0 && !news.more && (!heads_only || news.released.is_empty()))
+            .then_some((book.upto(), stirred));
+        if due.is_empty() && records.is_empty() && news.released.is_empty() {
+            // The deadline was waited for by an estimate of the database's clock, and is not due yet; or nobody
+            // waited for what has come to the tables.
+            (lane.clock, lane.looked) = ((now, self.parts.env.elapsed()), looked);
+            return Ok(());
+        }
+        let (numbers, released): (Vec<i64>, Vec<Parked>) = news.released.into_iter().unzip();
+        let loaded = self.load(&mut tx, &released, &due, &records).await?;
+        let given = Given { book: &book, released: &released, heads_only, due: &due, records: &records };
+        let (folded, resolved) = self.fold(&mut tx, lane.fence.lane, &given, &loaded, forced).await?;
+        let mut changes = folded.changes(self.program.as_ref(), &self.cache)?;
+        changes.unparked = numbers;
+        (changes.emitted, changes.counters, changes.outbox) =
+            (resolved.emitted, resolved.counters, resolved.outbox);
+        changes.positions = positions_after(&records);
+        let setup = self.program.setup_text();
+        changes.journal = Some(journal::Entry {
+            seq: lane.fence.seq + 1,
+            clock: now,
+            fired_to: due.last().cloned(),
+            tables: book.upto(),
+            again: None,
+            released: batch::releases(&released, heads_only),
+            segments: journal::segments(records.iter().map(|record| (record.topic, record.offset))),
+            culprits: folded.culprits.clone(),
+            code: format!("{} {setup}", self.parts.code),
+        });
+        lane.solo_left = lane.solo_left.saturating_sub(records.len().max(usize::from(!released.is_empty())));
+        changes.attempts = if lane.solo_left > 0 { limits.crashes_max } else { 0 };
+        let positions = changes.positions.clone();
+        let reasons: Vec<Reason> = changes.parked.iter().map(|parked| parked.reason).collect();
+        let rejected = reasons.iter().filter(|reason| reason.is_the_inputs_fault()).count() as u64;
+        changes.stop = lane.breaker.count(&limits.breaker, folded.tally.applied, rejected);
+        let stopped = changes.stop.is_some();
+        let next_due = tx.write(changes).await?;
+        tx.commit().await?;
+        lane.stopped = stopped;
+        self.parts.bell.notify_one();
+        self.settle(folded.slots);
+        (lane.trial, lane.begun, lane.next_due, lane.looked) = (None, None, next_due, looked);
+        let elapsed = self.parts.env.elapsed();
+        lane.advance(positions, now, elapsed);
+        let took = elapsed.saturating_sub(began);
+        self.parts.watch.batch(lane.fence.lane, &folded.tally, took, &lane.positions);
+        for reason in reasons {
+            self.parts.watch.parked(lane.fence.lane, reason);
+        }
+        Ok(())
+    }
+}
+
+impl<S, L, C, E> FoldWorker<'_, S, L, C, E>
+where
+    S: Store,
+    L: Log,
+    C: SchemaSource,
+    E: Env,
+{
+    fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
+        self.cache.merge(slots);
+        if self.cache.len() > self.parts.limits.cache_states_max {
+            self.cache.clear();
+        }
+    }
+
+    /// While batches crash, notes which record is tried alone; one that was tried too often is rejected instead.
+    async fn try_alone(
+        &self,
+        lane: &mut Position,
+        trial: Option<Trial>,
+        records: &[Record],
+    ) -> Result<BTreeMap<usize, Reject>, Trouble> {
+        let (true, Some(trial)) = (lane.solo_left > 0, trial) else { return Ok(BTreeMap::new()) };
+        let limits = &self.parts.limits;
+        if lane.begun.as_ref() == Some(&trial) {
+            return Ok(BTreeMap::new());
+        }
+        let tries = if lane.trial.as_ref() == Some(&trial) { lane.attempts } else { limits.crashes_max };
+        let tx = self.parts.store.begin_at(&lane.fence, limits.lease, 0, lane.at).await?;
+        let now = tx.now();
+        let mut tx = tx;
+        tx.write(Changes { attempts: tries + 1, trial: Some(trial.clone()), ..Changes::default() }).await?;
+        tx.commit().await?;
+        lane.advance(BTreeMap::new(), now, self.parts.env.elapsed());
+        (lane.trial, lane.begun, lane.attempts) = (Some(trial.clone()), Some(trial), tries + 1);
+        if tries < 2 * limits.crashes_max {
+            return Ok(BTreeMap::new());
+        }
+        let what = format!("the process died over it {} times", limits.crashes_max);
+        // Deadlines come before records in a batch, and how many are due is known only inside the transaction. What is
+        // released comes before both.
+        let index = if records.is_empty() { 0 } else { FIRST_RECORD };
+        Ok(BTreeMap::from([(index, Reject::new(Reason::Crash, what))]))
+    }
+
+    /// While records are tried alone: the parked record that is to be released next.
+    async fn first_released(&self, lane: &Position, released_max: usize) -> Result<Option<Trial>, Trouble> {
+        if lane.solo_left == 0 || released_max == 0 {
+            return Ok(None);
+        }
+        // Rolled back when it is dropped: it only reads.
+        let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+        let (_, news) = self.look(lane, &mut tx, released_max).await?;
+        Ok(news.released.first().and_then(|(_, parked)| match &parked.item {
+            ParkedItem::Record(record) => {
+                Some(Trial { topic: record.topic.to_owned(), offset: record.offset })
+            }
+            ParkedItem::Deadline { .. } => None,
+        }))
+    }
+
+    /// The tables as of this batch, and what was waiting for what has come to them.
+    pub(crate) async fn look(
+        &self,
+        lane: &Position,
+        tx: &mut S::Tx,
+        released_max: usize,
+    ) -> Result<(Arc<Book>, News), Trouble> {
+        let book = self.parts.shelf.book();
+        let upto = tx.tables().max(book.upto());
+        if self.program.lookups().is_empty() {
+            return Ok((Arc::default(), News::default()));
+        }
+        let is_looked = lane.looked.is_some_and(|(looked, _)| looked >= upto);
+        let released_max = if is_looked { 0 } else { released_max };
+        if upto == book.upto() && released_max == 0 {
+            return Ok((book, News::default()));
+        }
+        let ask = AskNews { after: book.upto(), waiting_upto: upto, released_max };
+        let news = tx.news(&ask).await?;
+        let wires = news.rows.iter().filter_map(|row| row.wire.as_deref());
+        ensure_writers(self.parts.source.as_ref(), wires).await?;
+        let released = news.released.iter().filter_map(|(_, parked)| match &parked.item {
+            ParkedItem::Record(record) => record.value.as_deref(),
+            ParkedItem::Deadline { .. } => None,
+        });
+        ensure_writers(self.parts.source.as_ref(), released).await?;
+        Ok((self.parts.shelf.extend(&news.rows), news))
+    }
+
+    async fn load(
+        &mut self,
+        tx: &mut S::Tx,
+        released: &[Parked],
+        due: &[(Timestamp, String)],
+        records: &[Record],
+    ) -> Result<Loaded, Trouble> {
+        let keys =
+            batch::keys(released, due, records).into_iter().filter(|key| !self.cache.has(key)).collect();
+        let want = Want { keys, identities: batch::identities(records) };
+        if want.keys.is_empty() && want.identities.is_empty() {
+            return Ok(Loaded::default());
+        }
+        let loaded = tx.load(&want).await?;
+        self.cache.fill(self.program.as_ref(), &want.keys, &loaded)?;
+        Ok(loaded)
+    }
+
+    /// Folds and holds the result against the emission ledger; an input whose statement is refused is rejected, and
+    /// the batch folded again without it.
+    async fn fold(
+        &self,
+        tx: &mut S::Tx,
+        lane: LaneId,
+        given: &Given<'_>,
+        loaded: &Loaded,
+        forced: BTreeMap<usize, Reject>,
+    ) -> Result<(Folded, Resolved), Trouble> {
+        let schemas: &Schemas = self.parts.source.schemas();
+        let Given { book, released, heads_only, due, records } = *given;
+        let before = released.len() + due.len();
+        let mut forced: BTreeMap<usize, Reject> = forced
+            .into_iter()
+            .map(|(index, reject)| (if index == FIRST_RECORD { before } else { index }, reject))
+            .collect();
+        let now = tx.now();
+        let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
+        let mut telling = true;
+        loop {
+            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced };
+            let mut folded = batch::fold(self.program.as_ref(), schemas, &self.cache, &loaded.seen, &batch);
+            if telling {
+                folded.said.extend(parking::notices(&desk, lane, &folded.parked));
+                folded.said.extend(parking::withdrawals(&desk, lane, &folded.resolved));
+            }
+            if folded.said.is_empty() {
+                return Ok((folded, Resolved::default()));
+            }
+            let keys = counter_keys(&folded.said);
+            let counters = tx.lock_counters(&keys).await?;
+            let facts: Vec<uuid::Uuid> = facts(&folded.said);
+            let mut emitted = tx.emitted(&facts).await?;
+            // What is withdrawn or amended may have been stated by an earlier release, under its schema, and is decoded.
+            let contract = &self.parts.contract;
+            let is_decoded =
+                |said: &&Said| !said.draft.is_statement() || contract.is_command(said.draft.topic);
+            let decoded = folded.said.iter().filter(is_decoded);
+            let wires = decoded.filter_map(|said| Some(emitted.get(&said.draft.fact)?.wire.as_slice()));
+            ensure_writers(self.parts.source.as_ref(), wires).await?;
+            match compensate(&mut folded.said, &emitted, self.program.as_ref(), &desk) {
+                Ok(facts) if facts.is_empty() => {}
+                Ok(facts) => emitted.extend(tx.emitted(&facts).await?),
+                Err(refusal) => {
+                    forced.insert(refusal.input, refusal.reject);
+                    continue;
+                }
+            }
+            match resolve(&folded.said, &counters, emitted, &desk) {
+                Ok(resolved) => return Ok((folded, resolved)),
+                // A notice that cannot be published must not keep the batch from being stored.
+                Err(refusal) if refusal.input == parking::NOTICE => telling = false,
+                Err(refusal) => {
+                    forced.insert(refusal.input, refusal.reject);
+                }
+            }
+        }
+    }
+}
+
+/// The inputs of a batch.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    book: &'a Book,
+    released: &'a [Parked],
+    heads_only: bool,
+    due: &'a [(Timestamp, String)],
+    records: &'a [Record],
+}

@@ -1,0 +1,96 @@
+//! A ledger in memory that goes back in time, and takes over what it lacks.
+
+use super::Tables;
+use crate::guard;
+use crate::record::Marks;
+use crate::recover::{BEHIND, Found, GATED, Recovered};
+use crate::store::{Fence, StoreError};
+use canon::time::Timestamp;
+
+impl Tables {
+    /// What a backup taken now holds: what is committed.
+    pub fn backup(&self) -> Self {
+        let mut backup = self.clone();
+        backup.transactions.clear();
+        backup.locks.clear();
+        backup
+    }
+
+    /// Goes back to a backup. Transactions that are open are ended, and all connections cut off.
+    pub fn restore(&mut self, backup: &Self) {
+        let next = self.next_transaction;
+        *self = backup.backup();
+        self.next_transaction = next;
+    }
+
+    /// How far every lane has come.
+    pub fn reached(&self) -> Marks {
+        let lanes = self.lanes.iter();
+        lanes.map(|(lane, row)| ((lane.processor.to_owned(), lane.number), row.seq)).collect()
+    }
+
+    pub(super) fn stop_lane(&mut self, fence: &Fence, why: &str) -> Result<(), StoreError> {
+        let row = self.lanes.get_mut(&fence.lane).filter(|row| row.epoch == fence.epoch);
+        row.ok_or(StoreError::Fenced)?.stopped.get_or_insert_with(|| why.to_owned());
+        Ok(())
+    }
+
+    /// What keeps no journal carries out commands, unless it is a table, which is called as its topic is, or a source.
+    fn is_sink(&self, processor: &str) -> bool {
+        let is_fold =
+            self.journal.iter().any(|(lane, entries)| lane.processor == processor && !entries.is_empty());
+        let is_table = self
+            .lanes
+            .iter()
+            .any(|(lane, row)| lane.processor == processor && row.positions.contains_key(processor));
+        !is_fold && !is_table && !self.sources.cursors.contains_key(processor)
+    }
+
+    pub(crate) fn recover(
+        &mut self,
+        found: &Found,
+        published: &Marks,
+        now: Timestamp,
+        dry: bool,
+    ) -> Recovered {
+        let newer = |row: &&crate::Emitted| {
+            self.emitted.get(&row.fact).is_none_or(|known| known.version < row.version)
+        };
+        let facts: Vec<crate::Emitted> = found.facts().filter(newer).cloned().collect();
+        let higher = |(key, version): &(&_, i64)| self.counters.get(*key).is_none_or(|known| known < version);
+        let counters: Vec<_> =
+            found.versions().filter(higher).map(|(key, version)| (key.clone(), version)).collect();
+        let sent: Vec<i64> = self.outbox.values().filter(|row| found.has(row)).map(|row| row.seq).collect();
+        let behind = guard::compare(&self.reached(), published).err();
+        let mut recovered = Recovered {
+            facts: facts.len() as u64,
+            keys: counters.len() as u64,
+            outbox: sent.len() as u64,
+            lanes: behind.map(|behind| behind.lanes.into_iter().collect()).unwrap_or_default(),
+            gated: Vec::new(),
+        };
+        if !recovered.is_behind() {
+            return Recovered::default();
+        }
+        let mut after = self.clone();
+        after.emitted.extend(facts.into_iter().map(|row| (row.fact, row)));
+        after.counters.extend(counters);
+        after.delete_outbox(&sent);
+        for (lane, row) in &mut after.lanes {
+            let name = (lane.processor.to_owned(), lane.number);
+            row.seq = row.seq.max(published.get(&name).copied().unwrap_or(0));
+            (row.owner, row.epoch) = (None, row.epoch + 1);
+            row.reread_until = Some(now);
+            row.stopped.take_if(|why| why.starts_with(BEHIND));
+            if self.is_sink(lane.processor) {
+                row.stopped = Some(GATED.to_owned());
+                recovered.gated.push(name);
+            }
+        }
+        after.shards.iter_mut().for_each(|row| (row.owner, row.epoch) = (None, row.epoch + 1));
+        if !dry {
+            *self = after;
+        }
+        recovered
+    }
+}

@@ -1,0 +1,202 @@
+//! After a ledger went back in time: what it lacks is taken over from what was published from it.
+//!
+//! Consumes the service's own output topics, from their beginning; gives the latest revision of every fact, and the
+//! highest version of every key. [`Recover::recover`] writes into the ledger what of it is newer there, drops rows of the
+//! outbox that are published already, and moves the lanes past what they had published. Then the service goes on from
+//! its older positions: what it states again with the same content is known and published no second time, other content
+//! is the next revision under the next version.
+
+use crate::contract::Schemas;
+use crate::emission::{CounterKey, Emitted, Origin};
+use crate::record::{Marks, OutRecord, Record};
+use crate::reject::Reject;
+use crate::store::StoreError;
+use canon::Name;
+use canon::event::{Change, ContentHash, ContentHasher, Event};
+use canon::headers::Headers;
+use std::collections::{BTreeMap, HashMap};
+use uuid::Uuid;
+
+/// Stands as the processor of a fact that was taken over and has not been stated again since.
+pub(crate) const TAKEN_OVER: &str = "taken over";
+
+/// How the reason of a lane begins that was stopped since its ledger went back.
+pub const BEHIND: &str = "the ledger is older than what was published from it, so PostgreSQL went back in time; \
+    run `vertebra recover` for this service";
+
+/// What a lane of a sink is stopped for once its ledger was recovered.
+pub(crate) const GATED: &str = "the ledger was recovered, and effects that it had forgotten would be tried again: look \
+    what became of them, then `vertebra lanes resume`";
+
+/// How a topic's values are read.
+#[derive(Clone, Copy)]
+pub struct Reading {
+    /// The topic.
+    pub topic: &'static str,
+    content: Content,
+}
+
+/// A value's content, and whether it withdraws the fact.
+type Content = fn(&[u8], &Schemas) -> Result<(ContentHash, bool), Reject>;
+
+impl Reading {
+    /// As values of this event.
+    pub fn of<E: Event>() -> Self {
+        Self { topic: E::TOPIC, content: content::<E> }
+    }
+}
+
+fn content<E: Event>(wire: &[u8], schemas: &Schemas) -> Result<(ContentHash, bool), Reject> {
+    let event: E = schemas.decode(wire)?;
+    let mut hasher = ContentHasher::new();
+    event.content(&mut hasher);
+    Ok((hasher.finish(), event.change() == Change::Withdrawn))
+}
+
+/// What a service's output topics say of its ledger.
+#[derive(Debug, Default)]
+pub struct Found {
+    service: String,
+    facts: HashMap<Uuid, Emitted>,
+    versions: BTreeMap<CounterKey, i64>,
+    /// Records of the service that were looked at.
+    pub records: u64,
+    /// Records whose headers or value could not be read: what they state counts as another content.
+    pub unread: u64,
+}
+
+impl Found {
+    /// Nothing yet, of this service.
+    pub fn of(service: &str) -> Self {
+        Self { service: service.to_owned(), ..Self::default() }
+    }
+
+    /// Takes in a record of an output topic; those of a partition in their order. Records of other services are passed
+    /// over.
+    pub fn see(&mut self, reading: &Reading, schemas: &Schemas, record: &Record) {
+        let pairs = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        let Ok(headers) = Headers::from_pairs(pairs) else {
+            self.unread += 1;
+            return;
+        };
+        if headers.source != self.service {
+            return;
+        }
+        self.records += 1;
+        let (Some(version), Some(revision), Ok(name)) =
+            (headers.version, headers.revision, headers.factname.parse::<Name>())
+        else {
+            self.unread += 1;
+            return;
+        };
+        let latest = self.versions.entry((record.topic.to_owned(), headers.subject.clone())).or_insert(0);
+        *latest = version.max(*latest);
+        let fact = name.fact_id(reading.topic);
+        // Published twice, or out of the way of a newer one.
+        if self.facts.get(&fact).is_some_and(|known| known.version >= version) {
+            return;
+        }
+        let (content, withdrawn) = match record.value.as_deref() {
+            // What was withdrawn is asked by nobody: stated again, it is a further revision in any case.
+            None => (UNKNOWN, true),
+            Some(wire) => (reading.content)(wire, schemas).unwrap_or_else(|_| {
+                self.unread += 1;
+                (UNKNOWN, false)
+            }),
+        };
+        let row = Emitted {
+            fact,
+            name: headers.factname,
+            topic: record.topic.to_owned(),
+            key: headers.subject,
+            revision,
+            version,
+            content,
+            withdrawn,
+            wire: record.value.clone().unwrap_or_default(),
+            origin: Some(Origin {
+                processor: TAKEN_OVER.to_owned(),
+                topic: record.topic.to_owned(),
+                partition: record.partition,
+                offset: record.offset,
+            }),
+        };
+        self.facts.insert(fact, row);
+    }
+
+    /// The latest revision of every fact that was published.
+    pub(crate) fn facts(&self) -> impl Iterator<Item = &Emitted> {
+        self.facts.values()
+    }
+
+    /// The highest version of every key that was published.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = (&CounterKey, i64)> {
+        self.versions.iter().map(|(key, version)| (key, *version))
+    }
+
+    /// Whether a row of the outbox was published. Per key the outbox is published in the order of versions.
+    pub(crate) fn has(&self, row: &OutRecord) -> bool {
+        let pairs = row.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        let Ok(headers) = Headers::from_pairs(pairs) else { return false };
+        let published = self.versions.get(&(row.topic.clone(), headers.subject));
+        published.is_some_and(|latest| headers.version.is_some_and(|version| version <= *latest))
+    }
+}
+
+const UNKNOWN: ContentHash = ContentHash([0; 16]);
+
+impl Emitted {
+    /// Whether it was taken over from what was published, and was not stated again since.
+    pub(crate) fn is_taken_over(&self) -> bool {
+        self.origin.as_ref().is_some_and(|origin| origin.processor == TAKEN_OVER)
+    }
+}
+
+/// What became of a ledger, or would.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Recovered {
+    /// Facts that were published in a later revision than the ledger knew.
+    pub facts: u64,
+    /// Keys that had been given later versions than the ledger knew.
+    pub keys: u64,
+    /// Rows of the outbox that are published already.
+    pub outbox: u64,
+    /// Lanes that had come further than the ledger knew: how far it says, and how far they had.
+    pub lanes: BTreeMap<(String, i32), (i64, i64)>,
+    /// Lanes of sinks, which wait for a person now.
+    pub gated: Vec<(String, i32)>,
+}
+
+impl Recovered {
+    /// Whether the ledger had forgotten anything.
+    pub fn is_behind(&self) -> bool {
+        self.facts > 0 || self.keys > 0 || !self.lanes.is_empty()
+    }
+}
+
+/// A ledger that takes over what it lacks.
+pub trait Recover {
+    /// In one transaction, and not at all when it is only asked what would be done: takes over what was published, moves
+    /// every lane past what it had published, and lets all lanes and shards go, so that they are taken anew. Lanes of
+    /// sinks are stopped. A ledger that lacks nothing is left as it is.
+    fn recover(
+        &self,
+        found: &Found,
+        published: &Marks,
+        how: How<'_>,
+    ) -> impl Future<Output = Result<Recovered, StoreError>> + Send;
+}
+
+/// How a ledger is recovered.
+#[derive(Clone, Copy, Debug)]
+pub enum How<'a> {
+    /// Only told, and nothing changed.
+    DryRun,
+    /// Done, and kept who had it done and why.
+    Done {
+        /// A person's name.
+        by: &'a str,
+        /// The reason, in words.
+        because: &'a str,
+    },
+}

@@ -1,0 +1,111 @@
+//! Schedules in which the ledger goes back to a backup while the broker keeps what was published.
+
+use super::{LANES, Scenario, Versions, Weakened};
+use crate::memory::{Tables, World};
+use crate::projection::Projection;
+use crate::recover::{Found, GATED, Reading};
+use crate::sim::sample::{Note, Order, OrderSink, Rate, Sum, Tally};
+use crate::sink::Sink;
+use crate::store::LaneId;
+use canon::event::Event;
+
+/// What a schedule came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::sim) enum Played {
+    /// Nothing had been published that the backup did not know.
+    NothingLost,
+    /// It halted, and went on once it was recovered.
+    Recovered,
+}
+
+impl Scenario {
+    /// Traffic and faults; a backup is taken, and restored a while later; a person recovers what then stands still.
+    pub(in crate::sim) fn play_restored(seed: u64, weakened: Weakened) -> Result<Played, String> {
+        let mut scenario = Self { takes_back: false, ..Self::new(seed, weakened) };
+        let mut processes = vec![scenario.start(), scenario.start()];
+        let mut versions = Versions::new();
+        let turns = 200 + scenario.sim.below(1200);
+        scenario.disturb_for(turns, &mut processes, &mut versions)?;
+        let backup = scenario.store.tables().backup();
+        let turns = scenario.sim.below(800);
+        scenario.disturb_for(turns, &mut processes, &mut versions)?;
+        // Everything stops, and what was sent and not committed at the broker never is.
+        drop(processes);
+        scenario.restore(&backup);
+        let mut processes = vec![scenario.start(), scenario.start()];
+        let is_behind = crate::guard::compare(&backup.reached(), &scenario.broker.left()).is_err();
+        if is_behind && weakened == Weakened::Nothing {
+            scenario.stands_still(&mut processes, &mut versions)?;
+            scenario.recover()?;
+        }
+        let turns = scenario.sim.below(600);
+        scenario.disturb_for(turns, &mut processes, &mut versions)?;
+        drop(processes);
+        scenario.end()?;
+        Ok(if is_behind { Played::Recovered } else { Played::NothingLost })
+    }
+
+    fn restore(&mut self, backup: &Tables) {
+        self.standing.clear();
+        self.store.tables().restore(backup);
+    }
+
+    /// A ledger that is behind: whatever comes in, nothing is published and no lane moves.
+    fn stands_still(
+        &mut self,
+        processes: &mut [super::Process],
+        versions: &mut Versions,
+    ) -> Result<(), String> {
+        let published = |scenario: &Self| -> usize {
+            let topics = [Sum::TOPIC, Order::TOPIC, Note::TOPIC];
+            let lanes = topics.into_iter().flat_map(|topic| (0..LANES).map(move |lane| (topic, lane)));
+            lanes.map(|(topic, lane)| scenario.broker.committed(topic, lane, 0).len()).sum()
+        };
+        ["vertebra.simulated.0", "vertebra.simulated.1"].into_iter().for_each(|id| self.broker.seal(id));
+        let (before, reached) = (published(self), self.store.tables().reached());
+        let turns = self.sim.below(600);
+        self.disturb_for(turns, processes, versions)?;
+        if published(self) != before {
+            return Err("a ledger that is behind published".to_owned());
+        }
+        if self.store.tables().reached() != reached {
+            return Err("a lane of a ledger that is behind moved".to_owned());
+        }
+        Ok(())
+    }
+
+    /// What `vertebra recover` does: seals the relays off, reads the outputs, writes the ledger; a person lets effects go on.
+    fn recover(&mut self) -> Result<(), String> {
+        ["vertebra.simulated.0", "vertebra.simulated.1"].into_iter().for_each(|id| self.broker.seal(id));
+        let mut found = Found::of("simulated");
+        for reading in [Reading::of::<Sum>(), Reading::of::<Order>(), Reading::of::<Note>()] {
+            for lane in 0..LANES {
+                let records = self.broker.committed(reading.topic, lane, 0);
+                records.iter().for_each(|record| found.see(&reading, &self.broker.schemas, record));
+            }
+        }
+        if found.unread > 0 {
+            return Err(format!("{} records could not be read", found.unread));
+        }
+        let (published, now) = (self.broker.left(), World::now(&self.sim));
+        let dry = self.store.tables().clone().recover(&found, &published, now, true);
+        let mut tables = self.store.tables();
+        let recovered = tables.recover(&found, &published, now, false);
+        if !recovered.is_behind() || recovered != dry {
+            return Err(format!("it was behind, and recovering it said {recovered:?} after {dry:?}"));
+        }
+        for number in 0..LANES {
+            let sink = LaneId { processor: OrderSink::NAME, number };
+            if tables.stopped(sink) != Some(GATED) {
+                return Err(format!("effects of lane {number} were not kept back"));
+            }
+            // The others are kept back only when the backup is older than all that they ever did.
+            for processor in [OrderSink::NAME, Tally::NAME, Rate::TOPIC] {
+                tables.go_on(LaneId { processor, number });
+            }
+        }
+        drop(tables);
+        self.recovered = true;
+        Ok(())
+    }
+}
