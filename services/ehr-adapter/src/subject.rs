@@ -35,7 +35,19 @@ pub(crate) fn patient(
     policy: &PatientPolicy,
     tokens: &Tokenizer,
 ) -> Result<Option<PatientToken>, Illegible> {
-    let Some(field) = field(message, &policy.path) else { return Ok(None) };
+    match field(message, &policy.path) {
+        Some(field) => patient_of(field, charset, policy, tokens),
+        None => Ok(None),
+    }
+}
+
+/// The patient's token, from the one repetition of a field of identifiers that the policy chooses.
+pub(crate) fn patient_of(
+    field: Field<'_>,
+    charset: Charset,
+    policy: &PatientPolicy,
+    tokens: &Tokenizer,
+) -> Result<Option<PatientToken>, Illegible> {
     for identifier in field.repetitions() {
         let authority = identifier.component(4);
         let is_named = |wanted: &String| {

@@ -1,36 +1,38 @@
 //! One connection: frames in, messages landed several at a time, answers out in the order of the messages.
 //!
-//! A reader and a writer share a bounded queue of messages in hand. The reader stops reading when the queue is full,
+//! A reader and a writer share a bounded queue of payloads in hand. The reader stops reading when the queue is full,
 //! so a fast sender is held back by TCP and memory stays bounded.
 
 use super::answer::{Answer, Refusal};
-use super::intake::{Intake, header_line};
-use super::watch::{InFlight, StreamFault};
-use super::{Desk, Land};
+use super::hand::{InHand, Outcome, Waiting};
+use super::intake::{self, Intake, header_line};
+use super::watch::StreamFault;
+use super::{Desk, Land, writer};
+use crate::sender::Mllp;
 use backbone::service::LandError;
 use canon::Timestamp;
 use hl7::ack::ErrorCode;
-use hl7::mllp::{Decoder, Fault, Frame, Limits};
+use hl7::mllp::{Commit, Decoder, Fault, Frame, Limits};
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::time::{Instant, sleep_until, timeout, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 const READ_BYTES: usize = 16 << 10;
 /// How long an FS without a CR is waited on before the frame counts as complete.
 const CR_PAUSE: Duration = Duration::from_millis(50);
-/// How long a peer may leave an answer unread.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Serves a connection to its end; everything that was taken in is answered before.
-pub(crate) async fn attend<L: Land>(desk: &Desk<L>, stream: TcpStream) {
+pub(crate) async fn attend<L, S>(desk: &Desk<L>, stream: S)
+where
+    L: Land,
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let _connected = desk.watch.connected();
-    let (incoming, outgoing) = stream.into_split();
+    let (incoming, outgoing) = tokio::io::split(stream);
     let pipeline_max = desk.sender.listening.pipeline_max;
     let (queue, in_hand) = mpsc::channel(pipeline_max);
     let gone = CancellationToken::new();
@@ -47,26 +49,11 @@ pub(crate) async fn attend<L: Land>(desk: &Desk<L>, stream: TcpStream) {
         has_warned: false,
     };
     let writing = async {
-        write(desk, outgoing, in_hand).await;
+        writer::write(desk, outgoing, in_hand).await;
         // Without anybody to answer to there is nothing more to be read.
         gone.cancel();
     };
     tokio::join!(reader.run(incoming), writing);
-}
-
-/// A message in hand, from the reader to the writer.
-struct InHand<A> {
-    header: Option<Vec<u8>>,
-    outcome: Outcome<A>,
-    flight: Option<InFlight>,
-    _room: OwnedSemaphorePermit,
-}
-
-enum Outcome<A> {
-    /// On its way to Kafka; what to say when it is there.
-    Sent { ack: A, deadline: Instant, answer: Answer },
-    /// Known already.
-    Known(Answer),
 }
 
 struct Reader<'d, L: Land> {
@@ -94,7 +81,7 @@ enum Step {
 }
 
 impl<L: Land> Reader<'_, L> {
-    async fn run(mut self, mut socket: OwnedReadHalf) {
+    async fn run(mut self, mut socket: impl AsyncRead + Unpin) {
         let mut buffer = vec![0; READ_BYTES];
         loop {
             let step = self.step(&mut socket, &mut buffer).await;
@@ -126,7 +113,7 @@ impl<L: Land> Reader<'_, L> {
     }
 
     /// Waits for bytes, or for a reason not to.
-    async fn step(&mut self, socket: &mut OwnedReadHalf, buffer: &mut [u8]) -> Step {
+    async fn step(&mut self, socket: &mut (impl AsyncRead + Unpin), buffer: &mut [u8]) -> Step {
         let listening = &self.desk.sender.listening;
         let (inside, pausing) = (self.decoder.is_inside_frame(), self.decoder.awaits_only_cr());
         let patience = match (pausing, inside) {
@@ -137,7 +124,7 @@ impl<L: Land> Reader<'_, L> {
         let began = Instant::now();
         let read = tokio::select! {
             biased;
-            () = self.desk.around.stop.cancelled() => return Step::Done,
+            () = self.desk.stop.cancelled() => return Step::Done,
             () = self.gone.cancelled() => return Step::Done,
             read = timeout(patience, socket.read(buffer)) => read,
         };
@@ -155,7 +142,7 @@ impl<L: Land> Reader<'_, L> {
 
     async fn take(&mut self, frame: Frame, received: Instant) -> ControlFlow<()> {
         match frame {
-            Frame::Message(payload) => self.land(payload, received).await,
+            Frame::Message(payload) => self.receive(payload, received).await,
             Frame::Fault(fault) => {
                 let kind = match &fault {
                     Fault::GarbageBeforeStart { .. } => StreamFault::Garbage,
@@ -172,19 +159,46 @@ impl<L: Land> Reader<'_, L> {
         }
     }
 
-    /// Lands a message and queues its answer.
-    async fn land(&mut self, payload: Vec<u8>, received: Instant) -> ControlFlow<()> {
-        let desk = self.desk;
+    /// Lands what a payload holds and queues its answer.
+    async fn receive(&mut self, payload: Vec<u8>, received: Instant) -> ControlFlow<()> {
+        if self.desk.sender.listening.mllp == Mllp::V2
+            && let Some(commit) = Commit::of(&payload)
+        {
+            // It says of an answer of ours whether that was received; we keep none to send again.
+            if commit == Commit::NotStored {
+                self.fault(StreamFault::AnswerNotStored, "the sender could not store an answer");
+            }
+            return ControlFlow::Continue(());
+        }
         let room = self.enter().await?;
+        self.desk.watch.heard();
+        let Some(batch) = intake::batch(&payload) else {
+            let message = self.land(payload, received).await?;
+            return self.queue(InHand { batch: None, messages: vec![message], _room: room }).await;
+        };
+        for disagreement in batch.disagreements() {
+            self.fault(StreamFault::BatchCount, &disagreement.to_string());
+        }
+        let parts: Vec<&[u8]> = batch.messages().collect();
+        let mut messages = Vec::with_capacity(parts.len());
+        for message in parts {
+            messages.push(self.land(intake::alone(&batch, message), received).await?);
+        }
+        self.queue(InHand { batch: Some(payload), messages, _room: room }).await
+    }
+
+    /// Hands a message over to be landed.
+    async fn land(&self, payload: Vec<u8>, received: Instant) -> ControlFlow<(), Waiting<L::Ack>> {
+        let desk = self.desk;
         let flight = desk.watch.begin(received.into_std());
         let received_at = Timestamp::from(SystemTime::now());
-        let intake = Intake::of(&desk.sender, &desk.tokenizer, payload, received_at);
+        let intake = Intake::of(&desk.sender, &desk.shared.tokenizer, payload, received_at);
         let deadline = received + desk.sender.listening.ack_deadline;
-        let landing = desk.lander.land(&intake.key, &intake.headers, &intake.message);
+        let landing = desk.shared.lander.land(&intake.key, &intake.headers, &intake.message);
         let landed = tokio::select! {
             biased;
             () = self.gone.cancelled() => return ControlFlow::Break(()),
-            () = desk.hurry.cancelled() => None,
+            () = desk.shared.hurry.cancelled() => None,
             landed = timeout_at(deadline, landing) => landed.ok(),
         };
         let outcome = match landed {
@@ -195,18 +209,20 @@ impl<L: Land> Reader<'_, L> {
             Some(Err(error)) => Outcome::Known(self.not_taken(&error)),
             None => Outcome::Known(Answer::NotStored),
         };
-        self.queue(InHand { header: intake.header, outcome, flight: Some(flight), _room: room }).await
+        ControlFlow::Continue(Waiting { header: intake.header, outcome, flight: Some(flight) })
     }
 
     /// Answers a frame over the limit by what its beginning tells; it is not landed.
     async fn refuse(&mut self, head: &[u8], limit_bytes: usize) -> ControlFlow<()> {
         let room = self.enter().await?;
+        self.desk.watch.heard();
         self.desk.watch.refused_frame();
         let text = format!("the message is over the limit of {limit_bytes} bytes and was not stored");
         let refusal = Refusal::new(ErrorCode::ApplicationInternal, None, text);
-        let outcome = Outcome::Known(Answer::Refused(refusal));
+        let outcome = Outcome::Known(Answer::Unstorable(refusal));
         let header = header_line(head).map(<[u8]>::to_vec);
-        self.queue(InHand { header, outcome, flight: None, _room: room }).await
+        let message = Waiting { header, outcome, flight: None };
+        self.queue(InHand { batch: None, messages: vec![message], _room: room }).await
     }
 
     /// Waits for room among the messages in hand.
@@ -235,7 +251,7 @@ impl<L: Land> Reader<'_, L> {
             LandError::Broker(_) => Answer::NotStored,
             LandError::Encode(_) | LandError::TooLarge { .. } => {
                 let text = "the message cannot be stored as it is".to_owned();
-                Answer::Refused(Refusal::new(ErrorCode::ApplicationInternal, None, text))
+                Answer::Unstorable(Refusal::new(ErrorCode::ApplicationInternal, None, text))
             }
         }
     }
@@ -246,49 +262,5 @@ impl<L: Land> Reader<'_, L> {
         if !std::mem::replace(&mut self.has_warned, true) {
             tracing::warn!(sender = self.desk.sender.name, fault = kind.as_str(), "{what}");
         }
-    }
-}
-
-/// Answers messages in their order, until the reader has ended and all are answered, or the peer does not take it.
-async fn write<L: Land>(
-    desk: &Desk<L>,
-    mut socket: OwnedWriteHalf,
-    mut in_hand: mpsc::Receiver<InHand<L::Ack>>,
-) {
-    while let Some(InHand { header, outcome, flight, _room }) = in_hand.recv().await {
-        let answer = settle(desk, outcome).await;
-        let bytes = answer.bytes(header.as_deref(), &desk.numbers);
-        match timeout(WRITE_TIMEOUT, socket.write_all(&bytes)).await {
-            Ok(Ok(())) => {}
-            // Unanswered, so it will come again.
-            Ok(Err(_)) | Err(_) => return,
-        }
-        if let Some(flight) = flight {
-            flight.end(answer.landed());
-        }
-    }
-    // Refused where the peer has gone already.
-    let _ = socket.shutdown().await;
-}
-
-/// What became of a message: never accepted before Kafka has it.
-async fn settle<L: Land>(desk: &Desk<L>, outcome: Outcome<L::Ack>) -> Answer {
-    let (ack, deadline, answer) = match outcome {
-        Outcome::Known(answer) => return answer,
-        Outcome::Sent { ack, deadline, answer } => (ack, deadline, answer),
-    };
-    tokio::select! {
-        biased;
-        durable = ack => match durable {
-            Ok(_) => answer,
-            Err(error) => {
-                if desk.watch.may_warn() {
-                    tracing::warn!(sender = desk.sender.name, %error, "a message is not known to be durable");
-                }
-                Answer::Unknown
-            }
-        },
-        () = sleep_until(deadline) => Answer::Unknown,
-        () = desk.hurry.cancelled() => Answer::Unknown,
     }
 }

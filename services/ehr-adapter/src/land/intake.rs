@@ -7,6 +7,7 @@ use backbone::telemetry;
 use canon::event::{Event, Name};
 use canon::{Headers, Phi, RawHl7v2, RawKey, Timestamp, Tokenizer};
 use hl7::ack::ErrorCode;
+use hl7::batch::{Batch, BatchError};
 use hl7::charset::Charset;
 use hl7::message::{Message, ParseError, Path, Presence, Value};
 use sha2::{Digest, Sha256};
@@ -14,6 +15,9 @@ use uuid::Uuid;
 
 /// The longest MSH that is read; real ones have 300 bytes.
 pub(crate) const HEADER_BYTES_MAX: usize = 4 << 10;
+
+/// The most messages of one batch: each is a record and an answer, however short it is.
+const BATCH_MESSAGES_MAX: usize = 10_000;
 
 /// A message ready to be landed, and what is to be answered once it is.
 pub(crate) struct Intake {
@@ -45,6 +49,7 @@ impl Intake {
         let header = header_line(&payload).map(<[u8]>::to_vec);
         let read = match &parsed {
             Ok(message) => Header::read(message, &sender.reading, tokens, &sender.name),
+            Err(ParseError::Batch) => Err(Refusal::of_batch(&payload)),
             Err(error) => Err(Refusal::of(*error)),
         };
         let (read, refusal) = match read {
@@ -187,6 +192,19 @@ fn identity(payload: &[u8], message: Option<&Message<'_>>) -> [u8; 32] {
     hash.finalize().into()
 }
 
+/// The messages of a payload that is a batch; nothing where it is none, or is not to be taken apart.
+pub(crate) fn batch(payload: &[u8]) -> Option<Batch<'_>> {
+    Batch::parse(payload)
+        .ok()
+        .filter(|batch| batch.messages().take(BATCH_MESSAGES_MAX + 1).count() <= BATCH_MESSAGES_MAX)
+}
+
+/// A message of a batch as it is landed: what a byte order mark said of the batch holds for each message alone.
+pub(crate) fn alone(batch: &Batch<'_>, message: &[u8]) -> Vec<u8> {
+    let mark: &[u8] = if batch.has_byte_order_mark() { b"\xef\xbb\xbf" } else { b"" };
+    [mark, message].concat()
+}
+
 /// The first line, if it is an MSH that can be answered: also of a payload that is no message as a whole.
 pub(crate) fn header_line(payload: &[u8]) -> Option<&[u8]> {
     let text = payload.strip_prefix(b"\xef\xbb\xbf").unwrap_or(payload);
@@ -200,18 +218,28 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 impl Refusal {
     fn of(error: ParseError) -> Self {
-        let code = match error {
-            ParseError::Batch => ErrorCode::UnsupportedMessageType,
-            ParseError::Delimiters(_) => ErrorCode::DataType,
-            ParseError::Empty | ParseError::NoHeader | ParseError::SecondHeader { .. } => {
-                ErrorCode::SegmentSequence
-            }
-        };
-        let text = match error {
-            ParseError::Batch => "batches are not supported yet: send the messages one by one".to_owned(),
+        match error {
             // Which delimiter, and not only that one cannot be used.
-            ParseError::Delimiters(cause) => cause.to_string(),
-            other => other.to_string(),
+            ParseError::Delimiters(cause) => Self::new(ErrorCode::DataType, None, cause.to_string()),
+            ParseError::Batch
+            | ParseError::Empty
+            | ParseError::NoHeader
+            | ParseError::SecondHeader { .. } => {
+                Self::new(ErrorCode::SegmentSequence, None, error.to_string())
+            }
+        }
+    }
+
+    /// Of a batch that is not taken apart.
+    fn of_batch(payload: &[u8]) -> Self {
+        let (code, text) = match Batch::parse(payload) {
+            Ok(_) => {
+                let text =
+                    format!("the batch has more than {BATCH_MESSAGES_MAX} messages: send them in several");
+                (ErrorCode::ApplicationInternal, text)
+            }
+            Err(BatchError::Delimiters(cause)) => (ErrorCode::DataType, cause.to_string()),
+            Err(error) => (ErrorCode::SegmentSequence, error.to_string()),
         };
         Self::new(code, None, text)
     }

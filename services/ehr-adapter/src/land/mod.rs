@@ -1,18 +1,24 @@
 //! Landing: HL7v2 over MLLP, durable in Kafka before it is acknowledged.
 //!
-//! Consumes connections, one listener a sender; publishes `raw.hl7v2.v1`; answers each message once, in order: AA
-//! when Kafka has it with `acks=all`, AE when that is not known in time, AR when it cannot be used as it is. Nothing
-//! else is on this path, and no payload reaches a log, a metric, a key, a header or an error.
+//! Consumes connections, one listener a sender, and the senders' files as they change; publishes `raw.hl7v2.v1`;
+//! answers in order what the messages ask for: AA or CA when Kafka has it with `acks=all`, AE or CE when that is not
+//! known in time, AR or CR when it cannot be used as it is. Nothing else is on this path, and no payload reaches a log,
+//! a metric, a key, a header or an error.
 
 mod answer;
 mod connection;
+mod files;
+mod hand;
 mod intake;
 mod listener;
+mod roster;
 #[cfg(test)]
 mod tests;
+mod tls;
 mod watch;
+mod writer;
 
-use crate::sender::Sender;
+use crate::sender::{Mistake, Sender};
 use answer::Numbers;
 use backbone::edge::BrokerError;
 use backbone::health::Health;
@@ -20,15 +26,21 @@ use backbone::kafka::{Ack, Offset};
 use backbone::metrics::Metrics;
 use backbone::service::{LandError, Lander, Listening};
 use canon::{Headers, RawHl7v2, RawKey, Tokenizer};
+pub(crate) use files::check;
+use roster::Roster;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::net::TcpListener;
+use tls::Tls;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use watch::{Counts, Watch};
 
+/// How often the senders' files are looked at.
+const LOOK: Duration = Duration::from_secs(1);
 /// How long messages in hand are waited for when the service is told to stop; then they are answered AE.
 const DRAIN_PATIENCE: Duration = Duration::from_secs(5);
 
@@ -72,76 +84,93 @@ pub(crate) struct ListenError {
     source: io::Error,
 }
 
-/// A sender and what its connections share.
-pub(crate) struct Desk<L> {
-    pub(crate) sender: Sender,
+/// Listening cannot begin.
+#[derive(Debug)]
+pub(crate) enum StartError {
+    Listen(ListenError),
+    Mistakes(Vec<Mistake>),
+}
+
+/// What all connections share.
+pub(crate) struct Shared<L> {
+    pub(crate) lander: L,
     pub(crate) tokenizer: Tokenizer,
-    pub(crate) lander: Arc<L>,
-    pub(crate) watch: Watch,
-    pub(crate) numbers: Arc<Numbers>,
+    pub(crate) numbers: Numbers,
+    pub(crate) counts: Counts,
     pub(crate) around: Around,
+    pub(crate) tasks: TaskTracker,
     /// Cancelled when a drain has waited long enough for what is in hand.
     pub(crate) hurry: CancellationToken,
 }
 
-/// Listens for every sender until the service is told to stop; what was begun is then ended.
-pub(crate) async fn run(lander: Lander<RawHl7v2>, senders: Vec<Sender>, tokenizer: Tokenizer) -> Listening {
+/// A sender's settings and what its connections work with.
+pub(crate) struct Desk<L> {
+    pub(crate) sender: Sender,
+    pub(crate) tls: Option<Tls>,
+    pub(crate) watch: Watch,
+    pub(crate) shared: Arc<Shared<L>>,
+    /// Cancelled when the service stops, or the sender is no more.
+    pub(crate) stop: CancellationToken,
+}
+
+/// Listens for every sender of a folder until the service is told to stop; what was begun is then ended.
+pub(crate) async fn run(lander: Lander<RawHl7v2>, folder: PathBuf, tokenizer: Tokenizer) -> Listening {
     let around = Around {
         health: lander.health().clone(),
         metrics: lander.metrics().clone(),
         stop: lander.stop().clone(),
     };
-    let counts = Counts::of(&around.metrics)?;
-    let bound = bind(senders).await?;
-    serve(lander, around, bound, tokenizer, counts).await;
+    let shared = Arc::new(Shared::new(lander, around, tokenizer)?);
+    let mut roster = Roster::new(shared.clone());
+    files::open(&mut roster, &folder).await?;
+    serve(&shared, roster, folder, LOOK).await;
     Ok(())
 }
 
-/// Binds every sender's address, so that none is served when one cannot be.
-pub(crate) async fn bind(senders: Vec<Sender>) -> Result<Vec<(Sender, TcpListener)>, ListenError> {
-    let mut bound = Vec::with_capacity(senders.len());
-    for sender in senders {
-        let address = sender.listening.address;
-        match TcpListener::bind(address).await {
-            Ok(listener) => bound.push((sender, listener)),
-            Err(source) => return Err(ListenError { sender: sender.name, address, source }),
-        }
+/// Serves the roster and follows the folder, until the service is told to stop and every connection has ended.
+pub(crate) async fn serve<L: Land>(shared: &Shared<L>, roster: Roster<L>, folder: PathBuf, every: Duration) {
+    let stop = shared.around.stop.clone();
+    files::follow(roster, folder, every, shared.counts.clone(), stop).await;
+    shared.tasks.close();
+    tokio::select! {
+        () = shared.tasks.wait() => return,
+        () = tokio::time::sleep(DRAIN_PATIENCE) => shared.hurry.cancel(),
     }
-    Ok(bound)
+    shared.tasks.wait().await;
 }
 
-/// Serves what was bound, until the token is cancelled and every connection has ended.
-pub(crate) async fn serve<L: Land>(
-    lander: L,
-    around: Around,
-    bound: Vec<(Sender, TcpListener)>,
-    tokenizer: Tokenizer,
-    counts: Counts,
-) {
-    let (tasks, hurry) = (TaskTracker::new(), CancellationToken::new());
-    let (lander, numbers) = (Arc::new(lander), Arc::new(Numbers::new()));
-    for (sender, listener) in bound {
-        let desk = Desk {
-            watch: Watch::new(&sender.name, around.metrics.clone(), counts.clone()),
-            sender,
-            tokenizer: tokenizer.clone(),
-            lander: lander.clone(),
-            numbers: numbers.clone(),
-            around: around.clone(),
-            hurry: hurry.clone(),
-        };
-        tasks.spawn(listener::accept(Arc::new(desk), listener, tasks.clone()));
+impl<L> Shared<L> {
+    pub(crate) fn new(lander: L, around: Around, tokenizer: Tokenizer) -> Result<Self, prometheus::Error> {
+        let counts = Counts::of(&around.metrics)?;
+        let (tasks, hurry) = (TaskTracker::new(), CancellationToken::new());
+        Ok(Self { lander, tokenizer, numbers: Numbers::new(), counts, around, tasks, hurry })
     }
-    tasks.close();
-    let hurried = async {
-        around.stop.cancelled().await;
-        tokio::time::sleep(DRAIN_PATIENCE).await;
-        hurry.cancel();
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = tasks.wait() => {}
-        () = hurried => {}
+}
+
+impl From<ListenError> for StartError {
+    fn from(error: ListenError) -> Self {
+        Self::Listen(error)
+    }
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listen(error) => error.fmt(f),
+            Self::Mistakes(mistakes) => {
+                f.write_str("the senders' files cannot be used:")?;
+                mistakes.iter().try_for_each(|mistake| write!(f, " {mistake};"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for StartError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Listen(error) => error.source(),
+            Self::Mistakes(_) => None,
+        }
     }
 }
 
@@ -150,12 +179,22 @@ pub(crate) async fn serve<L: Land>(
 pub(crate) const RECEIVED_FOR_TESTS: canon::Timestamp = canon::Timestamp(1_772_400_000_000_000);
 
 /// What would be landed of a payload.
+pub(crate) fn record_of(
+    sender: &Sender,
+    tokens: &Tokenizer,
+    payload: Vec<u8>,
+    received_at: canon::Timestamp,
+) -> (RawKey, Headers, RawHl7v2) {
+    let intake = intake::Intake::of(sender, tokens, payload, received_at);
+    (intake.key, intake.headers, intake.message)
+}
+
+/// The same, received when tests have received everything.
 #[cfg(test)]
 pub(crate) fn intake_for_tests(
     sender: &Sender,
     tokens: &Tokenizer,
     payload: &[u8],
 ) -> (RawKey, Headers, RawHl7v2) {
-    let intake = intake::Intake::of(sender, tokens, payload.to_vec(), RECEIVED_FOR_TESTS);
-    (intake.key, intake.headers, intake.message)
+    record_of(sender, tokens, payload.to_vec(), RECEIVED_FOR_TESTS)
 }

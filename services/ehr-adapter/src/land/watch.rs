@@ -3,7 +3,7 @@
 use backbone::metrics::{Landed, Metrics};
 use prometheus::{IntCounterVec, IntGaugeVec, Opts};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How often the same trouble of a sender is logged.
 const SELDOM: Duration = Duration::from_secs(60);
@@ -13,7 +13,9 @@ const SELDOM: Duration = Duration::from_secs(60);
 pub(crate) struct Counts {
     connections: IntGaugeVec,
     faults: IntCounterVec,
+    last_message: IntGaugeVec,
     refused: IntCounterVec,
+    rejected: IntGaugeVec,
 }
 
 /// One sender's view of what is counted.
@@ -38,6 +40,10 @@ pub(crate) struct Connected(Watch);
 /// What was wrong with a stream of bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum StreamFault {
+    /// MLLP v2: the sender could not store an answer of ours.
+    AnswerNotStored,
+    /// A batch's trailer counts otherwise than we do.
+    BatchCount,
     Garbage,
     SlowFrame,
     StartInsideFrame,
@@ -50,6 +56,16 @@ pub(crate) enum StreamFault {
 pub(crate) enum Refused {
     Cap,
     Peer,
+    /// The peer does not accept our certificate, or how we speak.
+    TlsByPeer,
+    /// The client's certificate is of none of the authorities, or is not for clients.
+    TlsCertificate,
+    /// The client's certificate is not valid any more, or not yet.
+    TlsExpired,
+    TlsNoCertificate,
+    /// It is no TLS, or none that we speak.
+    TlsOther,
+    TlsSlow,
 }
 
 impl Counts {
@@ -62,21 +78,56 @@ impl Counts {
                 options("stream_faults_total", "What was wrong with streams of bytes, by kind"),
                 &["sender", "kind"],
             )?,
+            last_message: IntGaugeVec::new(
+                options(
+                    "last_message_timestamp_seconds",
+                    "When the last message came, whatever became of it; before the first, since when it is listened for",
+                ),
+                &["sender"],
+            )?,
             refused: IntCounterVec::new(
                 options("connections_refused_total", "Connections closed at once, by reason"),
                 &["sender", "reason"],
             )?,
+            rejected: IntGaugeVec::new(
+                options(
+                    "sender_config_rejected",
+                    "1 while a sender's file is not taken and what it said before holds",
+                ),
+                &["sender"],
+            )?,
         };
         metrics.register(counts.connections.clone())?;
         metrics.register(counts.faults.clone())?;
+        metrics.register(counts.last_message.clone())?;
         metrics.register(counts.refused.clone())?;
+        metrics.register(counts.rejected.clone())?;
         Ok(counts)
+    }
+
+    /// Whether a sender's file is not taken; the folder itself is `*`.
+    pub(crate) fn rejected(&self, sender: &str, is_rejected: bool) {
+        self.rejected.with_label_values(&[sender]).set(is_rejected.into());
+    }
+
+    /// A sender is no more: nobody shall wait for its messages.
+    pub(crate) fn forget(&self, sender: &str) {
+        // A series that was never written is none to be removed.
+        let _ = self.last_message.remove_label_values(&[sender]);
+        let _ = self.rejected.remove_label_values(&[sender]);
     }
 }
 
 impl Watch {
     pub(crate) fn new(sender: &str, metrics: Metrics, counts: Counts) -> Self {
         Self { sender: sender.into(), metrics, counts, warned: Arc::default() }
+    }
+
+    /// A payload has come in: the sender is not silent.
+    pub(crate) fn heard(&self) {
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let seconds = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
+        self.counts.last_message.with_label_values(&[&*self.sender]).set(seconds);
     }
 
     /// A message has come in whole.
@@ -136,6 +187,8 @@ impl Drop for Connected {
 impl StreamFault {
     pub(crate) fn as_str(self) -> &'static str {
         match self {
+            Self::AnswerNotStored => "answer_not_stored",
+            Self::BatchCount => "batch_count",
             Self::Garbage => "garbage",
             Self::SlowFrame => "slow_frame",
             Self::StartInsideFrame => "start_inside_frame",
@@ -150,6 +203,12 @@ impl Refused {
         match self {
             Self::Cap => "cap",
             Self::Peer => "peer",
+            Self::TlsByPeer => "tls_by_peer",
+            Self::TlsCertificate => "tls_certificate",
+            Self::TlsExpired => "tls_expired",
+            Self::TlsNoCertificate => "tls_no_certificate",
+            Self::TlsOther => "tls_other",
+            Self::TlsSlow => "tls_slow",
         }
     }
 }

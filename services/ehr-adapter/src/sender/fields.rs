@@ -1,5 +1,6 @@
 //! A file's fields with their lines, taken one by one; what is wrong is kept, so that all of it is told at once.
 
+use serde::Deserialize;
 use serde_json::Value;
 use serde_saphyr::Spanned;
 use std::collections::BTreeMap;
@@ -28,10 +29,16 @@ pub(crate) enum Problem {
     FileName,
     #[error("cannot be read: {0}")]
     Form(String),
+    #[error("does not belong to the certificate")]
+    KeyOfAnother,
     #[error("is missing: {0}")]
     Missing(&'static str),
+    #[error("holds no certificate in PEM")]
+    NoCertificate,
     #[error("there is no sender's file (*.yaml) in this folder")]
     NoFiles,
+    #[error("holds no private key in PEM")]
+    NoPrivateKey,
     #[error("is not {0}")]
     NotA(&'static str),
     #[error("is not a field of a sender; did you mean {0}?")]
@@ -40,6 +47,8 @@ pub(crate) enum Problem {
     UnknownField,
     #[error("cannot be opened: {0}")]
     Unreadable(std::io::ErrorKind),
+    #[error("holds a certificate that cannot be used")]
+    UnusableCertificate,
 }
 
 impl Mistake {
@@ -67,11 +76,24 @@ impl fmt::Display for Mistake {
     }
 }
 
+impl std::error::Error for Mistake {}
+
 /// The fields that nobody has taken yet, the names that were asked for, and what was wrong.
 pub(super) struct Fields {
     left: BTreeMap<String, Spanned<Value>>,
+    nested: Nested,
+    /// The field that this map stands in, with a dot; empty for the file itself.
+    within: String,
     asked: Vec<&'static str>,
     mistakes: Vec<Mistake>,
+}
+
+/// Fields that are maps, read again: as values they have lost the lines of what stands in them.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Nested {
+    facilities: BTreeMap<String, BTreeMap<String, Spanned<Value>>>,
+    reversal: BTreeMap<String, Spanned<Value>>,
 }
 
 impl Fields {
@@ -82,7 +104,43 @@ impl Fields {
             let problem = Problem::Form(error.without_snippet().to_string());
             vec![Mistake { file: None, line, field: String::new(), problem }]
         })?;
-        Ok(Self { left, asked: Vec::new(), mistakes: Vec::new() })
+        // Where one of them is no map this fails, and the value as it was read first is told as the mistake.
+        let nested = serde_saphyr::from_str(text).unwrap_or_default();
+        Ok(Self { nested, ..Self::inside(String::new(), left) })
+    }
+
+    fn inside(within: String, left: BTreeMap<String, Spanned<Value>>) -> Self {
+        Self { left, nested: Nested::default(), within, asked: Vec::new(), mistakes: Vec::new() }
+    }
+
+    /// A field that is a map of fields; to be closed when they are taken.
+    pub(super) fn map(&mut self, name: &'static str, expects: &'static str) -> Option<Self> {
+        self.optional(name, expects, |value| value.is_object().then_some(()))?;
+        Some(Self::inside(format!("{name}."), std::mem::take(&mut self.nested.reversal)))
+    }
+
+    /// A field that is a map of maps, by their names; each to be closed when its fields are taken.
+    pub(super) fn maps(&mut self, name: &'static str, expects: &'static str) -> Vec<(String, Self)> {
+        let is_of_maps = |value: &Value| {
+            let sound = value.as_object()?.values().all(Value::is_object);
+            sound.then_some(())
+        };
+        if self.optional(name, expects, is_of_maps).is_none() {
+            return Vec::new();
+        }
+        let maps = std::mem::take(&mut self.nested.facilities);
+        maps.into_iter()
+            .map(|(key, left)| {
+                let inside = Self::inside(format!("{name}.{key}."), left);
+                (key, inside)
+            })
+            .collect()
+    }
+
+    /// Takes in what was wrong inside a map; what is left over there is unknown.
+    pub(super) fn close(&mut self, mut inside: Self) {
+        inside.left_over();
+        self.mistakes.append(&mut inside.mistakes);
     }
 
     /// A field that has to be there; `expects` completes "is not …".
@@ -98,6 +156,11 @@ impl Fields {
             return None;
         }
         self.optional(name, expects, read)
+    }
+
+    /// The line of a field; 0 where it is left out.
+    pub(super) fn line(&self, name: &str) -> u64 {
+        self.left.get(name).map_or(0, |given| given.referenced.line())
     }
 
     /// A field that may be left out.
@@ -140,6 +203,12 @@ impl Fields {
 
     /// Ends the reading: what is left over is unknown.
     pub(super) fn finish(mut self) -> Result<(), Vec<Mistake>> {
+        self.left_over();
+        self.mistakes.sort_by_key(|mistake| mistake.line);
+        if self.mistakes.is_empty() { Ok(()) } else { Err(self.mistakes) }
+    }
+
+    fn left_over(&mut self) {
         for (name, value) in std::mem::take(&mut self.left) {
             let problem = match self.nearest(&name) {
                 Some(nearest) => Problem::Unknown(nearest),
@@ -147,12 +216,11 @@ impl Fields {
             };
             self.mistake(value.referenced.line(), &name, problem);
         }
-        self.mistakes.sort_by_key(|mistake| mistake.line);
-        if self.mistakes.is_empty() { Ok(()) } else { Err(self.mistakes) }
     }
 
     fn mistake(&mut self, line: u64, field: &str, problem: Problem) {
-        self.mistakes.push(Mistake { file: None, line, field: field.to_owned(), problem });
+        let field = format!("{}{field}", self.within);
+        self.mistakes.push(Mistake { file: None, line, field, problem });
     }
 
     /// The known name that differs in the way of writing only: `idleTimeout` for `idle_timeout`.

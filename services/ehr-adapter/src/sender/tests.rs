@@ -1,6 +1,9 @@
 //! Senders' files: what is read, and every mistake with its line.
 
+mod reading;
+
 use super::*;
+use std::fs;
 
 const LEAST: &str =
     "name: north\ntime_zone: UTC\ncurrency: EUR\npatient_authority: NORTH\nvisit_authority: NORTH\n";
@@ -54,7 +57,8 @@ fn a_sender_needs_a_name_a_zone_a_currency_and_its_authorities() {
 fn every_mistake_is_told_with_its_line() {
     let text = format!(
         "{LEAST}listen: nowhere\nallow: [10.0.0.0/33]\nframe_max: 8MiB\nidleTimeout: 5s\nack_deadline: 0s\n\
-         visit_paths:\n  - PV1-19\n  - PV1\npayer: 7\ncolour: red\nacknowledge: enhanced\n"
+         visit_paths:\n  - PV1-19\n  - PV1\npayer: 7\ncolour: red\nacknowledge: sometimes\nmllp: v3\n\
+         tls: {{certificate: a, key: b}}\n"
     );
     check_mistakes(
         &text,
@@ -68,7 +72,9 @@ fn every_mistake_is_told_with_its_line() {
             "line 12: visit_paths: is not a list of paths such as [PV1-19, PID-18]",
             "line 14: payer: is not a path such as IN1-3",
             "line 15: colour: is not a field of a sender",
-            "line 16: acknowledge: is not original, the only mode there is",
+            "line 16: acknowledge: is not original, enhanced or by-message",
+            "line 17: mllp: is not v1 or v2",
+            "line 18: tls: is not a mapping of three files: certificate, key and client_authorities",
         ],
     );
 }
@@ -113,6 +119,23 @@ fn the_senders_of_this_repository_are_valid() {
 }
 
 #[test]
+fn the_files_of_tls_are_relative_to_the_senders_file() {
+    let folder = std::env::temp_dir().join(format!("vertebra-senders-{}", uuid::Uuid::new_v4()));
+    fs::create_dir(&folder).expect("a folder");
+    let text =
+        format!("{LEAST}tls:\n  certificate: own.pem\n  key: own.key\n  client_authorities: /ca.pem\n");
+    fs::write(folder.join("north.yaml"), text).expect("written");
+    let senders = load(&folder).expect("valid");
+    fs::remove_dir_all(&folder).expect("removed");
+    let tls = senders[0].listening.tls.as_ref().expect("tls");
+    assert_eq!(
+        tls.paths(),
+        [&*folder.join("own.pem"), &*folder.join("own.key"), std::path::Path::new("/ca.pem")]
+    );
+    assert_eq!(tls.line, 7);
+}
+
+#[test]
 fn mistakes_over_several_files_name_the_file() {
     let folder = std::env::temp_dir().join(format!("vertebra-senders-{}", uuid::Uuid::new_v4()));
     fs::create_dir(&folder).expect("a folder");
@@ -120,6 +143,9 @@ fn mistakes_over_several_files_name_the_file() {
     fs::write(folder.join("north.yaml"), LEAST).expect("written");
     fs::write(folder.join("south.yaml"), LEAST.replace("currency: EUR", "currency: Euro")).expect("written");
     fs::write(folder.join("west.yaml"), LEAST).expect("written");
+    let twin = LEAST.replace("name: north", "name: twin");
+    fs::write(folder.join("twin.yaml"), twin).expect("written");
+    let files = read(&folder).expect("files");
     let mistakes = load(&folder).expect_err("mistakes");
     fs::remove_dir_all(&folder).expect("removed");
     assert!(matches!(empty[0].problem, Problem::NoFiles));
@@ -131,8 +157,15 @@ fn mistakes_over_several_files_name_the_file() {
         told,
         [
             "south.yaml:3: currency: is not three capital letters of ISO 4217",
+            "twin.yaml: 127.0.0.1:2575 is another sender's address too",
             "west.yaml: the file is not named as its sender is",
-            "west.yaml: 127.0.0.1:2575 is another sender's address too",
         ]
+    );
+    // One that is broken does not take the others along.
+    let taken: Vec<_> = files.iter().map(|file| (file.stem(), file.sender.is_ok())).collect();
+    assert_eq!(
+        taken,
+        [("north", true), ("south", false), ("twin", false), ("west", false)]
+            .map(|(name, is)| (name.to_owned(), is))
     );
 }

@@ -1,77 +1,144 @@
-//! What an ADT message says of a visit.
+//! What an ADT message says of a visit: where it stands, or that it went into another.
 
-use super::Source;
-use super::reader::Reader;
-use crate::sender::Reading;
+use super::reader::invalid;
+use super::source::{Source, illegible};
+use super::unmapped::{Unmapped, Why};
+use super::{Statement, Translated};
 use crate::subject;
 use backbone::Reject;
-use canon::Encounter;
-use canon::event::{Change, Name};
+use canon::event::Change;
 use canon::events::clinical_encounter::EncounterStatus;
-
-/// The triggers that are translated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Trigger {
-    A01,
-    A03,
-    A04,
-    A08,
-    A13,
-}
-
-impl Trigger {
-    /// The trigger of this name.
-    pub(super) fn named(name: &str) -> Option<Self> {
-        [Self::A01, Self::A03, Self::A04, Self::A08, Self::A13]
-            .into_iter()
-            .find(|trigger| trigger.as_str() == name)
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::A01 => "A01",
-            Self::A03 => "A03",
-            Self::A04 => "A04",
-            Self::A08 => "A08",
-            Self::A13 => "A13",
-        }
-    }
-
-    /// Where the visit stands after it.
-    fn status(self) -> EncounterStatus {
-        match self {
-            Self::A01 | Self::A04 | Self::A13 => EncounterStatus::InProgress,
-            Self::A03 => EncounterStatus::Finished,
-            // An update also comes after a discharge: it says nothing of where the visit stands.
-            Self::A08 => EncounterStatus::Unsaid,
-        }
-    }
-}
+use canon::{Encounter, EncounterToken, PatientToken, Phi};
+use hl7::message::{Field, Group};
 
 /// What this one message said, and nothing that others said before.
-pub(super) fn encounter(
-    source: &Source<'_>,
-    trigger: Trigger,
-    reader: &Reader<'_, '_>,
-    reading: &Reading,
-) -> Result<(Name, Encounter), Reject> {
-    let name = source.name_by_message("encounter", &[source.sender, source.control_id]);
+pub(super) fn encounter(source: &Source<'_>, status: EncounterStatus) -> Result<Translated, Reject> {
+    source.one_patient()?;
+    let (reader, reading) = (source.reader, source.reading);
+    let visit = source.visit()?;
     let payer = subject::component(reader.message(), &reading.payer);
-    let visit = Encounter {
-        change: Change::Recorded,
-        encounter: source.encounter(),
-        patient: source.patient,
-        sender: source.sender.to_owned(),
-        control_id: source.control_id.to_owned(),
-        trigger: trigger.as_str().to_owned(),
-        visit_number: source.visit.number.clone(),
-        status: trigger.status(),
+    let account = subject::component(reader.message(), &reading.account.path);
+    let account = reader.code(account, reading.account.path)?;
+    let pv1 = reader.message().segment("PV1");
+    let place = |number: usize, at: &'static str| match pv1 {
+        Some(pv1) => reader.place(pv1.field(number), at),
+        None => Ok(None),
+    };
+    let event = Encounter {
+        status,
         class: reader.deletable(reader.at("PV1-2"), "PV1-2")?,
-        facility: source.facility.clone(),
+        location: place(3, "PV1-3")?,
+        prior_location: place(6, "PV1-6")?,
+        attending: pv1.and_then(|pv1| attending(source, pv1.field(7))),
+        account: account.map(|id| source.tokens.account(&reading.account.authority, &id)),
         payer: reader.deletable(payer, reading.payer)?,
         admitted_at: reader.time_at("PV1-44")?,
         discharged_at: reader.time_at("PV1-45")?,
-        occurred_at: source.occurred_at,
+        ..silent(source, visit.token, visit.number.clone(), source.patient)
     };
-    Ok((name, visit))
+    let name = source.name_by_message("encounter", &[source.sender.as_str(), source.control_id]);
+    Translated::of(vec![Statement::Encounter(name, Box::new(event))])
+}
+
+/// Accounts or visits that were merged or moved: each retired one says where it went.
+pub(super) fn moves(source: &Source<'_>) -> Result<Translated, Reject> {
+    // A45 moves visits by their numbers, the others accounts.
+    let of_visits = source.trigger == "A45";
+    if !of_visits && !source.reading.visit.paths.contains(&source.reading.account.path) {
+        let what = format!("ADT^{}", source.trigger);
+        return Ok(Translated {
+            unmapped: vec![Unmapped { what, why: Why::Account }],
+            ..Translated::default()
+        });
+    }
+    let leader = if of_visits { "MRG" } else { "PID" };
+    let mut statements = Vec::new();
+    for (index, group) in source.reader.message().groups(leader, &[]).enumerate() {
+        let event = moved(source, group, of_visits)?;
+        let number = (index + 1).to_string();
+        let parts = [source.sender.as_str(), source.control_id, &number];
+        let parts = if index == 0 { &parts[..2] } else { &parts[..] };
+        statements.push(Statement::Encounter(source.name_by_message("encounter", parts), Box::new(event)));
+    }
+    match statements.is_empty() {
+        true => Err(invalid("MRG", "is missing: not said what was merged or moved")),
+        false => Translated::of(statements),
+    }
+}
+
+fn moved(source: &Source<'_>, group: Group<'_, '_>, of_visits: bool) -> Result<Encounter, Reject> {
+    let (reader, reading) = (source.reader, source.reading);
+    let at = if of_visits { "MRG-5" } else { "MRG-3" };
+    let mrg = group.segments_named("MRG").next();
+    let retired = match mrg {
+        Some(mrg) => reader.code(*mrg.field(if of_visits { 5 } else { 3 }).component(1), at)?,
+        None => None,
+    };
+    let retired = retired.ok_or_else(|| invalid(at, "is empty: not said what was merged or moved"))?;
+    let survivor = match of_visits {
+        true => match group.segments_named("PV1").next() {
+            Some(pv1) => reader.code(*pv1.field(19).component(1), "PV1-19")?,
+            None => source.visit().ok().map(|visit| visit.number.reveal().clone()),
+        },
+        false => {
+            let path = reading.account.path;
+            let field = group.segments_named(path.segment()).next();
+            let value = field.map(|segment| *segment.field(path.within.field.get().into()).component(1));
+            value.map(|value| reader.code(value, path)).transpose()?.flatten()
+        }
+    };
+    let at = if of_visits { "PV1-19".to_owned() } else { reading.account.path.to_string() };
+    let survivor =
+        survivor.ok_or_else(|| invalid(at, "is empty: not said what it was merged or moved into"))?;
+    let patient = match group.segments_named("PID").next() {
+        Some(pid) => {
+            let field = pid.field(reading.patient.path.within.field.get().into());
+            let patient = subject::patient_of(field, reader.charset(), &reading.patient, source.tokens);
+            patient.map_err(|why| illegible(&reading.patient.path.to_string(), why))?
+        }
+        None => source.patient,
+    };
+    let token = |number: &str| source.tokens.encounter(&reading.visit.authority, number);
+    // An account that goes to another patient under its own number is the same visit.
+    let moved_to = (retired != survivor).then(|| token(&survivor));
+    let visit = token(&retired);
+    Ok(Encounter { moved_to, ..silent(source, visit, Phi(retired), patient) })
+}
+
+/// What is known of every message of a visit.
+fn silent(
+    source: &Source<'_>,
+    visit: EncounterToken,
+    visit_number: Phi<String>,
+    patient: Option<PatientToken>,
+) -> Encounter {
+    Encounter {
+        change: Change::Recorded,
+        encounter: visit,
+        patient,
+        sender: source.sender.to_string(),
+        control_id: source.control_id.to_owned(),
+        trigger: source.trigger.clone(),
+        visit_number,
+        status: EncounterStatus::Unsaid,
+        class: None,
+        facility: source.facility.clone(),
+        location: None,
+        prior_location: None,
+        attending: None,
+        account: None,
+        moved_to: None,
+        payer: None,
+        admitted_at: None,
+        discharged_at: None,
+        occurred_at: source.occurred_at,
+    }
+}
+
+/// A doctor as code and name.
+fn attending(source: &Source<'_>, field: Field<'_>) -> Option<Phi<String>> {
+    let parts =
+        (1..=3).filter_map(|number| source.reader.free_text(*field.component(number).subcomponent(1)));
+    let parts: Vec<String> = parts.map(Phi::into_inner).collect();
+    (!parts.is_empty()).then(|| Phi(parts.join(" ")))
 }

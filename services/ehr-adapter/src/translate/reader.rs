@@ -4,29 +4,33 @@ use crate::sender::Reading;
 use crate::subject;
 use backbone::{Reason, Reject};
 use canon::decimal::DecimalError;
-use canon::{Fixed, Phi, Timestamp};
+use canon::{Date, Fixed, Phi, Timestamp};
 use hl7::charset::Charset;
-use hl7::message::{Message, Path, Presence, Value};
-use hl7::time::{self, Zone};
+use hl7::message::{Field, Message, Path, Presence, Value};
+use hl7::time;
 use std::fmt::Display;
 
 /// A message with what its sender's configuration says of reading it.
-pub(super) struct Reader<'m, 'a> {
+pub(crate) struct Reader<'m, 'a> {
     message: &'m Message<'a>,
     charset: Charset,
-    zone: &'m Zone,
+    reading: &'m Reading,
 }
 
 impl<'m, 'a> Reader<'m, 'a> {
-    pub(super) fn new(message: &'m Message<'a>, reading: &'m Reading) -> Self {
-        Self { message, charset: Charset::of(message, reading.charset).charset, zone: &reading.zone }
+    pub(crate) fn new(message: &'m Message<'a>, reading: &'m Reading) -> Self {
+        Self { message, charset: Charset::of(message, reading.charset).charset, reading }
     }
 
-    pub(super) fn message(&self) -> &'m Message<'a> {
+    pub(super) fn reading(&self) -> &'m Reading {
+        self.reading
+    }
+
+    pub(crate) fn message(&self) -> &'m Message<'a> {
         self.message
     }
 
-    pub(super) fn charset(&self) -> Charset {
+    pub(crate) fn charset(&self) -> Charset {
         self.charset
     }
 
@@ -40,6 +44,16 @@ impl<'m, 'a> Reader<'m, 'a> {
         self.code(self.at(path), path)
     }
 
+    /// The code at the first of some paths that has one.
+    pub(super) fn first_of(&self, paths: &[Path]) -> Result<Option<String>, Reject> {
+        for path in paths {
+            if let Some(code) = self.code(subject::component(self.message, path), path)? {
+                return Ok(Some(code));
+            }
+        }
+        Ok(None)
+    }
+
     /// A code that the source may delete: none where nothing is said, empty where it is deleted.
     pub(super) fn deletable(&self, value: Value<'_>, at: impl Display) -> Result<Option<String>, Reject> {
         match value.presence() {
@@ -49,7 +63,7 @@ impl<'m, 'a> Reader<'m, 'a> {
     }
 
     /// Free text for people: what cannot be read of it is replaced.
-    pub(super) fn free_text(&self, value: Value<'_>) -> Option<Phi<String>> {
+    pub(crate) fn free_text(&self, value: Value<'_>) -> Option<Phi<String>> {
         let text = value.text(self.charset);
         let plain = |char: char| if char.is_control() && char != '\n' { ' ' } else { char };
         let text: String = text.trim().chars().map(plain).collect();
@@ -71,10 +85,32 @@ impl<'m, 'a> Reader<'m, 'a> {
         if value.presence() != Presence::Value {
             return Ok(None);
         }
-        match time::instant(value.raw(), self.zone) {
+        match time::instant(value.raw(), &self.reading.zone) {
             Ok(instant) => Ok(Some(Timestamp(instant.micros))),
             Err(why) => Err(invalid(at, why)),
         }
+    }
+
+    /// The day that a time names at its source, whatever the zone; none if it names none.
+    pub(super) fn day(&self, value: Value<'_>) -> Option<Date> {
+        let digits = value.raw().get(..8).filter(|raw| raw.iter().all(u8::is_ascii_digit))?;
+        let (year, rest) = std::str::from_utf8(digits).ok()?.split_at_checked(4)?;
+        let (month, day) = rest.split_at_checked(2)?;
+        Date::from_ymd(year.parse().ok()?, month.parse().ok()?, day.parse().ok()?)
+    }
+
+    /// A place as people write it, `ward^room^bed`: none where nothing is said, empty where it is deleted.
+    pub(super) fn place(&self, field: Field<'_>, at: impl Display + Copy) -> Result<Option<String>, Reject> {
+        if field.presence() == Presence::Null {
+            return Ok(Some(String::new()));
+        }
+        let mut parts = Vec::with_capacity(3);
+        for number in 1..=3 {
+            parts.push(self.code(*field.component(number), at)?.unwrap_or_default());
+        }
+        let place = parts.join("^");
+        let place = place.trim_end_matches('^');
+        Ok((!place.is_empty()).then(|| place.to_owned()))
     }
 
     /// A point in time at a path.

@@ -163,22 +163,6 @@ async fn case_13_an_answer_has_the_delimiters_of_its_message() {
 }
 
 #[tokio::test]
-async fn case_13_a_batch_is_landed_and_refused_once_as_a_whole() {
-    let stand = Stand::new(Mode::AtOnce).await;
-    let mut peer = stand.peer().await;
-    for header in ["FHS|^~\\&|A\rBHS|^~\\&|A\r", "BHS|^~\\&|A\r"] {
-        let batch = [header.as_bytes(), &message("1"), &message("2"), b"BTS|2\r"].concat();
-        peer.says(&mllp::encode(&batch)).await;
-        let heard = peer.hears().await;
-        let landed = stand.shelf.landed();
-        check_refused(&heard, landed.last().expect("landed"), "batches are not supported yet", "ERR|||200");
-    }
-    peer.says(&frame("3")).await;
-    peer.is_answered(AA, "3").await;
-    assert_eq!(stand.shelf.landed().len(), 3);
-}
-
-#[tokio::test]
 async fn a_drain_answers_what_is_in_hand_and_takes_nothing_new() {
     let stand = Stand::new(Mode::Held).await;
     let mut peer = stand.peer().await;
@@ -209,10 +193,14 @@ async fn a_sender_that_closes_its_side_is_answered_all_the_same() {
 }
 
 #[tokio::test]
-async fn an_address_that_is_taken_is_told_with_its_sender() {
+async fn an_address_that_is_taken_is_told_with_its_sender_and_nobody_is_listened_for() {
     let stand = Stand::new(Mode::AtOnce).await;
-    let mut sender = Sender::parse(SENDER).expect("valid");
-    sender.listening.address = stand.address;
-    let error = bind(vec![sender]).await.expect_err("taken");
-    assert_eq!(error.to_string(), format!("{} cannot be listened on for sender north", stand.address));
+    let [mut south, mut north] = [SENDER; 2].map(|text| Sender::parse(text).expect("valid"));
+    south.name = "south".to_owned();
+    north.listening.address = stand.address;
+    let (_, shared) = shared(Mode::AtOnce);
+    let error = Roster::new(shared.clone()).open(vec![Seen::of_sender(south), Seen::of_sender(north)]).await;
+    let error = error.expect_err("taken").to_string();
+    assert_eq!(error, format!("{} cannot be listened on for sender north", stand.address));
+    assert!(shared.around.health.live().parts.is_empty());
 }

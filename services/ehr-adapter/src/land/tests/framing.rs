@@ -1,4 +1,4 @@
-//! Framing over real sockets: cases 1 to 7 and 10.
+//! Framing over real sockets: cases 1 to 7, 10 and 14.
 
 use super::*;
 use hl7::ack::AckCode::{ApplicationAccept as AA, ApplicationReject as AR};
@@ -7,7 +7,7 @@ use socket2::SockRef;
 const FAULT: &str = "vertebra_landing_stream_faults_total";
 
 #[tokio::test]
-async fn case_1_bytes_before_the_start_block_are_dropped_counted_and_logged() {
+async fn case_01_bytes_before_the_start_block_are_dropped_counted_and_logged() {
     let logs = Logs::default();
     let _capturing = logs.capture();
     let stand = Stand::new(Mode::AtOnce).await;
@@ -28,7 +28,7 @@ async fn case_1_bytes_before_the_start_block_are_dropped_counted_and_logged() {
 }
 
 #[tokio::test]
-async fn case_2_a_frame_ends_by_fs_cr_lf_by_fs_alone_and_by_a_cr_that_comes_later() {
+async fn case_02_a_frame_ends_by_fs_cr_lf_by_fs_alone_and_by_a_cr_that_comes_later() {
     let stand = Stand::new(Mode::AtOnce).await;
     let mut peer = stand.peer().await;
     peer.says(&[&frame("1")[..], b"\n"].concat()).await;
@@ -46,7 +46,7 @@ async fn case_2_a_frame_ends_by_fs_cr_lf_by_fs_alone_and_by_a_cr_that_comes_late
 }
 
 #[tokio::test]
-async fn case_3_frames_in_one_read_in_single_bytes_and_split_anywhere_are_the_same_messages() {
+async fn case_03_frames_in_one_read_in_single_bytes_and_split_anywhere_are_the_same_messages() {
     let stand = Stand::new(Mode::AtOnce).await;
     let mut peer = stand.peer().await;
     peer.says(&[frame("1"), frame("2"), frame("3")].concat()).await;
@@ -71,7 +71,7 @@ async fn case_3_frames_in_one_read_in_single_bytes_and_split_anywhere_are_the_sa
 }
 
 #[tokio::test]
-async fn case_4_framing_bytes_inside_a_payload_are_payload_and_a_new_message_inside_one_replaces_it() {
+async fn case_04_framing_bytes_inside_a_payload_are_payload_and_a_new_message_inside_one_replaces_it() {
     let stand = Stand::new(Mode::AtOnce).await;
     let mut peer = stand.peer().await;
     let odd = [&message("1")[..], b"NTE|1||a\x0bb\x1cc\r"].concat();
@@ -87,7 +87,7 @@ async fn case_4_framing_bytes_inside_a_payload_are_payload_and_a_new_message_ins
 }
 
 #[tokio::test]
-async fn case_5_a_message_over_the_limit_is_refused_and_the_connection_goes_on() {
+async fn case_05_a_message_over_the_limit_is_refused_and_the_connection_goes_on() {
     let stand = Stand::with(Mode::AtOnce, |sender| sender.listening.frame_bytes_max = 8 << 10).await;
     let mut peer = stand.peer().await;
     let large = [&message("1")[..], b"OBX|1|TX|||", &vec![b'x'; 16 << 10]].concat();
@@ -104,7 +104,7 @@ async fn case_5_a_message_over_the_limit_is_refused_and_the_connection_goes_on()
 }
 
 #[tokio::test]
-async fn case_5_a_sender_that_dribbles_is_cut_off_and_one_that_is_silent_is_let_go() {
+async fn case_05_a_sender_that_dribbles_is_cut_off_and_one_that_is_silent_is_let_go() {
     let short = Duration::from_millis(100);
     let stand = Stand::with(Mode::AtOnce, |sender| {
         sender.listening.frame_timeout = short;
@@ -133,7 +133,25 @@ async fn case_5_a_sender_that_dribbles_is_cut_off_and_one_that_is_silent_is_let_
 }
 
 #[tokio::test]
-async fn case_6_a_probe_makes_no_noise() {
+async fn case_05_a_peer_that_is_gone_without_a_word_is_let_go_in_mid_message_too() {
+    let stand = Stand::with(Mode::AtOnce, |sender| {
+        sender.listening.frame_timeout = Duration::from_millis(100);
+        sender.listening.connections_max = 1;
+    })
+    .await;
+    let mut gone = stand.peer().await;
+    gone.says(&frame("1")[..20]).await;
+    gone.is_closed().await;
+    stand.counts(&format!("{FAULT}{{kind=\"slow_frame\",sender=\"north\"}} 1")).await;
+    stand.is_quiet().await;
+    // Its place is free again.
+    let mut peer = stand.peer().await;
+    peer.says(&frame("2")).await;
+    peer.is_answered(AA, "2").await;
+}
+
+#[tokio::test]
+async fn case_06_a_probe_makes_no_noise() {
     let logs = Logs::default();
     let _capturing = logs.capture();
     let stand = Stand::new(Mode::AtOnce).await;
@@ -154,7 +172,7 @@ async fn case_6_a_probe_makes_no_noise() {
 }
 
 #[tokio::test]
-async fn case_7_a_reconnect_in_mid_message_loses_only_what_was_never_acknowledged() {
+async fn case_07_a_reconnect_in_mid_message_loses_only_what_was_never_acknowledged() {
     let stand = Stand::new(Mode::AtOnce).await;
     let mut peer = stand.peer().await;
     let whole = frame("1");
@@ -173,7 +191,7 @@ async fn case_7_a_reconnect_in_mid_message_loses_only_what_was_never_acknowledge
 }
 
 #[tokio::test]
-async fn case_7_connections_over_the_cap_and_peers_that_may_not_connect_are_turned_away() {
+async fn case_07_connections_over_the_cap_and_peers_that_may_not_connect_are_turned_away() {
     let stand = Stand::with(Mode::AtOnce, |sender| sender.listening.connections_max = 1).await;
     let mut first = stand.peer().await;
     first.says(&frame("1")).await;
@@ -229,4 +247,56 @@ async fn case_10_a_sender_that_pipelines_more_than_its_share_is_held_back() {
         stand.shelf.release(number);
         peer.is_answered(AA, &(number + 1).to_string()).await;
     }
+}
+
+#[tokio::test]
+async fn case_14_whatever_character_set_is_named_the_bytes_are_kept_and_answered() {
+    let stand = Stand::new(Mode::AtOnce).await;
+    let mut peer = stand.peer().await;
+    for (number, (mark, name)) in
+        [("", ""), ("", "8859/1"), ("", "ISO_IR 100"), ("", "KLINGON"), ("\u{feff}", "8859/1")]
+            .into_iter()
+            .enumerate()
+    {
+        let id = number.to_string();
+        let header = format!("{mark}MSH|^~\\&|A|B|C|D|20260301||ADT^A01|{id}|P|2.5||||||{name}\r");
+        let payload = [header.as_bytes(), b"PID|1||7^^^NORTH||Zo\xeb\r"].concat();
+        peer.says(&mllp::encode(&payload)).await;
+        peer.is_answered(AA, &id).await;
+        let landed = stand.shelf.landed();
+        let message = &landed[number].message;
+        assert_eq!(message.payload.reveal(), &payload);
+        assert_eq!(message.charset.as_deref().unwrap_or_default(), name);
+        assert_eq!(&landed[number].key.to_string()[..2], "p:", "the patient is found in any of them");
+    }
+}
+
+#[tokio::test]
+async fn case_18_messages_built_to_hang_are_landed_like_others() {
+    let stand = Stand::new(Mode::AtOnce).await;
+    let mut peer = stand.peer().await;
+    let units = ["~", "^", "&", "\\X", "\\", "OBX|1\r", "x"];
+    for (number, unit) in units.into_iter().enumerate() {
+        let id = number.to_string();
+        let text =
+            [&message(&id)[..], b"OBX|1|TX|||", unit.repeat((1 << 20) / unit.len()).as_bytes()].concat();
+        peer.says(&mllp::encode(&text)).await;
+        peer.is_answered(AA, &id).await;
+    }
+    assert_eq!(stand.shelf.landed().len(), units.len());
+}
+
+#[tokio::test]
+async fn the_last_message_of_a_sender_is_told_by_its_time() {
+    const LAST: &str = "vertebra_landing_last_message_timestamp_seconds";
+    let stand = Stand::new(Mode::AtOnce).await;
+    let told = || -> Option<u64> {
+        let text = stand.around.metrics.render();
+        text.lines().find(|line| line.starts_with(LAST))?.rsplit(' ').next()?.parse().ok()
+    };
+    let began = told().expect("since when it is listened for");
+    let mut peer = stand.peer().await;
+    peer.says(&frame("1")).await;
+    peer.is_answered(AA, "1").await;
+    assert!(told().is_some_and(|heard| heard >= began && began > 1_700_000_000));
 }

@@ -1,12 +1,17 @@
 //! The real server over real sockets, landing in memory: tests named by the cases they owe.
 
 mod acknowledgement;
+mod batch;
 mod framing;
+mod modes;
 mod phi;
+mod reload;
+mod tls;
 
-use super::watch::Counts;
-use super::{Around, Land, bind, serve};
-use crate::sender::Sender;
+use super::files::Seen;
+use super::roster::Roster;
+use super::{Around, Land, Shared, serve};
+use crate::sender::{Acknowledge, Mllp, Sender};
 use backbone::edge::BrokerError;
 use backbone::health::Health;
 use backbone::kafka::Offset;
@@ -17,10 +22,11 @@ use hl7::ack::{AckCode, Acknowledgement};
 use hl7::mllp::{self, Decoder, Frame, Limits};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -128,21 +134,33 @@ impl Stand {
     async fn with(mode: Mode, change: impl FnOnce(&mut Sender)) -> Self {
         let mut sender = Sender::parse(SENDER).expect("valid");
         change(&mut sender);
-        let bound = bind(vec![sender]).await.expect("bound");
-        let address = bound[0].1.local_addr().expect("an address");
-        let shelf = Shelf { mode: Arc::new(Mutex::new(mode)), landed: Arc::default(), held: Arc::default() };
-        let (metrics, stop) = (Metrics::new("ehr-adapter").expect("metrics"), CancellationToken::new());
-        let around = Around { health: Health::new(), metrics, stop };
-        let counts = Counts::of(&around.metrics).expect("metrics");
-        let serving = serve(shelf.clone(), around.clone(), bound, tokens(), counts);
-        let serving = tokio::spawn(serving);
-        Self { address, shelf, around, serving }
+        let (shelf, shared) = shared(mode);
+        let mut roster = Roster::new(shared.clone());
+        roster.open(vec![Seen::of_sender(sender)]).await.expect("bound");
+        // Its folder is never looked at.
+        Self::serving(shelf, shared, roster, PathBuf::new(), Duration::from_secs(3600)).await
+    }
+
+    async fn serving(
+        shelf: Shelf,
+        shared: Arc<Shared<Shelf>>,
+        roster: Roster<Shelf>,
+        folder: PathBuf,
+        every: Duration,
+    ) -> Self {
+        let around = shared.around.clone();
+        let serving = tokio::spawn(async move { serve(&shared, roster, folder, every).await });
+        let mut address = None;
+        until("the listener", || {
+            address = listens(&around, "north").first().copied();
+            address.is_some()
+        })
+        .await;
+        Self { address: address.expect("an address"), shelf, around, serving }
     }
 
     async fn peer(&self) -> Peer {
-        let stream = TcpStream::connect(self.address).await.expect("connected");
-        stream.set_nodelay(true).expect("no delay");
-        Peer { stream, decoder: Decoder::new(Limits::default()) }
+        Peer::at(self.address).await
     }
 
     /// Whether the metrics have this line.
@@ -161,9 +179,24 @@ impl Stand {
     }
 }
 
+fn shared(mode: Mode) -> (Shelf, Arc<Shared<Shelf>>) {
+    let shelf = Shelf { mode: Arc::new(Mutex::new(mode)), landed: Arc::default(), held: Arc::default() };
+    let (metrics, stop) = (Metrics::new("ehr-adapter").expect("metrics"), CancellationToken::new());
+    let around = Around { health: Health::new(), metrics, stop };
+    let shared = Shared::new(shelf.clone(), around, tokens()).expect("metrics");
+    (shelf, Arc::new(shared))
+}
+
+/// Where a sender is listened for, as the pulses of the listeners tell.
+fn listens(around: &Around, sender: &str) -> Vec<SocketAddr> {
+    let start = format!("listener {sender} ");
+    let parts = around.health.live().parts;
+    parts.keys().filter_map(|name| name.strip_prefix(&start)?.parse().ok()).collect()
+}
+
 /// A sender's end of a connection.
-struct Peer {
-    stream: TcpStream,
+struct Peer<S = TcpStream> {
+    stream: S,
     decoder: Decoder,
 }
 
@@ -177,22 +210,10 @@ struct Heard {
 }
 
 impl Peer {
-    async fn says(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).await.expect("written");
-    }
-
-    async fn hears(&mut self) -> Heard {
-        let mut buffer = [0; 4096];
-        loop {
-            if let Some(frame) = self.decoder.next() {
-                let Frame::Message(answer) = frame else { panic!("a fault in an answer: {frame:?}") };
-                return Heard::of(&answer);
-            }
-            let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await.expect("an answer in time");
-            let length = read.expect("read");
-            assert!(length > 0, "closed before an answer");
-            self.decoder.push(&buffer[..length]);
-        }
+    async fn at(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.expect("connected");
+        stream.set_nodelay(true).expect("no delay");
+        Self::over(stream)
     }
 
     #[track_caller]
@@ -200,6 +221,35 @@ impl Peer {
         let mut buffer = [0; 16];
         let read = self.stream.try_read(&mut buffer);
         assert!(read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock));
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Peer<S> {
+    fn over(stream: S) -> Self {
+        Self { stream, decoder: Decoder::new(Limits::default()) }
+    }
+
+    async fn says(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.expect("written");
+    }
+
+    async fn hears(&mut self) -> Heard {
+        Heard::of(&self.hears_frame().await)
+    }
+
+    /// The payload of the next frame, whatever it is.
+    async fn hears_frame(&mut self) -> Vec<u8> {
+        let mut buffer = [0; 4096];
+        loop {
+            if let Some(frame) = self.decoder.next() {
+                let Frame::Message(answer) = frame else { panic!("a fault in an answer: {frame:?}") };
+                return answer;
+            }
+            let read = timeout(PATIENCE, self.stream.read(&mut buffer)).await.expect("an answer in time");
+            let length = read.expect("read");
+            assert!(length > 0, "closed before an answer");
+            self.decoder.push(&buffer[..length]);
+        }
     }
 
     /// The server closes without another answer.

@@ -1,0 +1,331 @@
+//! What was taken from stock: by charge, dispense, administration or requisition; all of a message or nothing.
+
+use super::charge::Line;
+use super::part::Part;
+use super::reader::invalid;
+use super::source::{Source, places};
+use super::tables::{self, AsSaid};
+use super::unmapped::{Unmapped, Why};
+use super::{Statement, Translated};
+use backbone::{Reason, Reject};
+use canon::event::{Change, Name};
+use canon::events::billing_charge::ChargeKind;
+use canon::events::reference_code::CodeEntry;
+use canon::events::supply_consumption::ConsumptionSource;
+use canon::{CodeTable, Consumption, Date, ItemCode, LocationCode, Quantity, StockKey, Timestamp};
+use std::collections::BTreeSet;
+
+/// What one segment says was taken.
+struct Taken {
+    /// What it is named by, besides the stock it is taken from.
+    parts: Vec<String>,
+    kind: ConsumptionSource,
+    code: String,
+    /// Where the code stands, `RXD[1]-2`.
+    at: String,
+    /// Where it was taken from, in the source's words.
+    place: Option<String>,
+    quantity: Quantity,
+    unit: Option<String>,
+    lot: Option<String>,
+    expires_on: Option<Date>,
+    returned: bool,
+    consumed_at: Timestamp,
+    /// The day of that, as the source has it.
+    day: Date,
+}
+
+/// What an FT1 took from stock; adjustments move money only.
+pub(super) fn of_charge(line: &Line<'_, '_>, translated: &mut Translated) -> Result<(), Reject> {
+    let Line { part, source, .. } = line;
+    if line.kind == ChargeKind::Adjustment {
+        return Ok(());
+    }
+    let owner = source.encounter().map(|visit| visit.to_string()).unwrap_or_default();
+    let taken = Taken {
+        parts: line.parts(&owner),
+        kind: ConsumptionSource::Charge,
+        code: line.code.clone(),
+        at: part.at(source.reading.charge_code.within.field.get().into()),
+        place: part.first_of(&source.reading.location_paths)?,
+        quantity: line.quantity,
+        unit: None,
+        lot: source.reading.lot.map(|path| part.code_at(&path)).transpose()?.flatten(),
+        expires_on: None,
+        returned: line.kind == ChargeKind::Credit,
+        consumed_at: part.time(4)?.unwrap_or(source.occurred_at),
+        day: line.day,
+    };
+    match consumption(source, &taken, &mut translated.as_said)? {
+        Some((name, event)) => translated.statements.push(Statement::Consumption(name, Box::new(event))),
+        // As a charge it was translated.
+        None if source.reading.dft.charge => {}
+        None => translated.unmapped.push(not_stocked("FT1")),
+    }
+    Ok(())
+}
+
+/// RXD: what a pharmacy gave out.
+pub(super) fn dispenses(source: &Source<'_>) -> Result<Translated, Reject> {
+    all(source, "RXD", |part, told| {
+        let taken = Taken {
+            lot: part.code(18)?,
+            expires_on: part.day(19),
+            ..of_part(
+                source,
+                part,
+                ConsumptionSource::Dispense,
+                &Fields { name: &[1], code: &[2], at: 3, amount: 4 },
+            )?
+        };
+        state(source, "RXD", &taken, told)
+    })
+}
+
+/// RXA: what a patient was given.
+pub(super) fn administrations(source: &Source<'_>) -> Result<Translated, Reject> {
+    all(source, "RXA", |part, told| {
+        // Refused or not given: nothing was taken, or it was put back.
+        if matches!(part.code(20)?.as_deref(), Some("NA" | "RE")) {
+            told.translated.unmapped.push(Unmapped { what: "RXA".to_owned(), why: Why::NotGiven });
+            return Ok(());
+        }
+        let fields = Fields { name: &[1, 2, 3], code: &[5], at: 3, amount: 6 };
+        let taken = Taken {
+            lot: part.code(15)?,
+            expires_on: part.day(16),
+            ..of_part(source, part, ConsumptionSource::Administration, &fields)?
+        };
+        match part.code(21)?.as_deref() {
+            // The record of it is deleted.
+            Some("D") => undo(source, "RXA", &taken, told),
+            _ => state(source, "RXA", &taken, told),
+        }
+    })
+}
+
+/// RQD: what was asked of a cabinet, and given.
+pub(super) fn requisitions(source: &Source<'_>) -> Result<Translated, Reject> {
+    all(source, "RQD", |part, told| {
+        let fields = Fields { name: &[1], code: &[2, 3, 4], at: 10, amount: 5 };
+        let taken = of_part(source, part, ConsumptionSource::Requisition, &fields)?;
+        // The time of RQD-10 is when it is needed.
+        let taken = Taken { consumed_at: source.occurred_at, day: source.occurred_at.date(), ..taken };
+        match part.said_code(&["ORC-1"])?.as_deref() {
+            Some("CA" | "CR" | "DC" | "DR" | "OC" | "OD") => undo(source, "RQD", &taken, told),
+            _ => state(source, "RQD", &taken, told),
+        }
+    })
+}
+
+/// Which fields of a segment say what; the unit stands behind the amount.
+struct Fields {
+    /// What tells it from others of the same order.
+    name: &'static [usize],
+    /// The first with a value.
+    code: &'static [usize],
+    at: usize,
+    amount: usize,
+}
+
+fn of_part(
+    source: &Source<'_>,
+    part: &Part<'_, '_>,
+    kind: ConsumptionSource,
+    fields: &Fields,
+) -> Result<Taken, Reject> {
+    let mut found = None;
+    for field in fields.code {
+        if let Some(code) = part.code(*field)? {
+            found = Some((code, part.at(*field)));
+            break;
+        }
+    }
+    let first = part.at(fields.code.first().copied().unwrap_or_default());
+    let (code, at) = found.ok_or_else(|| invalid(first, "is empty: no code of what was taken"))?;
+    let quantity: Quantity = part
+        .decimal(fields.amount)?
+        .ok_or_else(|| invalid(part.at(fields.amount), "is empty: no quantity"))?;
+    Ok(Taken {
+        parts: parts(source, part, kind, fields.name)?,
+        kind,
+        code,
+        at,
+        place: part.first_of(&source.reading.location_paths)?,
+        quantity,
+        unit: part.code(fields.amount + 1)?,
+        lot: None,
+        expires_on: None,
+        returned: false,
+        consumed_at: part.time(fields.at)?.unwrap_or(source.occurred_at),
+        day: part.day(fields.at).unwrap_or_else(|| source.occurred_at.date()),
+    })
+}
+
+/// By the order's number and the segment's own numbers within it; without an order by the message.
+fn parts(
+    source: &Source<'_>,
+    part: &Part<'_, '_>,
+    kind: ConsumptionSource,
+    fields: &[usize],
+) -> Result<Vec<String>, Reject> {
+    let sender = source.sender.as_str();
+    let Some(order) = part.first_of(&source.reading.order_paths)? else {
+        let number = part.number().to_string();
+        return Ok(source.parts_by_message(&[sender, kind.as_str(), source.control_id, &number]));
+    };
+    let mut parts = vec![sender.to_owned(), kind.as_str().to_owned(), order];
+    for field in fields {
+        parts.push(part.code(*field)?.unwrap_or_default());
+    }
+    Ok(parts)
+}
+
+/// Reads every segment of a name.
+fn all(
+    source: &Source<'_>,
+    name: &'static str,
+    read: impl Fn(&Part<'_, '_>, &mut Told) -> Result<(), Reject>,
+) -> Result<Translated, Reject> {
+    source.one_patient()?;
+    let mut told = Told::default();
+    let parts = Part::led_by(source.reader, "ORC", name);
+    if parts.is_empty() {
+        return Err(invalid(name, "is missing: not said what was taken"));
+    }
+    for part in &parts {
+        read(part, &mut told)?;
+    }
+    Ok(told.translated)
+}
+
+/// What the segments so far came to, and what they were named by.
+#[derive(Default)]
+struct Told {
+    translated: Translated,
+    names: BTreeSet<Vec<String>>,
+}
+
+impl Told {
+    /// Two of one name would be one fact, and what one of them took would be lost.
+    fn names(&mut self, what: &str, taken: &Taken) -> Result<(), Reject> {
+        match self.names.insert(taken.parts.clone()) {
+            true => Ok(()),
+            false => Err(Reject::new(Reason::Conflict, format!("two {what} have the same numbers"))),
+        }
+    }
+}
+
+fn state(source: &Source<'_>, what: &str, taken: &Taken, told: &mut Told) -> Result<(), Reject> {
+    told.names(what, taken)?;
+    let translated = &mut told.translated;
+    match consumption(source, taken, &mut translated.as_said)? {
+        Some((name, event)) => translated.statements.push(Statement::Consumption(name, Box::new(event))),
+        None => translated.unmapped.push(not_stocked(what)),
+    }
+    Ok(())
+}
+
+/// What was told of it before is taken back.
+fn undo(source: &Source<'_>, what: &str, taken: &Taken, told: &mut Told) -> Result<(), Reject> {
+    told.names(what, taken)?;
+    let translated = &mut told.translated;
+    if let Some((name, event)) = consumption(source, taken, &mut translated.as_said)? {
+        let key = StockKey::of(&event.item, &event.location);
+        translated.statements.push(Statement::Unconsumed(name, key));
+    }
+    Ok(())
+}
+
+fn not_stocked(what: &str) -> Unmapped {
+    Unmapped { what: what.to_owned(), why: Why::NotStocked }
+}
+
+/// The fact; none where the code table says that it is nothing that is kept in stock.
+fn consumption(
+    source: &Source<'_>,
+    taken: &Taken,
+    as_said: &mut BTreeSet<AsSaid>,
+) -> Result<Option<(Name, Consumption)>, Reject> {
+    let Source { tables, sender, .. } = source;
+    let entry = tables::entry(*tables, CodeTable::Charge, sender, &taken.code, taken.day, &taken.at)?;
+    if entry.target.is_empty() {
+        return Ok(None);
+    }
+    let item = ItemCode::of(&entry.target).map_err(|why| invalid(&taken.at, format!("stands for {why}")))?;
+    let location = location(source, taken)?;
+    let (quantity, unit) = measure(source, taken, entry, as_said)?;
+    // With the stock: a fact's key never changes, and a table that is put right makes another fact of it.
+    let stock = StockKey::of(&item, &location).to_string();
+    let parts: Vec<&str> = taken.parts.iter().map(String::as_str).chain([stock.as_str()]).collect();
+    let name = Name::new("consumption", &parts);
+    let event = Consumption {
+        change: Change::Recorded,
+        consumption: name.to_string(),
+        item,
+        location,
+        lot: taken.lot.clone(),
+        expires_on: taken.expires_on,
+        quantity: quantity.abs(),
+        unit,
+        encounter: source.encounter(),
+        patient: source.patient,
+        sender: sender.to_string(),
+        control_id: source.control_id.to_owned(),
+        source: taken.kind,
+        code: taken.code.clone(),
+        // What is given back is written as a credit, or as a negative quantity.
+        returned: taken.returned || quantity.is_negative(),
+        consumed_at: taken.consumed_at,
+        facility: source.facility.clone(),
+        occurred_at: source.occurred_at,
+    };
+    Ok(Some((name, event)))
+}
+
+/// How much in which unit: by the unit's table, else as the code's own row has it, else as it is said.
+fn measure(
+    source: &Source<'_>,
+    taken: &Taken,
+    entry: CodeEntry,
+    as_said: &mut BTreeSet<AsSaid>,
+) -> Result<(Quantity, Option<String>), Reject> {
+    let mut unknown = BTreeSet::new();
+    let by_unit = match &taken.unit {
+        Some(unit) => tables::known(source, CodeTable::Unit, unit, taken.day, &mut unknown)?,
+        None => None,
+    };
+    // A row that says what its code is measured in has said it of every unit.
+    if entry.unit.is_none() {
+        as_said.append(&mut unknown);
+    }
+    let (unit, factor) = match by_unit {
+        Some(unit) => (Some(unit.target), unit.factor),
+        None if entry.unit.is_some() => (entry.unit, entry.factor),
+        None => (taken.unit.clone(), entry.factor),
+    };
+    let Some(factor) = factor else { return Ok((taken.quantity, unit)) };
+    let quantity = taken.quantity.checked_mul(factor);
+    let quantity =
+        quantity.map_err(|why| invalid(&taken.at, format!("times its unit's factor has {why}")))?;
+    Ok((quantity, unit))
+}
+
+/// The stock's place: by the table where the message names one, else the facility's warehouse.
+fn location(source: &Source<'_>, taken: &Taken) -> Result<LocationCode, Reject> {
+    let reading = source.reading;
+    let at = places(&reading.location_paths);
+    let code = match &taken.place {
+        Some(place) => {
+            tables::entry(source.tables, CodeTable::Location, &source.sender, place, taken.day, &at)?.target
+        }
+        None => {
+            let facility = reading.facility_of(source.facility.as_deref());
+            let warehouse = facility.and_then(|facility| facility.warehouse.clone());
+            warehouse.ok_or_else(|| {
+                invalid(&at, "are empty, and the facility has no warehouse in the sender's configuration")
+            })?
+        }
+    };
+    LocationCode::of(&code).map_err(|why| invalid(at, format!("stands for {why}")))
+}
