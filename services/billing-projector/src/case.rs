@@ -1,78 +1,97 @@
 //! A visit's billing: charges gather while the visit lasts, and an invoice is requested for them when it is finished
-//! and the bill hold has passed.
+//! and the bill hold has passed. What changes after that is given back by credit notes.
 //!
-//! Folds `clinical.encounter.v1` and `billing.charge.v1`, in whatever order the two come; states
-//! `billing.invoice-request.v1`, a command, and `billing.case.v1`. A charge is in one request for ever: what comes
-//! late makes a further request, and what changes after it was requested is parked, since that needs a credit note.
+//! Folds `clinical.encounter.v1` and `billing.charge.v1`, in whatever order the two come, and what Odoo made of the
+//! requests, `billing.invoice.v1` and `billing.payment.v1`; states `billing.invoice-request.v1`, a command, and
+//! `billing.case.v1`. What is asked for follows from the difference between what the source says now and what was
+//! asked for before, so nothing depends on the order of arrival.
 
-use crate::rows::{self, CaseRow, ChargeRow};
+use crate::asked::{Asked, AskedLine, number};
+use crate::entry::{Entries, Entry, sum};
+use crate::facilities::Facilities;
+use crate::odoo::Books;
+use crate::place::Place;
+use crate::plan::{Planned, PlannedLine, plan};
+use crate::position::{At, Position, positions};
 use crate::visit::Visit;
+use crate::{codes, rows, statement};
 use backbone::{Cx, Fact, Folding, On, Projection, Reason, Reject, Rows};
-use canon::events::billing_case::{Case as Stated, CaseStatus};
-use canon::events::billing_charge::ChargeKind;
-use canon::events::billing_invoice_request::Line;
+use canon::events::billing_case::Case as Stated;
+use canon::events::billing_invoice_request::RequestKind;
 use canon::{
-    Change, Charge, Date, Encounter, EncounterToken, InvoiceRequest, Money, Name, Phi, Quantity, Timestamp,
+    Change, Charge, Code, Date, Encounter, EncounterToken, Invoice, InvoiceRequest, Item, Money, Name,
+    Payment, Timestamp,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
-/// The currency of a case whose charges have several: ISO 4217's code for "none". Such a case counts, but has no sums.
-const SEVERAL_CURRENCIES: &str = "XXX";
-
 /// What the installation decides about bills.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Setup {
-    /// How long a finished visit waits for late charges, and a late charge for further ones. Zero: not at all.
-    pub(crate) hold: Duration,
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// How long a finished visit waits for late charges, and what comes late for more. Zero: not at all.
+    pub hold: Duration,
     /// Lines of one request at most.
-    pub(crate) lines_max: usize,
+    pub lines_max: usize,
+    /// Whether a charge waits until its item is one of Odoo's.
+    pub known_items_only: bool,
+    /// Whether Odoo adds taxes, so that its totals are not those of the requests.
+    pub taxed: bool,
+    /// Who invoices for which facility, and who owns what diverged.
+    pub facilities: Facilities,
 }
 
 /// The billing of one visit.
+///
+/// A state with fields that it does not have is of another release and is not taken for an empty one: everything would
+/// be asked for again.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub(crate) struct Case {
-    visit: Visit,
-    /// By the charge's id.
-    charges: BTreeMap<String, Entry>,
-    /// How many were made; the number of the last.
-    requests: i32,
+#[serde(default, deny_unknown_fields)]
+pub struct Case {
+    pub(crate) visit: Visit,
+    pub(crate) entries: Entries,
+    /// Every request, in order; the first has the number 1.
+    pub(crate) asked: Vec<Asked>,
+    /// Charges that something is to be requested for, and since when, by the batch's clock.
+    wanting: BTreeMap<String, Timestamp>,
+    pub(crate) books: Books,
+    /// Requests that Odoo has otherwise, by index.
+    pub(crate) diverged: BTreeMap<usize, Diverged>,
     /// The latest source's time among what was folded.
-    as_of: Timestamp,
+    pub(crate) as_of: Timestamp,
 }
 
-/// A charge of the case.
+/// A request that Odoo has otherwise than it was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Entry {
-    pub(crate) billable: Billable,
-    /// When it was first folded, by the batch's clock: a late one waits from here.
-    arrived_at: Timestamp,
-    /// The request it is in.
-    pub(crate) request: Option<i32>,
-}
-
-/// What an invoice shows of a charge. A correction that leaves this as it was is none to billing.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Billable {
-    pub(crate) code: String,
-    description: Option<Phi<String>>,
-    quantity: Quantity,
+pub(crate) struct Diverged {
+    pub(crate) since: Timestamp,
+    /// Who looks after it.
+    pub(crate) owner: Option<String>,
+    /// Names of fields and amounts.
+    pub(crate) what: String,
+    /// By how much, without sign.
     pub(crate) amount: Money,
-    pub(crate) currency: String,
-    service_at: Timestamp,
 }
 
 /// The fold as the service runs it.
-pub(crate) fn folding(setup: Setup) -> Folding<Case> {
+pub fn folding(setup: Setup) -> Folding<Case> {
     Folding::new(setup)
         .on::<Encounter>()
         .on::<Charge>()
+        .on::<Invoice>()
+        .on::<Payment>()
+        .knows::<Code>()
+        .knows::<Item>()
         .emits::<InvoiceRequest>()
+        .compensates(crate::compensate)
         .emits::<Stated>()
-        .reports::<CaseRow>()
-        .reports::<ChargeRow>()
+        .reports::<rows::AccountRow>()
+        .reports::<rows::CaseRow>()
+        .reports::<rows::ChargeRow>()
+        .reports::<rows::DivergedRow>()
+        .reports::<rows::RequestRow>()
+        .reports::<rows::UnbilledRow>()
 }
 
 impl Projection for Case {
@@ -108,204 +127,197 @@ impl On<Charge> for Case {
     fn on(&mut self, charge: &Fact<Charge>, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
         known_change(charge.body.change)?;
         match charge.body.change {
-            Change::Withdrawn => self.withdraw(&charge.body)?,
-            _ => self.take(&charge.body, cx.now())?,
+            Change::Withdrawn => self.entries.withdraw(&charge.body.charge, charge.body.occurred_at),
+            _ => self.take(&charge.body, cx)?,
         }
         self.as_of = self.as_of.max(charge.body.occurred_at);
         self.settle(&charge.key, cx)
     }
 }
 
+impl On<Invoice> for Case {
+    fn on(&mut self, invoice: &Fact<Invoice>, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
+        known_change(invoice.body.change)?;
+        self.books.hear_invoice(&invoice.key, &invoice.body);
+        self.settle(&invoice.key, cx)
+    }
+}
+
+impl On<Payment> for Case {
+    fn on(&mut self, payment: &Fact<Payment>, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
+        known_change(payment.body.change)?;
+        self.books.hear_payment(&payment.body);
+        self.settle(&payment.key, cx)
+    }
+}
+
 impl Case {
-    /// What the case says of itself.
-    pub(crate) fn stated(&self, visit: &EncounterToken) -> Result<Stated, Reject> {
-        let finished = self.visit.finished_at().is_some();
-        let (requested, open): (Vec<_>, Vec<_>) =
-            self.charges.values().partition(|entry| entry.request.is_some());
-        let currencies: BTreeSet<&str> =
-            self.charges.values().map(|entry| entry.billable.currency.as_str()).collect();
-        let sum = |entries: &[&Entry]| match currencies.len() {
-            0 | 1 => total(entries.iter().map(|entry| &entry.billable)),
-            _ => Ok(Money::ZERO),
+    /// Where each charge stands.
+    pub(crate) fn positions(&self) -> BTreeMap<At, Position> {
+        positions(&self.entries, &self.asked)
+    }
+
+    fn take(&mut self, charge: &Charge, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
+        if self.entries.get(&charge.charge).is_some_and(|entry| entry.says(charge)) {
+            return Ok(());
+        }
+        let day = cx.setup().facilities.of(charge.facility.as_deref()).day(charge.service_at);
+        // Told again with nothing new but where it is invoiced, it stands for what it stood for.
+        let stands_for = |entry: &Entry| entry.moves(charge).then(|| entry.what.item.clone());
+        let item = match self.entries.get(&charge.charge).and_then(stands_for) {
+            Some(item) => item,
+            None => codes::item(charge, day, cx)?,
         };
-        Ok(Stated {
-            change: Change::Recorded,
-            encounter: *visit,
-            status: match (finished, open.is_empty()) {
-                (false, _) => CaseStatus::Open,
-                (true, false) => CaseStatus::Held,
-                (true, true) => CaseStatus::Billed,
-            },
-            finished,
-            currency: match currencies.len() {
-                0 | 1 => currencies.first().copied().unwrap_or_default().to_owned(),
-                _ => SEVERAL_CURRENCIES.to_owned(),
-            },
-            unbilled: sum(&open)?,
-            unbilled_count: count(&open),
-            requested: sum(&requested)?,
-            requested_count: count(&requested),
-            requests: i64::from(self.requests),
-            as_of: self.as_of,
-        })
-    }
-
-    /// The charges, by id.
-    pub(crate) fn charges(&self) -> &BTreeMap<String, Entry> {
-        &self.charges
-    }
-
-    /// The facility's code.
-    pub(crate) fn facility(&self) -> Option<String> {
-        self.visit.facility()
-    }
-
-    fn take(&mut self, charge: &Charge, now: Timestamp) -> Result<(), Reject> {
-        if charge.kind != ChargeKind::Charge {
-            let what = format!("FT1-6: a transaction of kind {} cannot be billed yet", charge.kind.as_str());
-            return Err(Reject::new(Reason::Unsupported, what));
-        }
-        let billable = Billable::of(charge);
-        match self.charges.get_mut(&charge.charge) {
-            Some(entry) if entry.billable == billable => {}
-            Some(Entry { request: Some(number), .. }) => return Err(needs_credit_note("corrected", *number)),
-            Some(entry) => entry.billable = billable,
-            None => {
-                let entry = Entry { billable, arrived_at: now, request: None };
-                self.charges.insert(charge.charge.clone(), entry);
-            }
-        }
+        self.entries.put(&charge.charge, Entry::of(charge, item, day)?);
         Ok(())
     }
 
-    fn withdraw(&mut self, charge: &Charge) -> Result<(), Reject> {
-        if let Some(Entry { request: Some(number), .. }) = self.charges.get(&charge.charge) {
-            return Err(needs_credit_note("withdrawn", *number));
-        }
-        self.charges.remove(&charge.charge);
-        Ok(())
-    }
-
-    /// When what is open is to be requested: the hold after the visit was finished; what came later than that waits for
-    /// the hold itself, and whatever is open by then goes along.
+    /// When what is wanted is to be requested: the hold after the visit was finished; what came later than that waits
+    /// for the hold itself, and whatever is wanted by then goes along.
     fn due(&self, hold: Duration) -> Option<Timestamp> {
         let held_until = self.visit.finished_at()? + hold;
-        let due =
-            |entry: &Entry| if entry.arrived_at < held_until { held_until } else { entry.arrived_at + hold };
-        self.charges.values().filter(|entry| entry.request.is_none()).map(due).min()
+        let due = |since: &Timestamp| if *since < held_until { held_until } else { *since + hold };
+        self.wanting.values().map(due).min()
     }
 
     /// Says where the case stands and when it wants to be woken.
-    fn settle(&self, visit: &EncounterToken, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
-        cx.emit(Name::new("case", &[visit]), visit, self.stated(visit)?);
+    fn settle(&mut self, visit: &EncounterToken, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
+        self.check_sums()?;
+        let positions = self.positions();
+        let mut wanting = BTreeMap::new();
+        for (at, _) in positions.iter().filter(|(_, position)| position.wants()) {
+            let since = self.wanting.get(&at.charge).copied().unwrap_or_else(|| cx.now());
+            wanting.insert(at.charge.clone(), since);
+        }
+        self.wanting = wanting;
+        self.compare(visit, cx);
+        cx.emit(Name::new("case", &[visit]), visit, statement::of(self, visit, &positions));
         if let Some(due) = self.due(cx.setup().hold) {
             cx.wake(due);
         }
         Ok(())
     }
 
-    /// Requests everything that is open, each currency for itself.
+    /// Every sum of parts of the case fits, when all of it does.
+    fn check_sums(&self) -> Result<(), Reject> {
+        let entries = self.entries.iter().map(|(_, entry)| entry.what.amount);
+        let asked = self.asked.iter().flat_map(|asked| asked.lines.iter().map(|line| line.amount));
+        let all = Money::sum(entries.chain(asked).chain(self.books.amounts()).map(Money::abs));
+        let too_much = "the sum of the visit's charges has more than 18 digits";
+        all.map(drop).ok_or_else(|| Reject::new(Reason::Invalid, too_much))
+    }
+
+    /// Holds what Odoo has against what was asked for.
+    fn compare(&mut self, visit: &EncounterToken, cx: &Cx<'_, Setup>) {
+        let setup = cx.setup();
+        let mut diverged = BTreeMap::new();
+        for (index, asked) in self.asked.iter().enumerate() {
+            let Some(found) = self.books.difference(visit, index, asked, setup.taxed) else { continue };
+            let known = self.diverged.get(&index);
+            let now = Diverged {
+                since: known.map_or(cx.now(), |known| known.since),
+                owner: setup.facilities.of(asked.facility.as_deref()).owner,
+                what: found.what,
+                amount: found.amount,
+            };
+            diverged.insert(index, now);
+        }
+        self.diverged = diverged;
+    }
+
+    /// Requests everything that is wanted.
     fn request(&mut self, visit: &EncounterToken, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
-        for charges in self.open(cx.setup().lines_max) {
-            self.requests += 1;
-            let request = self.request_of(visit, &charges, cx.now())?;
-            for charge in charges {
-                self.charges.entry(charge).and_modify(|entry| entry.request = Some(self.requests));
-            }
-            cx.emit(
-                Name::new("invoice-request", &[visit.as_str(), &self.requests.to_string()]),
-                visit,
-                request,
-            );
+        let day = self.visit.finished_at().unwrap_or_else(|| cx.now()).date();
+        let payer = codes::payer(self.visit.payer(), day, cx)?;
+        let bears = self.visit.moved_to().unwrap_or(*visit);
+        for index in self.ask(payer.as_deref(), cx.setup(), cx.now()) {
+            let Some(asked) = self.asked.get(index) else { continue };
+            let command = asked.command(visit, index, bears, self.visit.number());
+            let name = Name::new("invoice-request", &[visit.as_str(), &number(index).to_string()]);
+            cx.emit(name, visit, command);
+        }
+        // Were it not so, the deadline would fire again at once, and again, each time with further requests.
+        if self.positions().values().any(Position::wants) {
+            return Err(Reject::new(Reason::Conflict, "what was requested leaves something to be requested"));
         }
         Ok(())
     }
 
-    /// The ids of open charges, in the order and the portions in which they are requested.
-    fn open(&self, lines_max: usize) -> Vec<Vec<String>> {
-        let mut by_currency: BTreeMap<&str, Vec<(&String, &Billable)>> = BTreeMap::new();
-        for (charge, entry) in self.charges.iter().filter(|(_, entry)| entry.request.is_none()) {
-            by_currency.entry(&entry.billable.currency).or_default().push((charge, &entry.billable));
+    /// Makes the requests that are wanted, what is given back first; their indices.
+    fn ask(&mut self, payer: Option<&str>, setup: &Setup, now: Timestamp) -> Range<usize> {
+        let first = self.asked.len();
+        let places = |charge: &str| self.places_of(charge, setup);
+        for planned in plan(&self.positions(), &self.asked, places, setup.lines_max) {
+            let asked = self.asked_of(planned, payer, now);
+            for line in &asked.lines {
+                self.give_back(line);
+            }
+            self.asked.push(asked);
         }
-        let mut portions = Vec::new();
-        for mut charges in by_currency.into_values() {
-            charges.sort_by_key(|(charge, billable)| (billable.service_at, *charge));
-            let portion = |charges: &[(&String, &Billable)]| {
-                charges.iter().map(|(charge, _)| (*charge).clone()).collect()
-            };
-            portions.extend(charges.chunks(lines_max.max(1)).map(portion));
-        }
-        portions
+        first..self.asked.len()
     }
 
-    /// The command for some charges, under the number that was just given.
-    fn request_of(
-        &self,
-        visit: &EncounterToken,
-        charges: &[String],
-        now: Timestamp,
-    ) -> Result<InvoiceRequest, Reject> {
-        let request = request_id(visit, self.requests);
-        let entries: Vec<_> =
-            charges.iter().filter_map(|charge| Some((charge, &self.charges.get(charge)?.billable))).collect();
-        let line = |(position, (charge, billable)): (usize, &(&String, &Billable))| Line {
-            line: format!("{request}-{}", position + 1),
-            charge: (*charge).clone(),
-            code: billable.code.clone(),
-            description: billable.description.clone(),
-            quantity: billable.quantity,
-            amount: billable.amount,
-            service_at: billable.service_at,
+    /// What a charge says of company and journal, and where it goes: as it says, else as its facility has it.
+    fn places_of(&self, charge: &str, setup: &Setup) -> (Place, Place) {
+        let entry = self.entries.get(charge);
+        let said = entry.map(|entry| entry.place.clone()).unwrap_or_default();
+        let facility = self.visit.facility().or_else(|| entry?.facility.clone());
+        let place = said.or(&setup.facilities.of(facility.as_deref()).place());
+        (said, place)
+    }
+
+    fn give_back(&mut self, taking: &AskedLine) {
+        let taken = taking.reverses.and_then(|at| self.asked.get_mut(at.request)?.lines.get_mut(at.line));
+        if let Some(line) = taken {
+            line.credited = sum([line.credited, taking.amount]);
+        }
+    }
+
+    /// A request with all that it says. A credit note goes to whom the invoice went.
+    fn asked_of(&self, planned: Planned, payer: Option<&str>, now: Timestamp) -> Asked {
+        let date = self.date_of(&planned, now);
+        let first = planned.lines.first().and_then(|line| self.entries.get(&line.charge));
+        let facility = self.visit.facility().or_else(|| first?.facility.clone());
+        let line = |line: PlannedLine| AskedLine {
+            charge: line.charge,
+            what: line.what,
+            place: line.place,
+            amount: line.amount,
+            credited: Money::ZERO,
+            reverses: line.reverses,
         };
-        Ok(InvoiceRequest {
-            change: Change::Recorded,
-            encounter: *visit,
-            number: self.requests,
-            facility: self.visit.facility(),
-            payer: self.visit.payer(),
-            currency: entries.first().map(|(_, billable)| billable.currency.clone()).unwrap_or_default(),
-            invoice_date: self.invoice_date(entries.iter().map(|(_, billable)| billable.service_at), now),
-            visit_number: self.visit.number(),
-            lines: entries.iter().enumerate().map(line).collect(),
-            total: total(entries.iter().map(|(_, billable)| *billable))?,
-            request,
-        })
+        let lines = planned.lines.into_iter().map(line).collect();
+        if let Some(reversed) = planned.reverses.and_then(|index| self.asked.get(index)) {
+            let (kind, date) = (planned.kind, date.max(reversed.date));
+            return Asked { kind, reverses: planned.reverses, date, lines, ..reversed.clone() };
+        }
+        let Place { company, journal } = planned.place;
+        Asked {
+            kind: planned.kind,
+            reverses: None,
+            facility,
+            company,
+            journal,
+            payer: payer.map(str::to_owned),
+            currency: planned.currency,
+            date,
+            lines,
+        }
     }
 
-    /// The day (UTC) of the discharge, or of the latest service if that was later. It follows from the facts alone, so
-    /// that the same facts folded again at another time make the same command; only a source whose clock is ahead of
-    /// ours has its invoices dated today.
-    fn invoice_date(&self, services: impl Iterator<Item = Timestamp>, now: Timestamp) -> Date {
-        let latest = services.chain(self.visit.finished_at()).max();
+    /// The day (UTC) of the discharge, or of the latest service if that was later; of a credit note the day on which
+    /// the source said the last of what it is for. It follows from the facts alone, so that the same facts folded again
+    /// at another time make the same command; only a source whose clock is ahead of ours has its invoices dated today.
+    fn date_of(&self, planned: &Planned, now: Timestamp) -> Date {
+        let latest = if planned.kind == RequestKind::CreditNote {
+            let about = |id: &str| planned.lines.iter().any(|line| line.charge == self.entries.root(id));
+            self.entries.iter().filter(|(id, _)| about(id)).map(|(_, entry)| entry.told_at).max()
+        } else {
+            let services = planned.lines.iter().map(|line| line.what.service_at);
+            services.chain(self.visit.finished_at()).max()
+        };
         latest.map_or(now, |latest| latest.min(now)).date()
     }
-}
-
-impl Billable {
-    fn of(charge: &Charge) -> Self {
-        Self {
-            code: charge.code.clone(),
-            description: charge.description.clone(),
-            quantity: charge.quantity,
-            amount: charge.amount,
-            currency: charge.currency.clone(),
-            service_at: charge.service_at,
-        }
-    }
-}
-
-/// A request's id. Its lines have it too, with their position: a request never changes, so neither do they.
-pub(crate) fn request_id(visit: &EncounterToken, number: i32) -> String {
-    format!("{visit}-{number}")
-}
-
-fn total<'a>(billables: impl Iterator<Item = &'a Billable>) -> Result<Money, Reject> {
-    let sum = Money::sum(billables.map(|billable| billable.amount));
-    sum.ok_or_else(|| Reject::new(Reason::Invalid, "the sum of the visit's charges has more than 18 digits"))
-}
-
-fn count(entries: &[&Entry]) -> i64 {
-    i64::try_from(entries.len()).unwrap_or(i64::MAX)
 }
 
 fn known_change(change: Change) -> Result<(), Reject> {
@@ -313,12 +325,6 @@ fn known_change(change: Change) -> Result<(), Reject> {
         Change::Unknown => Err(Reject::new(Reason::Unsupported, "a change that this release does not know")),
         Change::Recorded | Change::Corrected | Change::Withdrawn => Ok(()),
     }
-}
-
-fn needs_credit_note(what: &str, number: i32) -> Reject {
-    let text =
-        format!("a charge was {what} after request {number} had been made with it; that needs a credit note");
-    Reject::new(Reason::Unsupported, text)
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use backbone::Fact;
 use canon::events::clinical_encounter::EncounterStatus;
-use canon::{Change, Encounter, Phi, Timestamp};
+use canon::{Change, Encounter, EncounterToken, Phi, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -24,9 +24,20 @@ struct Said {
     learned_at: Timestamp,
     status: EncounterStatus,
     discharged_at: Option<Timestamp>,
+    sender: String,
     facility: Option<String>,
     payer: Option<String>,
+    /// The visit that it was merged into.
+    moved_to: Option<EncounterToken>,
     visit_number: Phi<String>,
+}
+
+/// Who pays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Payer<'a> {
+    /// In the words of that sender.
+    pub(crate) code: &'a str,
+    pub(crate) sender: &'a str,
 }
 
 impl Visit {
@@ -42,19 +53,23 @@ impl Visit {
             learned_at: self.said.get(name).map_or(now, |before| before.learned_at),
             status: body.status,
             discharged_at: body.discharged_at,
+            sender: body.sender.clone(),
             facility: body.facility.clone(),
             payer: body.payer.clone(),
+            moved_to: body.moved_to,
             visit_number: body.visit_number.clone(),
         };
         self.said.insert(name.clone(), said);
     }
 
     /// When the visit was finished: by the discharge time that was said last, else by the first message that said so.
-    /// None while it is not, which a cancelled discharge makes it again.
+    /// None while it is not, which a cancelled discharge makes it again. One that was merged into another is finished
+    /// by that: nobody will discharge it.
     pub(crate) fn finished_at(&self) -> Option<Timestamp> {
         let (mut finished, mut discharged) = (None, None);
         for said in self.in_order() {
-            match said.status {
+            let status = if said.moved_to.is_some() { EncounterStatus::Finished } else { said.status };
+            match status {
                 EncounterStatus::Finished => {
                     finished = finished.or(Some(said.occurred_at.min(said.learned_at)))
                 }
@@ -72,22 +87,27 @@ impl Visit {
 
     /// The facility's code, as it was said last.
     pub(crate) fn facility(&self) -> Option<String> {
-        self.last(|said| said.facility.as_ref()).cloned()
+        self.last(|said| said.facility.clone())
     }
 
     /// The payer's code, as it was said last; none when that was that there is none.
-    pub(crate) fn payer(&self) -> Option<String> {
-        self.last(|said| said.payer.as_ref()).filter(|payer| !payer.is_empty()).cloned()
+    pub(crate) fn payer(&self) -> Option<Payer<'_>> {
+        let said = self.last(|said| Some(Payer { code: said.payer.as_ref()?, sender: &said.sender }));
+        said.filter(|payer| !payer.code.is_empty())
+    }
+
+    /// The visit that this one was merged into.
+    pub(crate) fn moved_to(&self) -> Option<EncounterToken> {
+        self.last(|said| said.moved_to)
     }
 
     /// The visit's number for people, as it was said last; empty when nobody said it.
     pub(crate) fn number(&self) -> Phi<String> {
-        self.last(|said| Some(&said.visit_number).filter(|number| !number.reveal().is_empty()))
-            .cloned()
-            .unwrap_or_default()
+        let said = self.last(|said| Some(&said.visit_number).filter(|number| !number.reveal().is_empty()));
+        said.cloned().unwrap_or_default()
     }
 
-    fn last<'a, T>(&'a self, field: impl Fn(&'a Said) -> Option<&'a T>) -> Option<&'a T> {
+    fn last<'a, T>(&'a self, field: impl Fn(&'a Said) -> Option<T>) -> Option<T> {
         self.in_order().into_iter().rev().find_map(field)
     }
 

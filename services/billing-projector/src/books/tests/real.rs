@@ -1,0 +1,75 @@
+//! The books out of a real PostgreSQL, in a schema of the test's own, when `VERTEBRA_TEST_POSTGRES_URL` names one.
+
+use crate::books::{Books, Reader, Sums};
+use crate::rows::{AccountRow, DivergedRow, UnbilledRow};
+use backbone::ReportRow;
+use backbone::postgres::{PostgresSettings, PostgresStore, Processor};
+use backbone::settings::ServiceUrl;
+use std::time::Duration;
+use tokio_postgres::{Client, NoTls};
+use uuid::Uuid;
+
+#[expect(clippy::disallowed_methods, reason = "a test has no settings")]
+fn url() -> Option<ServiceUrl> {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let url = variable("VERTEBRA_TEST_POSTGRES_URL");
+    if url.is_none() {
+        assert!(variable("VERTEBRA_TEST_REQUIRED").is_none(), "no PostgreSQL was given, and one is required");
+        println!("skipped: no PostgreSQL was given");
+    }
+    ServiceUrl::parse(&url?, &["postgres", "postgresql"]).ok()
+}
+
+/// The report tables of a ledger that nobody else has.
+async fn tables(url: &ServiceUrl, service: &str) -> Client {
+    let settings = PostgresSettings {
+        url: url.clone(),
+        service: Box::leak(service.to_owned().into_boxed_str()),
+        instance: Uuid::nil(),
+        lease: Duration::from_secs(30),
+        connections_max: 1,
+    };
+    let tables = vec![AccountRow::TABLE, DivergedRow::TABLE, UnbilledRow::TABLE];
+    let processors = [Processor { name: "billing-case", tables }];
+    drop(PostgresStore::connect(&settings, 1, &processors).await.unwrap());
+    let (client, connection) = tokio_postgres::connect(url.reveal().as_str(), NoTls).await.unwrap();
+    tokio::spawn(connection);
+    client.batch_execute(&format!("SET search_path = {}", service.replace('-', "_"))).await.unwrap();
+    client
+}
+
+const ROWS: &str = "
+    INSERT INTO billing_account VALUES
+        ('1', 'v1', 'lakeside', 'NORTH', '2026-01-01', 'EUR', 2, 30, 0, 10, 0, 0, 20, 0, 0),
+        ('2', 'v2', 'lakeside', 'NORTH', '2026-01-01', 'EUR', 1, 12.34, -2.34, 0, 10, 0, 0, 0, 0),
+        ('3', 'v2', 'lakeside', 'NORTH', '2026-01-02', 'EUR', 1, -2.34, 2.34, 0, 0, 0, 0, 0, 0);
+    INSERT INTO billing_unbilled VALUES
+        ('1', 'v1', 'a', 'lakeside', 'NORTH', 'EUR', 4, 'open', now() - interval '1 day'),
+        ('2', 'v1', 'b', 'lakeside', 'NORTH', 'EUR', 5, 'open', now() - interval '2 days'),
+        ('3', 'v3', 'c', 'lakeside', NULL, 'EUR', 1, 'waiting', now() - interval '100 days');
+    INSERT INTO billing_diverged VALUES
+        ('v1-1', 'v1', 'v1-1', 'NORTH', NULL, '2026-01-01T00:00:00Z', 'line 1: 9 instead of 10', 'EUR', 1);";
+
+#[tokio::test]
+async fn visits_are_summed_by_account_and_by_age() {
+    let Some(url) = url() else { return };
+    let service = format!("test-{}", Uuid::new_v4().simple());
+    let schema = service.replace('-', "_");
+    let client = tables(&url, &service).await;
+    client.batch_execute(ROWS).await.unwrap();
+    let read = async { Reader::within(&url, &schema).await?.books().await };
+    let read = read.await;
+    client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
+    let Books { accounts, unbilled, diverged, parked } = read.unwrap();
+    let sums: Vec<&Sums> = accounts.values().collect();
+    assert_eq!(sums.len(), 2);
+    assert!(sums.iter().all(|sums| sums.missing().is_zero()), "{sums:?}");
+    assert_eq!((sums[0].count, sums[0].charges.to_string().as_str()), (3, "42.34"));
+    let ages: Vec<String> = unbilled
+        .iter()
+        .map(|row| format!("{} {} {} {} in {}", row.facility, row.state, row.days, row.amount, row.count))
+        .collect();
+    assert_eq!(ages, [" waiting 91+ 1 in 1", "NORTH open 0-3 9 in 2"]);
+    assert_eq!(diverged[0].since, "2026-01-01T00:00:00Z");
+    assert!(parked.is_empty());
+}

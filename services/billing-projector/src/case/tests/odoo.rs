@@ -1,0 +1,196 @@
+//! What Odoo made of the requests, as the poller says it.
+
+use super::changes::{billed, credit};
+use super::*;
+use canon::events::billing_invoice::{InvoiceKind, InvoiceLine, InvoiceState};
+
+/// The invoice of request `number` with these lines, posted and unpaid.
+pub(super) fn invoice(id: i64, request: usize, lines: &[&str]) -> Invoice {
+    let request = format!("{}-{request}", token());
+    let amounts: Vec<Money> = lines.iter().map(|amount| amount.parse().unwrap()).collect();
+    let line = |(index, amount): (usize, &Money)| InvoiceLine {
+        line: Some(format!("{request}-{}", index + 1)),
+        code: None,
+        amount: *amount,
+    };
+    let total = Money::sum(amounts.iter().copied()).unwrap();
+    Invoice {
+        change: Change::Recorded,
+        invoice: id,
+        encounter: token(),
+        number: Some(format!("INV/{id}")),
+        kind: InvoiceKind::Invoice,
+        state: InvoiceState::Posted,
+        payment_state: "not_paid".to_owned(),
+        total,
+        residual: total,
+        currency: "EUR".to_owned(),
+        invoice_date: None,
+        reverses: None,
+        reversed_request: None,
+        lines: amounts.iter().enumerate().map(line).collect(),
+        ours: true,
+        request: Some(request),
+    }
+}
+
+/// The credit note of request `number`, which reverses request `reverses`.
+pub(super) fn note(id: i64, request: usize, reverses: usize, lines: &[&str]) -> Invoice {
+    let reversed_request = Some(format!("{}-{reverses}", token()));
+    Invoice { kind: InvoiceKind::CreditNote, reversed_request, ..invoice(id, request, lines) }
+}
+
+fn payment(id: i64, invoice: i64, amount: &str, state: &str) -> Payment {
+    Payment {
+        change: Change::Recorded,
+        payment: id,
+        invoice,
+        encounter: token(),
+        request: None,
+        amount: amount.parse().unwrap(),
+        currency: "EUR".to_owned(),
+        state: state.to_owned(),
+        paid_on: None,
+    }
+}
+
+/// The case's status and sums, and each request as its row has it.
+#[track_caller]
+fn check_books(history: &[Step], case: &str, requests: &[&str]) {
+    let rig = run(24, history);
+    assert_eq!(rig.parked(), []);
+    let stated = rig.latest::<Stated>();
+    let [is] = &stated[..] else { panic!("{stated:?}") };
+    let shown = format!(
+        "{}: invoiced {}x {}, credited {}x {}, paid {}x {}, diverged {}x {}",
+        is.status.as_str(),
+        is.invoiced_count,
+        is.invoiced,
+        is.credited_count,
+        is.credited,
+        is.paid_count,
+        is.paid,
+        is.diverged_count,
+        is.diverged,
+    );
+    assert_eq!(shown, case);
+    let text = |row: &serde_json::Value, column: &str| row[column].as_str().unwrap_or("-").to_owned();
+    let rows: Vec<String> = rig
+        .rows("billing_request")
+        .iter()
+        .map(|row| {
+            let columns = ["state", "odoo_total", "paid", "residual", "credited_by_hand"];
+            let columns = columns.map(|column| text(row, column));
+            format!("{} {}", row["number"], columns.join(" "))
+        })
+        .collect();
+    assert_eq!(rows, requests);
+}
+
+/// What differs, with whoever looks after it and since when.
+#[track_caller]
+fn check_diverged(invoice: Invoice, expected: &[&str]) {
+    let rig = run(24, &[&billed()[..], &[Step::Entered(invoice)]].concat());
+    assert_eq!(rig.parked(), []);
+    let since = serde_json::json!(at(23));
+    let rows = rig.rows("billing_diverged");
+    assert!(rows.iter().all(|row| row["since"] == since && row["owner"] == "Otto"), "{rows:?}");
+    let rows: Vec<String> = rows
+        .iter()
+        .map(|row| format!("{} by {}", row["what"].as_str().unwrap(), row["amount"].as_str().unwrap()))
+        .collect();
+    assert_eq!(rows, expected);
+}
+
+fn entered(invoice: Invoice) -> Step {
+    Step::Entered(invoice)
+}
+
+#[test]
+fn invoices_and_payments_come_back_into_the_case() {
+    let posted = invoice(7, 1, &["100", "50"]);
+    let draft = Invoice { state: InvoiceState::Draft, ..posted.clone() };
+    let history = |steps: &[Step]| [&billed()[..], steps].concat();
+    let nothing = "invoiced 0x 0, credited 0x 0, paid 0x 0, diverged 0x 0";
+    check_books(&history(&[]), &format!("billed: {nothing}"), &["1 requested 0 0 0 0"]);
+    check_books(&history(&[entered(draft)]), &format!("billed: {nothing}"), &["1 draft 150 0 150 0"]);
+    let invoiced = "invoiced: invoiced 2x 150, credited 0x 0, paid 0x 0, diverged 0x 0";
+    check_books(&history(&[entered(posted.clone())]), invoiced, &["1 posted 150 0 150 0"]);
+    let partly = Invoice { residual: "110".parse().unwrap(), ..posted.clone() };
+    let part = [entered(partly), Step::Paid(payment(1, 7, "40", "in_process"))];
+    let told = "invoiced: invoiced 2x 150, credited 0x 0, paid 1x 40, diverged 0x 0";
+    check_books(&history(&part), told, &["1 posted 150 40 110 0"]);
+    let whole = Invoice { residual: Money::ZERO, payment_state: "paid".to_owned(), ..posted };
+    let rest = [entered(whole), Step::Paid(payment(2, 7, "110", "paid"))];
+    let told = "paid: invoiced 2x 150, credited 0x 0, paid 2x 150, diverged 0x 0";
+    check_books(&history(&[&part[..], &rest].concat()), told, &["1 posted 150 150 0 0"]);
+    let undone = Payment { change: Change::Withdrawn, ..payment(2, 7, "110", "paid") };
+    let bounced = [Step::Paid(undone), Step::Paid(payment(1, 7, "40", "canceled"))];
+    let told = "paid: invoiced 2x 150, credited 0x 0, paid 0x 0, diverged 0x 0";
+    check_books(&history(&[&part[..], &rest, &bounced].concat()), told, &["1 posted 150 0 0 0"]);
+}
+
+#[test]
+fn credit_notes_count_whoever_made_them() {
+    let base = [&billed()[..], &[entered(invoice(7, 1, &["100", "50"]))]].concat();
+    let ours = [credit("c", Some("a"), "-30"), Step::Passes(24), entered(note(8, 2, 1, &["30"]))];
+    let told = "invoiced: invoiced 2x 150, credited 1x 30, paid 0x 0, diverged 0x 0";
+    let rows = ["1 posted 150 0 150 0", "2 posted 30 0 30 0"];
+    check_books(&[&base[..], &ours].concat(), told, &rows);
+    let mut by_hand = Invoice { request: None, ours: false, ..note(9, 9, 1, &["20"]) };
+    by_hand.lines[0].line = None;
+    let rows = ["1 posted 150 0 150 20"];
+    let told = "invoiced: invoiced 2x 150, credited 1x 20, paid 0x 0, diverged 0x 0";
+    check_books(&[&base[..], &[entered(by_hand)]].concat(), told, &rows);
+}
+
+#[test]
+fn what_a_person_did_to_an_invoice_is_told_with_an_owner() {
+    let as_asked = || invoice(7, 1, &["100", "50"]);
+    check_diverged(as_asked(), &[]);
+    check_diverged(Invoice { state: InvoiceState::Cancelled, ..as_asked() }, &["cancelled in odoo by 150"]);
+    let deleted = Invoice { state: InvoiceState::Deleted, lines: vec![], total: Money::ZERO, ..as_asked() };
+    check_diverged(deleted, &["deleted in odoo by 150"]);
+    check_diverged(
+        invoice(7, 1, &["90", "50"]),
+        &["total 140 instead of 150, line 1: 90 instead of 100 by 10"],
+    );
+    check_diverged(invoice(7, 1, &["100"]), &["total 100 instead of 150, line 2 of 50 is gone by 50"]);
+    let mut more = invoice(7, 1, &["100", "50", "5"]);
+    more.lines[2].line = None;
+    check_diverged(more, &["total 155 instead of 150, a line of 5 was added by 5"]);
+    check_diverged(Invoice { currency: "USD".to_owned(), ..as_asked() }, &["currency by 0"]);
+    check_diverged(
+        Invoice { total: "178.5".parse().unwrap(), ..as_asked() },
+        &["total 178.5 instead of 150 by 28.5"],
+    );
+}
+
+#[test]
+fn taxes_are_no_difference_where_odoo_adds_them() {
+    let taxed = Invoice { total: "178.5".parse().unwrap(), ..invoice(7, 1, &["100", "50"]) };
+    let mut rig = Rig::new(folding(Setup { taxed: true, ..setup(24) }));
+    go_on(&mut rig, &[&billed()[..], &[entered(taxed)]].concat());
+    assert_eq!(rig.rows("billing_diverged"), Vec::<serde_json::Value>::new());
+}
+
+#[test]
+fn what_diverged_is_told_until_it_is_as_it_was_meant_again() {
+    let edited = [&billed()[..], &[entered(invoice(7, 1, &["90", "50"])), Step::Passes(2)]].concat();
+    let more = [&edited[..], &[entered(invoice(7, 1, &["80", "50"]))]].concat();
+    let rig = run(24, &more);
+    let rows = rig.rows("billing_diverged");
+    assert_eq!((&rows[0]["since"], &rows[0]["amount"]), (&serde_json::json!(at(23)), &"20".into()));
+    assert_eq!(rig.latest::<Stated>()[0].status.as_str(), "diverged");
+    let mended = [&more[..], &[entered(invoice(7, 1, &["100", "50"]))]].concat();
+    let rig = run(24, &mended);
+    assert_eq!(rig.rows("billing_diverged"), Vec::<serde_json::Value>::new());
+    assert_eq!(rig.latest::<Stated>()[0].status.as_str(), "invoiced");
+}
+
+#[test]
+fn an_invoice_that_is_heard_of_before_its_request_is_counted_once_that_is_there() {
+    let early = [entered(invoice(7, 1, &["100", "50"]))];
+    let told = "invoiced: invoiced 2x 150, credited 0x 0, paid 0x 0, diverged 0x 0";
+    check_books(&[&early[..], &billed()].concat(), told, &["1 posted 150 0 150 0"]);
+}

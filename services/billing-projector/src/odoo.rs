@@ -1,0 +1,253 @@
+//! What Odoo has of the visit: invoices, credit notes and payments as the poller states them, held against what was
+//! asked for.
+//!
+//! Differences are told as names of fields and amounts, never with anything of a patient.
+
+use crate::asked::{Asked, LineAt, index_of, line_id};
+use crate::entry::sum;
+use canon::events::billing_invoice::{InvoiceKind, InvoiceState};
+use canon::events::billing_invoice_request::RequestKind;
+use canon::{Change, EncounterToken, Invoice, Money, Payment};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A report names so many differences; the rest is counted.
+const DIFFERENCES_TOLD: usize = 5;
+/// `account.payment.state` of payments that are none.
+const VOID_PAYMENTS: [&str; 4] = ["draft", "canceled", "cancelled", "rejected"];
+
+/// What Odoo has.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Books {
+    /// By Odoo's id.
+    invoices: BTreeMap<i64, Entered>,
+    /// By payment and invoice.
+    payments: BTreeMap<String, Paid>,
+}
+
+/// An invoice or a credit note in Odoo.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Entered {
+    /// The index of the request that it was made for; none of what a person made.
+    request: Option<usize>,
+    /// The index of the request whose invoice it reverses.
+    reverses: Option<usize>,
+    kind: InvoiceKind,
+    state: InvoiceState,
+    total: Money,
+    residual: Money,
+    currency: String,
+    /// Our lines by their ids, and what people added.
+    lines: Vec<(Option<String>, Money)>,
+}
+
+/// What of a payment was allocated to an invoice.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Paid {
+    invoice: i64,
+    amount: Money,
+    void: bool,
+}
+
+/// Where a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum State {
+    /// Nothing is known of it in Odoo: on its way, or parked at the writer.
+    Requested,
+    Draft,
+    Posted,
+    /// By a person, whose decision about it is awaited.
+    Cancelled,
+    /// By a person, whose decision about it is awaited.
+    Deleted,
+}
+
+/// What became of a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Standing {
+    pub(crate) state: State,
+    /// Odoo's id of it.
+    pub(crate) invoice: Option<i64>,
+    /// As Odoo has it.
+    pub(crate) total: Money,
+    pub(crate) residual: Money,
+    pub(crate) paid: Money,
+    /// Posted credit notes that people made for it by hand.
+    pub(crate) credited: Money,
+}
+
+/// In what Odoo differs from a request.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Difference {
+    pub(crate) what: String,
+    /// Without sign.
+    pub(crate) amount: Money,
+}
+
+impl State {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Draft => "draft",
+            Self::Posted => "posted",
+            Self::Cancelled => "cancelled",
+            Self::Deleted => "deleted",
+        }
+    }
+}
+
+impl Books {
+    /// Takes what the poller says of an invoice.
+    pub(crate) fn hear_invoice(&mut self, visit: &EncounterToken, said: &Invoice) {
+        if said.change == Change::Withdrawn {
+            self.invoices.remove(&said.invoice);
+            return;
+        }
+        let index = |request: &Option<String>| index_of(visit, request.as_deref()?);
+        let entered = Entered {
+            request: index(&said.request),
+            reverses: index(&said.reversed_request),
+            kind: said.kind,
+            state: said.state,
+            total: said.total,
+            residual: said.residual,
+            currency: said.currency.clone(),
+            lines: said.lines.iter().map(|line| (line.line.clone(), line.amount)).collect(),
+        };
+        self.invoices.insert(said.invoice, entered);
+    }
+
+    /// Takes what the poller says of a payment.
+    pub(crate) fn hear_payment(&mut self, said: &Payment) {
+        let id = format!("{}/{}", said.payment, said.invoice);
+        if said.change == Change::Withdrawn {
+            self.payments.remove(&id);
+            return;
+        }
+        let void = VOID_PAYMENTS.contains(&said.state.as_str());
+        self.payments.insert(id, Paid { invoice: said.invoice, amount: said.amount, void });
+    }
+
+    /// Amounts of Odoo's, for the check that all sums fit.
+    pub(crate) fn amounts(&self) -> impl Iterator<Item = Money> {
+        let entered = self.invoices.values().flat_map(|entered| {
+            entered.lines.iter().map(|(_, amount)| *amount).chain([entered.total, entered.residual])
+        });
+        entered.chain(self.payments.values().map(|paid| paid.amount))
+    }
+
+    /// What became of a request.
+    pub(crate) fn standing(&self, request: usize) -> Standing {
+        let found = self.made_for(request);
+        let by_hand = self.invoices.values().filter(|entered| {
+            entered.request.is_none()
+                && entered.reverses == Some(request)
+                && (entered.kind, entered.state) == (InvoiceKind::CreditNote, InvoiceState::Posted)
+        });
+        Standing {
+            state: found.map_or(State::Requested, |(_, entered)| state_of(entered)),
+            invoice: found.map(|(id, _)| *id),
+            total: found.map_or(Money::ZERO, |(_, entered)| entered.total),
+            residual: found.map_or(Money::ZERO, |(_, entered)| entered.residual),
+            paid: found.map_or(Money::ZERO, |(id, _)| {
+                sum(self.paid().filter(|paid| paid.invoice == *id).map(|paid| paid.amount))
+            }),
+            credited: sum(by_hand.map(|entered| entered.total)),
+        }
+    }
+
+    /// The sum of payments to the visit's invoices, and how many there are.
+    pub(crate) fn payments(&self) -> (Money, usize) {
+        (sum(self.paid().map(|paid| paid.amount)), self.paid().count())
+    }
+
+    /// Lines of posted credit notes that people made by hand.
+    pub(crate) fn lines_by_hand(&self) -> usize {
+        let posted = self.invoices.values().filter(|entered| {
+            entered.request.is_none()
+                && (entered.kind, entered.state) == (InvoiceKind::CreditNote, InvoiceState::Posted)
+        });
+        posted.map(|entered| entered.lines.len()).sum()
+    }
+
+    /// In what Odoo has a request otherwise than it was. `taxed`: Odoo adds taxes, so totals say nothing.
+    pub(crate) fn difference(
+        &self,
+        visit: &EncounterToken,
+        request: usize,
+        asked: &Asked,
+        taxed: bool,
+    ) -> Option<Difference> {
+        let (_, entered) = self.made_for(request)?;
+        let state = state_of(entered);
+        if [State::Cancelled, State::Deleted].contains(&state) {
+            let what = format!("{} in odoo", state.as_str());
+            return Some(Difference { what, amount: asked.total().abs() });
+        }
+        let mut told = Vec::new();
+        let kind = match asked.kind {
+            RequestKind::CreditNote => InvoiceKind::CreditNote,
+            RequestKind::Invoice | RequestKind::Unknown => InvoiceKind::Invoice,
+        };
+        let fields = [
+            (entered.kind == kind, "the kind of document"),
+            (entered.currency == asked.currency, "currency"),
+            (entered.reverses == asked.reverses, "the invoice that is reversed"),
+        ];
+        told.extend(fields.iter().filter(|(same, _)| !same).map(|(_, field)| (*field).to_owned()));
+        told.extend(lines(visit, request, asked, entered));
+        let (is, should) = (entered.total, asked.total());
+        if !taxed && is != should {
+            told.insert(0, format!("total {is} instead of {should}"));
+        }
+        let by_lines = sum(entered.lines.iter().map(|(_, amount)| *amount));
+        let amount = sum([if taxed { by_lines } else { is }, -should]).abs();
+        (!told.is_empty()).then(|| Difference { what: joined(&told), amount })
+    }
+
+    /// What is there of a request: one that lives, before one that was deleted.
+    fn made_for(&self, request: usize) -> Option<(&i64, &Entered)> {
+        let made = self.invoices.iter().filter(|(_, entered)| entered.request == Some(request));
+        made.max_by_key(|(id, entered)| (entered.state != InvoiceState::Deleted, **id))
+    }
+
+    fn paid(&self) -> impl Iterator<Item = &Paid> {
+        self.payments.values().filter(|paid| !paid.void)
+    }
+}
+
+/// A state that a newer poller says is none that is posted: nothing is counted as done by guessing.
+fn state_of(entered: &Entered) -> State {
+    match entered.state {
+        InvoiceState::Posted => State::Posted,
+        InvoiceState::Cancelled => State::Cancelled,
+        InvoiceState::Deleted => State::Deleted,
+        InvoiceState::Draft | InvoiceState::Unknown => State::Draft,
+    }
+}
+
+fn lines(visit: &EncounterToken, request: usize, asked: &Asked, entered: &Entered) -> Vec<String> {
+    let mut left: BTreeMap<&str, Money> =
+        entered.lines.iter().filter_map(|(line, amount)| Some((line.as_deref()?, *amount))).collect();
+    let mut told = Vec::new();
+    for (line, of) in asked.lines.iter().enumerate() {
+        let should = of.amount;
+        match left.remove(line_id(visit, LineAt { request, line }).as_str()) {
+            Some(is) if is == should => {}
+            Some(is) => told.push(format!("line {}: {is} instead of {should}", line + 1)),
+            None => told.push(format!("line {} of {should} is gone", line + 1)),
+        }
+    }
+    let by_hand = entered.lines.iter().filter(|(line, _)| line.is_none()).map(|(_, amount)| *amount);
+    told.extend(by_hand.chain(left.into_values()).map(|amount| format!("a line of {amount} was added")));
+    told
+}
+
+fn joined(told: &[String]) -> String {
+    let shown = told.iter().take(DIFFERENCES_TOLD).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match told.len().saturating_sub(DIFFERENCES_TOLD) {
+        0 => shown,
+        more => format!("{shown}, and {more} more"),
+    }
+}
