@@ -1,10 +1,10 @@
 //! What Odoo says before anything is written: that it is the database that was confirmed, and which of the records that
 //! invoices name are there. Asked for each batch anew, so that nothing remembered can be wrong.
 
-use crate::invoice::{Books, Currency, names};
+use crate::invoice::{Books, Currency, Place, PlaceSaid, Reversed, Unplaced, names, place_said, reversed};
 use crate::key::KeyError;
 use canon::InvoiceRequest;
-use odoo::invoice::{Ref, Taxes};
+use odoo::invoice::{FoundInvoice, Invoices, Ref, Taxes};
 use odoo::seed::self_pay_id;
 use odoo::{BadExternalId, Client, Context, ExternalId, Known, Search};
 use serde::Deserialize;
@@ -17,9 +17,9 @@ use std::str::FromStr;
 pub struct Terms {
     /// Which database they may be written to.
     pub database: Database,
-    /// Who invoices.
+    /// Who invoices, where a request names nobody.
     pub company: Record,
-    /// None: the company's first sales journal.
+    /// Of that company, where a request names none. None: the company's first sales journal.
     pub journal: Option<Record>,
     /// On every line. Empty: no taxes.
     pub taxes: Vec<ExternalId>,
@@ -82,9 +82,12 @@ pub(crate) async fn ask(client: &Client, terms: &Terms, requests: &[&InvoiceRequ
     let self_pay = self_pay_id().map_err(|_| Held::SelfPay)?;
     let mut names: BTreeSet<ExternalId> = requests.iter().flat_map(|request| names(request)).collect();
     names.insert(self_pay.clone());
-    if let Ref::External(company) = &terms.company.0 {
-        names.insert(company.clone());
-    }
+    let said = requests.iter().flat_map(|request| [&request.company, &request.journal]);
+    let said = said.filter_map(|text| text.as_deref()?.parse::<Record>().ok()).chain([terms.company.clone()]);
+    names.extend(said.filter_map(|record| match record.0 {
+        Ref::External(id) => Some(id),
+        Ref::Id(_) => None,
+    }));
     let asked: Vec<&ExternalId> = names.iter().collect();
     let (uuid, known, currencies) =
         tokio::try_join!(client.database_uuid(), client.external_ids(&asked), currencies(client, requests))?;
@@ -92,14 +95,20 @@ pub(crate) async fn ask(client: &Client, terms: &Terms, requests: &[&InvoiceRequ
     if !known.contains_key(&self_pay) {
         return Err(Held::SelfPay);
     }
-    let company = company(&terms.company, &known)?;
-    let journal = match &terms.journal {
-        Some(journal) => journal.0.clone(),
-        None => Ref::Id(first_sales_journal(client, company).await?),
+    let places = places(client, terms, requests, &known).await?;
+    let reversed: Vec<ExternalId> = requests.iter().filter_map(|request| reversed(request)).collect();
+    let reversed = match reversed.is_empty() {
+        true => BTreeMap::new(),
+        false => Invoices::new(client.clone(), companies(&places)).read_back(&reversed).await?,
     };
+    let as_it_is = |found: FoundInvoice| Reversed {
+        state: found.state,
+        partner: found.partner.map(|partner| partner.id),
+    };
+    let reversed = reversed.into_iter().map(|(id, found)| (id, as_it_is(found))).collect();
     let taxes = if terms.taxes.is_empty() { Taxes::None } else { Taxes::Named(terms.taxes.clone()) };
     let account = terms.account.clone().map(|account| account.0);
-    Ok(Books { company, journal, self_pay, taxes, account, currencies, known })
+    Ok(Books { places, self_pay, taxes, account, currencies, known, reversed })
 }
 
 impl Database {
@@ -113,17 +122,70 @@ impl Database {
     }
 }
 
-fn company(company: &Record, known: &BTreeMap<ExternalId, Known>) -> Result<i64, Held> {
-    match &company.0 {
-        Ref::Id(id) => Ok(*id),
-        Ref::External(id) => {
-            let found = known.get(id).filter(|known| known.model == "res.company");
-            found.map(|known| known.id).ok_or(Held::Missing { what: "such company", setting: "odoo-company" })
+/// Every company that the batch's requests go to.
+pub(crate) fn companies(places: &BTreeMap<PlaceSaid, Result<Place, Unplaced>>) -> Vec<i64> {
+    let companies: BTreeSet<i64> = places.values().flatten().map(|place| place.company).collect();
+    companies.into_iter().collect()
+}
+
+async fn places(
+    client: &Client,
+    terms: &Terms,
+    requests: &[&InvoiceRequest],
+    known: &BTreeMap<ExternalId, Known>,
+) -> Result<BTreeMap<PlaceSaid, Result<Place, Unplaced>>, Held> {
+    let no_company = Held::Missing { what: "such company", setting: "odoo-company" };
+    let own = id_of(&terms.company, "res.company", known).ok_or(no_company)?;
+    let mut places = BTreeMap::new();
+    for said in requests.iter().map(|request| place_said(request)).collect::<BTreeSet<_>>() {
+        let place = match named(&said, own, terms, known) {
+            Ok((company, Some(journal))) => Ok(Place { company, journal }),
+            Ok((company, None)) => match first_sales_journal(client, company).await? {
+                Some(journal) => Ok(Place { company, journal: Ref::Id(journal) }),
+                None if company == own => {
+                    let what = "sales journal for the company";
+                    return Err(Held::Missing { what, setting: "odoo-journal" });
+                }
+                None => Err(Unplaced::NoJournal { company }),
+            },
+            Err(unplaced) => Err(unplaced),
+        };
+        places.insert(said, place);
+    }
+    Ok(places)
+}
+
+/// Company and journal as far as somebody names them. The journal of the settings is the own company's.
+fn named(
+    (company, journal): &PlaceSaid,
+    own: i64,
+    terms: &Terms,
+    known: &BTreeMap<ExternalId, Known>,
+) -> Result<(i64, Option<Ref>), Unplaced> {
+    let find = |text: &str, model| id_of(&text.parse().ok()?, model, known);
+    let company = match company {
+        None => own,
+        Some(text) => find(text, "res.company").ok_or_else(|| Unplaced::Company { company: text.clone() })?,
+    };
+    let journal = match journal {
+        None => terms.journal.as_ref().filter(|_| company == own).map(|journal| journal.0.clone()),
+        Some(text) => {
+            let found = find(text, "account.journal");
+            Some(Ref::Id(found.ok_or_else(|| Unplaced::Journal { journal: text.clone() })?))
         }
+    };
+    Ok((company, journal))
+}
+
+/// A record's database id; none of an external id that is another model's, or nobody's.
+fn id_of(record: &Record, model: &str, known: &BTreeMap<ExternalId, Known>) -> Option<i64> {
+    match &record.0 {
+        Ref::Id(id) => Some(*id),
+        Ref::External(id) => known.get(id).filter(|known| known.model == model).map(|known| known.id),
     }
 }
 
-async fn first_sales_journal(client: &Client, company: i64) -> Result<i64, Held> {
+async fn first_sales_journal(client: &Client, company: i64) -> Result<Option<i64>, odoo::Error> {
     #[derive(Deserialize)]
     struct Row {
         id: i64,
@@ -132,8 +194,7 @@ async fn first_sales_journal(client: &Client, company: i64) -> Result<i64, Held>
     let search = Search { domain, fields: &["id"], order: "id", limit: Some(1), offset: 0 };
     let context = Context::new().companies(&[company]);
     let rows: Vec<Row> = client.search_read("account.journal", &search, &context).await?;
-    let missing = Held::Missing { what: "sales journal for the company", setting: "odoo-journal" };
-    rows.first().map(|row| row.id).ok_or(missing)
+    Ok(rows.first().map(|row| row.id))
 }
 
 /// The active currencies among those that the requests name.

@@ -1,10 +1,11 @@
-//! From a request to the invoice that Odoo is to have: a plain function over what Odoo was asked before.
+//! From a request to the invoice or credit note that Odoo is to have: a plain function over what Odoo was asked before.
 //!
 //! Nothing is left to a default of Odoo's but the income account, where the installation names none. What cannot be
 //! an invoice is refused here, in words that name positions and codes and nothing of a patient.
 
+use canon::events::billing_invoice_request::RequestKind;
 use canon::{Date, InvoiceRequest, Money, Phi, Quantity};
-use odoo::invoice::{InvoiceDraft, Line, MoveType, Ref, Taxes};
+use odoo::invoice::{InvoiceDraft, Line, MoveState, MoveType, Ref, Taxes};
 use odoo::seed::{item_id, payer_id};
 use odoo::{ExternalId, Hidden, Known};
 use rust_decimal::Decimal;
@@ -13,10 +14,9 @@ use std::collections::BTreeMap;
 /// What holds for every invoice of a batch, as Odoo has it now.
 #[derive(Clone, Debug)]
 pub(crate) struct Books {
-    /// The company's database id.
-    pub(crate) company: i64,
-    pub(crate) journal: Ref,
-    /// Who pays what no payer covers; never a patient.
+    /// Where requests go, by what they say of it.
+    pub(crate) places: BTreeMap<PlaceSaid, Result<Place, Unplaced>>,
+    /// Who pays where there is no payer; never a patient.
     pub(crate) self_pay: ExternalId,
     pub(crate) taxes: Taxes,
     /// None: the product's or the journal's.
@@ -25,6 +25,43 @@ pub(crate) struct Books {
     pub(crate) currencies: BTreeMap<String, Currency>,
     /// What is known of the external ids that the batch's requests name.
     pub(crate) known: BTreeMap<ExternalId, Known>,
+    /// Invoices that the batch's credit notes reverse; what is not there any more is left out.
+    pub(crate) reversed: BTreeMap<ExternalId, Reversed>,
+}
+
+/// An invoice that a credit note reverses, as it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reversed {
+    pub(crate) state: MoveState,
+    /// The database id of who was invoiced.
+    pub(crate) partner: Option<i64>,
+}
+
+/// What a request says of where it goes: company and journal.
+pub(crate) type PlaceSaid = (Option<String>, Option<String>);
+
+/// Where a request goes.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// The company's database id.
+    pub(crate) company: i64,
+    pub(crate) journal: Ref,
+}
+
+/// Why a request goes nowhere.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum Unplaced {
+    #[error("odoo has no company {company}: name one by its external id or its database id")]
+    Company { company: String },
+    #[error("odoo has no journal {journal}: name one by its external id or its database id")]
+    Journal { journal: String },
+    #[error("odoo's company {company} has no sales journal")]
+    NoJournal { company: i64 },
+}
+
+/// What a request says of where it goes.
+pub(crate) fn place_said(request: &InvoiceRequest) -> PlaceSaid {
+    (request.company.clone(), request.journal.clone())
 }
 
 /// A currency in Odoo.
@@ -47,12 +84,22 @@ pub(crate) enum Unwritable {
     Decimals { line: usize, currency: String },
     #[error("an id or a code of the request makes no external id")]
     Name,
+    #[error("a kind of request that this release does not know")]
+    Kind,
     #[error("the sum of an invoice is below zero: that needs a credit note")]
     Negative,
     #[error("no lines")]
     NoLines,
+    #[error(transparent)]
+    Place(#[from] Unplaced),
+    #[error("the invoice that is to be reversed {what}")]
+    Reversed { what: &'static str },
     #[error("the request's total is not the sum of its lines")]
     Total,
+    #[error(
+        "odoo has no partner for the payer {payer}: give the partner who is to pay the external id {id}, or decide who pays"
+    )]
+    UnknownPayer { payer: String, id: ExternalId },
     #[error("odoo has no product for the charge codes {}: give products the external ids __vertebra__.item_<code>", codes.join(", "))]
     UnknownItems { codes: Vec<String> },
 }
@@ -75,25 +122,60 @@ fn product_id(code: &str) -> Result<ExternalId, Unwritable> {
 /// The external ids that Odoo is asked for before a request can be a draft.
 pub(crate) fn names(request: &InvoiceRequest) -> impl Iterator<Item = ExternalId> {
     let items = request.lines.iter().map(|line| item_id(&line.code));
-    items.chain(request.payer.as_deref().map(payer_id)).filter_map(Result::ok)
+    let payer = request.payer.as_deref().map(payer_id);
+    let itself = request.reverses.as_ref().and_then(|_| invoice_id(&request.request).ok());
+    items.chain(payer).filter_map(Result::ok).chain(itself)
 }
 
-/// The invoice that a request asks for.
+/// The invoice that a request reverses.
+pub(crate) fn reversed(request: &InvoiceRequest) -> Option<ExternalId> {
+    request.reverses.as_deref().and_then(|reversed| invoice_id(reversed).ok())
+}
+
+/// The invoice or credit note that a request asks for.
 pub(crate) fn draft(request: &InvoiceRequest, books: &Books) -> Result<InvoiceDraft, Unwritable> {
+    let move_type = move_type(request, books)?;
+    let missing = || Unplaced::Company { company: String::new() };
+    let place = books.places.get(&place_said(request)).cloned().ok_or_else(missing)??;
     let currency = currency(request, books)?;
     check_sum(request)?;
     check_items(request, books)?;
     Ok(InvoiceDraft {
         external_id: invoice_id(&request.request)?,
-        move_type: MoveType::OutInvoice,
-        company: books.company,
-        journal: books.journal.clone(),
-        partner: partner(request, books).into(),
+        move_type,
+        company: place.company,
+        journal: place.journal,
+        partner: partner(request, books)?,
         currency: Ref::Id(currency.id),
         invoice_date: civil(request.invoice_date).ok_or(Unwritable::Date)?,
         reference: Some(reference(request)),
         lines: request.lines.iter().map(|line| draft_line(line, books)).collect::<Result<_, _>>()?,
     })
+}
+
+/// A credit note reverses what is posted: Odoo sets it off against nothing else, and a cancelled invoice would be given
+/// back a second time.
+fn move_type(request: &InvoiceRequest, books: &Books) -> Result<MoveType, Unwritable> {
+    match request.kind {
+        RequestKind::Unknown => return Err(Unwritable::Kind),
+        RequestKind::Invoice => return Ok(MoveType::OutInvoice),
+        RequestKind::CreditNote => {}
+    }
+    // What became of the invoice once the credit note is there is somebody else's decision.
+    let is_there = invoice_id(&request.request).is_ok_and(|id| books.known.contains_key(&id));
+    if let Some(reversed) = reversed(request).filter(|_| !is_there) {
+        let what = match books.reversed.get(&reversed).map(|reversed| reversed.state) {
+            Some(MoveState::Posted) => None,
+            Some(MoveState::Draft) => Some("was made a draft again in odoo: post it, or decide what is owed"),
+            Some(MoveState::Cancel) => Some("was cancelled in odoo: decide what is owed"),
+            None => Some("was deleted in odoo: decide what is owed"),
+        };
+        if let Some(what) = what {
+            return Err(Unwritable::Reversed { what });
+        }
+    }
+    let reverses = request.reverses.as_deref().map(invoice_id).transpose()?;
+    Ok(MoveType::OutRefund { reverses })
 }
 
 /// The extended amount is the price of one: Odoo would round a unit price, and charges say what all of it costs.
@@ -143,10 +225,20 @@ fn check_items(request: &InvoiceRequest, books: &Books) -> Result<(), Unwritable
     if codes.is_empty() { Ok(()) } else { Err(Unwritable::UnknownItems { codes }) }
 }
 
-/// The payer's partner where there is one, else the self-pay partner.
-fn partner(request: &InvoiceRequest, books: &Books) -> ExternalId {
-    let payer = request.payer.as_deref().and_then(|code| payer_id(code).ok());
-    payer.filter(|payer| books.names(payer, "res.partner")).unwrap_or_else(|| books.self_pay.clone())
+/// Who was invoiced, of a credit note; else the payer's partner, and the self-pay partner where there is no payer. Not where
+/// nobody knows the payer: the invoice would go to somebody who does not owe it.
+fn partner(request: &InvoiceRequest, books: &Books) -> Result<Ref, Unwritable> {
+    let invoiced = reversed(request).and_then(|id| books.reversed.get(&id)?.partner);
+    if let Some(partner) = invoiced {
+        return Ok(Ref::Id(partner));
+    }
+    let Some(payer) = &request.payer else { return Ok(books.self_pay.clone().into()) };
+    let id = payer_id(payer).map_err(|_| Unwritable::Name)?;
+    if books.names(&id, "res.partner") {
+        Ok(id.into())
+    } else {
+        Err(Unwritable::UnknownPayer { payer: payer.clone(), id })
+    }
 }
 
 impl Books {

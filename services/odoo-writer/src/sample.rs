@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test takes what it needs")]
 
-use canon::events::billing_invoice_request::Line;
+use canon::events::billing_invoice_request::{Line, RequestKind};
 use canon::{Change, Date, EncounterToken, InvoiceRequest, Money, Phi, Quantity, Timestamp};
 
 /// A visit that only this call has.
@@ -27,7 +27,11 @@ pub(crate) fn request_of(visit: EncounterToken, lines: &[(&str, &str)]) -> Invoi
         change: Change::Recorded,
         encounter: visit,
         number: 1,
+        kind: RequestKind::Invoice,
+        reverses: None,
         facility: None,
+        company: None,
+        journal: None,
         payer: None,
         currency: "USD".to_owned(),
         invoice_date: Date::from_ymd(2026, 1, 5).unwrap(),
@@ -38,11 +42,30 @@ pub(crate) fn request_of(visit: EncounterToken, lines: &[(&str, &str)]) -> Invoi
     }
 }
 
+/// The second request of a visit: a credit note that gives all of the first one back.
+pub(crate) fn reversal_of(invoice: &InvoiceRequest) -> InvoiceRequest {
+    let request = format!("{}-2", invoice.encounter);
+    let back = |(index, line): (usize, &Line)| Line {
+        line: format!("{request}-{}", index + 1),
+        reverses: Some(line.line.clone()),
+        ..line.clone()
+    };
+    InvoiceRequest {
+        number: 2,
+        kind: RequestKind::CreditNote,
+        reverses: Some(invoice.request.clone()),
+        lines: invoice.lines.iter().enumerate().map(back).collect(),
+        request,
+        ..invoice.clone()
+    }
+}
+
 /// A line of a request.
 pub(crate) fn line(request: &str, position: usize, code: &str, amount: &str) -> Line {
     Line {
         line: format!("{request}-{position}"),
         charge: format!("charge/{position}"),
+        reverses: None,
         code: code.to_owned(),
         description: None,
         quantity: Quantity::from_whole(1).unwrap(),

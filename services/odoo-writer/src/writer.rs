@@ -1,18 +1,21 @@
 //! Carries invoice requests out in Odoo: loaded, read back and compared, posted.
 //!
-//! Consumes `billing.invoice-request.v1`. Makes invoices, several in one create-only `load`; never changes or deletes
-//! one. Each step begins with the state that Odoo has, so a repeat after a crash goes on where the last try ended. What
+//! Consumes `billing.invoice-request.v1`. Makes invoices and credit notes, several in one create-only `load`; never
+//! changes or deletes one. A credit note has its invoice's key, so it comes after it and in a call of its own, which is
+//! when Odoo sets the two off against each other. Each step begins with the state that Odoo has, so a repeat after a crash goes on where the last try ended. What
 //! a person made of an invoice meanwhile is reported as diverged and left as it is. Deleted after it took effect, it is
 //! not made again: the runtime's effect ledger is consulted before this effect is.
 
-use crate::books::{Held, Terms, ask};
+use crate::books::{Held, Terms, ask, companies};
 use crate::invoice::{Unwritable, draft};
 use crate::key::KeyFile;
 use backbone::{Fact, Outcome, Sink};
 use canon::InvoiceRequest;
 use odoo::invoice::{Created, Difference, FoundInvoice, InvoiceDraft, Invoices, MoveState, Posted, compare};
-use odoo::{Client, Denial};
-use std::sync::Arc;
+use odoo::{Client, Consequence, Denial};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
 /// How many differences a report names; the rest is counted.
 const DIFFERENCES_TOLD: usize = 5;
@@ -24,6 +27,7 @@ pub struct Writer {
     key: KeyFile,
     terms: Terms,
     portion: Portion,
+    patience: Patience,
 }
 
 /// How much goes into one `load`, which is one transaction of Odoo's.
@@ -48,6 +52,9 @@ impl Sink for Writer {
     type Command = InvoiceRequest;
 
     async fn effect(&self, commands: &[Fact<InvoiceRequest>]) -> Vec<Outcome> {
+        if let Some(until) = self.patience.take() {
+            tokio::time::sleep_until(until).await;
+        }
         let requests: Vec<&InvoiceRequest> = commands.iter().map(|command| &command.body).collect();
         let mut outcomes = Vec::with_capacity(requests.len());
         let mut left = &requests[..];
@@ -56,6 +63,7 @@ impl Sink for Writer {
             match self.carry_out(portion).await {
                 Ok(ended) => outcomes.extend(ended),
                 Err(held) => {
+                    self.patience.hear(&held);
                     // Odoo is not asked for the rest: what holds one portion holds them all.
                     let held = Arc::new(held);
                     outcomes.extend(left.iter().map(|_| Outcome::retry(held.clone())));
@@ -71,7 +79,7 @@ impl Sink for Writer {
 impl Writer {
     /// A writer through this client, which uses the key of that file.
     pub fn new(client: Client, key: KeyFile, terms: Terms, portion: Portion) -> Self {
-        Self { client, key, terms, portion }
+        Self { client, key, terms, portion, patience: Patience::default() }
     }
 
     /// Carries a portion out; once more if the key's file has another key than the one that was denied.
@@ -94,14 +102,40 @@ impl Writer {
             requests.iter().map(|request| draft(request, &books)).collect();
         let writable: Vec<InvoiceDraft> =
             drafts.iter().filter_map(|draft| draft.as_ref().ok().cloned()).collect();
-        let invoices = Invoices::new(self.client.clone(), vec![books.company]);
+        let invoices = Invoices::new(self.client.clone(), companies(&books.places));
         let mut written = write(&invoices, &writable).await?.into_iter();
         let unanswered = || Outcome::retry(Held::Contended);
         let outcome = |draft: Result<InvoiceDraft, Unwritable>| match draft {
             Ok(_) => written.next().unwrap_or_else(unanswered),
+            Err(gone @ Unwritable::Reversed { .. }) => Outcome::diverged(gone),
             Err(unwritable) => Outcome::refused(unwritable),
         };
         Ok(drafts.into_iter().map(outcome).collect())
+    }
+}
+
+/// When Odoo said to come again (Retry-After).
+#[derive(Debug, Default)]
+struct Patience(Mutex<Option<Instant>>);
+
+impl Patience {
+    /// It is not waited for longer than this, whatever it says.
+    const MAX: Duration = Duration::from_secs(60);
+
+    fn hear(&self, held: &Held) {
+        if let Held::Odoo(error) = held
+            && let Consequence::Retry { after: Some(after) } = error.consequence()
+        {
+            self.keep(Instant::now(), after);
+        }
+    }
+
+    fn keep(&self, now: Instant, after: Duration) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(now + after.min(Self::MAX));
+    }
+
+    fn take(&self) -> Option<Instant> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 
@@ -199,4 +233,20 @@ fn diverged(differences: &[Difference], state: MoveState) -> Outcome {
         more => format!(", and {more} more"),
     };
     Outcome::diverged(format!("odoo's {state} is not as it was requested: {}{more}", told.join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn odoo_is_waited_for_once_and_a_minute_at_most() {
+        let (patience, now) = (Patience::default(), Instant::now());
+        assert_eq!(patience.take(), None);
+        patience.keep(now, Duration::from_secs(7));
+        assert_eq!(patience.take(), Some(now + Duration::from_secs(7)));
+        assert_eq!(patience.take(), None);
+        patience.keep(now, Duration::from_secs(3_600));
+        assert_eq!(patience.take(), Some(now + Duration::from_secs(60)));
+    }
 }

@@ -11,13 +11,13 @@ fn known(names: &[(&str, &str)]) -> BTreeMap<ExternalId, Known> {
 fn books() -> Books {
     let dollar = Currency { id: 1, decimals: 2 };
     Books {
-        company: 1,
-        journal: Ref::Id(7),
+        places: BTreeMap::from([((None, None), Ok(Place { company: 1, journal: Ref::Id(7) }))]),
         self_pay: ExternalId::ours("partner_self_pay").unwrap(),
         taxes: Taxes::None,
         account: None,
         currencies: BTreeMap::from([("USD".to_owned(), dollar)]),
         known: known(&[("item_4711", "product.product"), ("payer_AOK", "res.partner")]),
+        reversed: BTreeMap::new(),
     }
 }
 
@@ -59,7 +59,7 @@ fn every_line_costs_its_extended_amount_once() {
 }
 
 #[test]
-fn the_payer_pays_where_odoo_has_one_and_else_the_self_pay_partner() {
+fn the_payer_pays_and_where_there_is_none_the_self_pay_partner() {
     let partner = |payer: Option<&str>, books: fn(&mut Books)| {
         let draft = drafted(|request, those| {
             request.payer = payer.map(str::to_owned);
@@ -70,10 +70,27 @@ fn the_payer_pays_where_odoo_has_one_and_else_the_self_pay_partner() {
     };
     let as_it_is = |_: &mut Books| {};
     assert_eq!(partner(Some("AOK"), as_it_is), "payer_AOK");
-    assert_eq!(partner(Some("TK"), as_it_is), "partner_self_pay");
     assert_eq!(partner(None, as_it_is), "partner_self_pay");
-    let no_partner = |books: &mut Books| books.known.extend(known(&[("payer_AOK", "res.users")]));
-    assert_eq!(partner(Some("AOK"), no_partner), "partner_self_pay");
+    let another = |books: &mut Books| books.known.extend(known(&[("payer_T.2fK", "res.partner")]));
+    assert_eq!(partner(Some("T/K"), another), "payer_T.2fK");
+}
+
+#[test]
+fn a_payer_whom_odoo_does_not_know_is_never_taken_for_the_patient() {
+    let text = |payer: &str, id: &str| {
+        format!(
+            "odoo has no partner for the payer {payer}: give the partner who is to pay the external id \
+             __vertebra__.{id}, or decide who pays"
+        )
+    };
+    refused(|request, _| request.payer = Some("T/K".to_owned()), &text("T/K", "payer_T.2fK"));
+    let no_partner = |request: &mut InvoiceRequest, books: &mut Books| {
+        request.payer = Some("AOK".to_owned());
+        books.known.extend(known(&[("payer_AOK", "res.users")]));
+    };
+    refused(no_partner, &text("AOK", "payer_AOK"));
+    let unnamed = "an id or a code of the request makes no external id";
+    refused(|request, _| request.payer = Some(String::new()), unnamed);
 }
 
 #[test]
@@ -141,5 +158,64 @@ fn what_cannot_be_an_invoice_is_refused_with_what_is_wrong() {
     refused(
         |request, _| request.lines[0].code.clear(),
         "an id or a code of the request makes no external id",
+    );
+}
+
+fn note(request: &mut InvoiceRequest) {
+    request.kind = RequestKind::CreditNote;
+    request.reverses = Some("R-1".to_owned());
+}
+
+#[test]
+fn a_credit_note_reverses_what_is_posted() {
+    let reversed = invoice_id("R-1").unwrap();
+    let is = |state: MoveState| {
+        let reversed = reversed.clone();
+        move |request: &mut InvoiceRequest, books: &mut Books| {
+            note(request);
+            books.reversed.insert(reversed, Reversed { state, partner: Some(77) });
+        }
+    };
+    let draft = drafted(is(MoveState::Posted));
+    assert_eq!(draft.move_type, MoveType::OutRefund { reverses: Some(reversed.clone()) });
+    assert_eq!(draft.untaxed().unwrap().to_string(), "12.44");
+    // It goes to whom the invoice went, whoever is the payer's partner by now.
+    assert_eq!(draft.partner, Ref::Id(77));
+    let gone = "the invoice that is to be reversed was deleted in odoo: decide what is owed";
+    refused(|request, _| note(request), gone);
+    let text = "the invoice that is to be reversed was cancelled in odoo: decide what is owed";
+    refused(is(MoveState::Cancel), text);
+    let text =
+        "the invoice that is to be reversed was made a draft again in odoo: post it, or decide what is owed";
+    refused(is(MoveState::Draft), text);
+    // The credit note is there already: what became of the invoice since is not its affair.
+    let there = drafted(|request, books| {
+        note(request);
+        books.known.extend(known(&[(&format!("invoice_{}", request.request), "account.move")]));
+    });
+    assert_eq!(there.move_type, MoveType::OutRefund { reverses: Some(reversed) });
+    let alone = drafted(|request, _| request.kind = RequestKind::CreditNote);
+    assert_eq!(alone.move_type, MoveType::OutRefund { reverses: None });
+    refused(
+        |request, _| request.kind = RequestKind::Unknown,
+        "a kind of request that this release does not know",
+    );
+}
+
+#[test]
+fn a_request_goes_where_it_says() {
+    let elsewhere = |request: &mut InvoiceRequest, place: Result<Place, Unplaced>, books: &mut Books| {
+        request.company = Some("base.north".to_owned());
+        books.places.insert(place_said(request), place);
+    };
+    let draft = drafted(|request, books| {
+        elsewhere(request, Ok(Place { company: 2, journal: Ref::Id(9) }), books);
+    });
+    assert_eq!((draft.company, draft.journal), (2, Ref::Id(9)));
+    refused(
+        |request, books| {
+            elsewhere(request, Err(Unplaced::Company { company: "base.north".to_owned() }), books);
+        },
+        "odoo has no company base.north: name one by its external id or its database id",
     );
 }

@@ -32,6 +32,19 @@ async fn a_request_that_odoo_refuses_does_not_hold_the_others_up() {
 }
 
 #[tokio::test]
+async fn a_payer_without_a_partner_parks_its_request_until_there_is_one() {
+    let world = World::seeded().await;
+    let mut requests = requests(2);
+    requests[1].payer = Some("TK".to_owned());
+    let unknown = "refused: odoo has no partner for the payer TK: ";
+    check(&effect(&world.writer(), &requests).await, &["applied", unknown]);
+    assert_eq!(world.books().await, [POSTED]);
+    world.seed_payer("TK").await;
+    check(&effect(&world.writer(), &requests).await, &["applied", "applied"]);
+    assert_eq!(world.books().await, [POSTED; 2]);
+}
+
+#[tokio::test]
 async fn no_outcome_says_anything_of_the_patient() {
     let world = World::seeded().await;
     let named = |visit: u8| {

@@ -68,7 +68,7 @@ async fn a_busy_or_contended_odoo_ends_in_one_invoice_each() {
     for (model, method) in CALLS {
         check(Fault::Serialization, model, method, 2).await;
         check(Fault::NoDatabase, model, method, 1).await;
-        check(Fault::Status { status: 503, retry_after_seconds: Some(1) }, model, method, 2).await;
+        check(Fault::Status { status: 503, retry_after_seconds: Some(0) }, model, method, 2).await;
         check(Fault::Status { status: 429, retry_after_seconds: None }, model, method, 1).await;
     }
     check(Fault::SerializationMessage, "account.move", "load", 3).await;

@@ -6,6 +6,7 @@
 mod acts;
 mod circumstances;
 mod crashes;
+mod notes;
 mod people;
 #[path = "../../src/sample.rs"]
 mod sample;

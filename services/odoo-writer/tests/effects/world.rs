@@ -48,11 +48,16 @@ impl World {
     }
 
     pub(crate) async fn seed(&self) {
+        self.seed_payer("AOK").await;
+    }
+
+    /// With this payer's partner.
+    pub(crate) async fn seed_payer(&self, payer: &str) {
         let named = |code: &str| Named { code: code.to_owned(), name: format!("name of {code}") };
         let plan = Plan {
             currency: "USD".to_owned(),
             self_pay: "Self-pay".to_owned(),
-            payers: vec![named("AOK")],
+            payers: vec![named(payer)],
             items: vec![named("4711"), named("4712")],
         };
         seed(&self.person, &plan).await.unwrap();

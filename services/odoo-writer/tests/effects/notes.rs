@@ -1,0 +1,127 @@
+//! Credit notes: made once, of what is posted, and set off by Odoo against the invoice that they reverse.
+
+use crate::acts::effect;
+use crate::sample::{request, reversal_of};
+use crate::world::{POSTED, World, requests};
+use canon::InvoiceRequest;
+use canon::events::billing_invoice_request::RequestKind;
+use odoo::fake::Fault;
+use serde_json::Value;
+
+/// What is still owed on the invoice of a request.
+async fn residual(world: &World, request: &InvoiceRequest) -> String {
+    let invoices = odoo::invoice::Invoices::new(world.person.clone(), vec![1]);
+    let id = odoo::ExternalId::ours(&format!("invoice_{}", request.request)).unwrap();
+    let found = invoices.read_back(std::slice::from_ref(&id)).await.unwrap();
+    found[&id].residual.to_string()
+}
+
+/// The one outcome.
+#[track_caller]
+fn check(outcomes: &[String], beginning: &str) {
+    assert!(outcomes.len() == 1 && outcomes[0].starts_with(beginning), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_credit_note_settles_its_invoice_and_repeats_change_nothing() {
+    let world = World::seeded().await;
+    let writer = world.writer();
+    let invoices = requests(1);
+    check(&effect(&writer, &invoices).await, "applied account.move,");
+    assert_eq!(residual(&world, &invoices[0]).await, "12.44");
+    let notes = [reversal_of(&invoices[0])];
+    let first = effect(&writer, &notes).await;
+    check(&first, "applied account.move,");
+    assert_eq!(world.books().await, [POSTED, POSTED]);
+    assert_eq!(residual(&world, &invoices[0]).await, "0");
+    assert_eq!(effect(&writer, &notes).await, first);
+    assert_eq!(world.books().await, [POSTED, POSTED]);
+}
+
+#[tokio::test]
+async fn a_part_is_given_back_of_a_part() {
+    let world = World::seeded().await;
+    let writer = world.writer();
+    let invoices = requests(1);
+    effect(&writer, &invoices).await;
+    let mut note = reversal_of(&invoices[0]);
+    note.lines.truncate(1);
+    note.lines[0].amount = "2.34".parse().unwrap();
+    note.total = note.lines[0].amount;
+    check(&effect(&writer, &[note]).await, "applied");
+    assert_eq!(world.books().await, [POSTED, "posted 2.34 = 2.34"]);
+    assert_eq!(residual(&world, &invoices[0]).await, "10.1");
+}
+
+#[tokio::test]
+async fn a_credit_that_names_no_invoice_stands_alone() {
+    let world = World::seeded().await;
+    let alone = InvoiceRequest { kind: RequestKind::CreditNote, ..request(1, &[("4711", "5")]) };
+    check(&effect(&world.writer(), &[alone]).await, "applied");
+    assert_eq!(world.books().await, ["posted 5 = 5"]);
+}
+
+#[tokio::test]
+async fn an_invoice_that_is_no_longer_posted_is_not_given_back_by_us() {
+    let acts: [(&[&str], &str, &str); 3] = [
+        (&["button_draft", "unlink"], "was deleted in odoo: decide what is owed", ""),
+        (
+            &["button_draft", "button_cancel"],
+            "was cancelled in odoo: decide what is owed",
+            "cancel 12.44 = 12.34 + 0.1",
+        ),
+        (
+            &["button_draft"],
+            "was made a draft again in odoo: post it, or decide what is owed",
+            "draft 12.44 = 12.34 + 0.1",
+        ),
+    ];
+    for (methods, what, books) in acts {
+        let world = World::seeded().await;
+        let writer = world.writer();
+        let invoices = requests(1);
+        effect(&writer, &invoices).await;
+        let id = world.id_of(&format!("invoice_{}", invoices[0].request)).await;
+        for method in methods {
+            world.does("account.move", method, &[id], Value::Null).await;
+        }
+        let text = format!("diverged: the invoice that is to be reversed {what}");
+        let outcomes = effect(&writer, &[reversal_of(&invoices[0])]).await;
+        assert_eq!(outcomes, [text]);
+        let books: Vec<&str> = [books].into_iter().filter(|text| !text.is_empty()).collect();
+        assert_eq!(world.books().await, books);
+    }
+}
+
+#[tokio::test]
+async fn a_credit_note_that_was_loaded_and_not_posted_is_posted_by_the_repeat() {
+    let world = World::seeded().await;
+    let writer = world.writer();
+    let invoices = requests(1);
+    effect(&writer, &invoices).await;
+    let notes = [reversal_of(&invoices[0])];
+    world.odoo.inject(Fault::ResetBefore.on("account.move", "action_post"));
+    check(&effect(&writer, &notes).await, "retry");
+    assert_eq!(world.books().await, [POSTED, "draft 12.44 = 12.34 + 0.1"]);
+    check(&effect(&writer, &notes).await, "applied");
+    assert_eq!(world.books().await, [POSTED, POSTED]);
+    assert_eq!(residual(&world, &invoices[0]).await, "0");
+}
+
+#[tokio::test]
+async fn company_and_journal_are_those_of_the_request() {
+    let world = World::seeded().await;
+    let mut requests = requests(3);
+    requests[0].company = Some("base.main_company".to_owned());
+    requests[1].company = Some("base.no_such_company".to_owned());
+    requests[2].journal = Some("base.main_company".to_owned());
+    let outcomes = effect(&world.writer(), &requests).await;
+    assert!(outcomes[0].starts_with("applied"), "{outcomes:?}");
+    let text =
+        "refused: odoo has no company base.no_such_company: name one by its external id or its database id";
+    assert_eq!(outcomes[1], text);
+    let text =
+        "refused: odoo has no journal base.main_company: name one by its external id or its database id";
+    assert_eq!(outcomes[2], text);
+    assert_eq!(world.books().await, [POSTED]);
+}
