@@ -1,6 +1,9 @@
 //! The command line.
 
+use crate::again::Again;
 use crate::cluster::Cluster;
+use crate::operate::{CodesCommand, LanesCommand, ParkedCommand, SourceCommand};
+use crate::recovering::Recover;
 use clap::{Args, Parser, Subcommand};
 
 /// What operators of Vertebra do by hand.
@@ -13,10 +16,33 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Area {
+    Again(Again),
     /// Topics and schemas: what the services of this release read and write
     Contract {
         #[command(subcommand)]
         command: ContractCommand,
+    },
+    /// Codes that were seen and that no table has
+    Codes {
+        #[command(subcommand)]
+        command: CodesCommand,
+    },
+    /// Lanes: who works which, and which are stopped
+    Lanes {
+        #[command(subcommand)]
+        command: LanesCommand,
+    },
+    /// Inputs that wait for a person
+    Parked {
+        #[command(subcommand)]
+        command: ParkedCommand,
+    },
+    /// Bring a ledger that went back in time up to what was published from it
+    Recover(Recover),
+    /// Sources: what they know of the world, and what they ask a person
+    Source {
+        #[command(subcommand)]
+        command: SourceCommand,
     },
 }
 
@@ -34,6 +60,17 @@ pub(crate) enum ContractCommand {
     Check(Check),
     /// Print every topic, its fields, who writes and who reads it, as Markdown
     Docs,
+    /// Print Prometheus' rules: what the catalog promises, silence of senders, alerts
+    Alerts(Alerts),
+    /// Print Grafana's dashboard
+    Dashboard,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Alerts {
+    /// Where the runbooks are read: an address, or a folder
+    #[arg(long, value_name = "URL", default_value = vertebra::watch::RUNBOOKS)]
+    pub(crate) runbooks: String,
 }
 
 const CODES: &str = "Exit codes:
@@ -86,6 +123,62 @@ mod tests {
         assert_eq!(parsed.is_ok(), understood, "{args:?}");
     }
 
+    #[track_caller]
+    fn check_whole(line: &str, understood: bool) {
+        let parsed = Cli::try_parse_from(std::iter::once("vertebra").chain(line.split(' ')));
+        assert_eq!(parsed.is_ok(), understood, "{line}");
+    }
+
+    #[test]
+    fn a_lane_is_resumed_by_somebody_and_for_a_reason() {
+        check_whole("lanes resume --service s --processor p --lane 0 --by me --because repaired", true);
+        check_whole("lanes resume --service s --processor p --lane 0 --by me", false);
+        check_whole("lanes resume --service s --processor p --by me --because repaired", false);
+        check_whole("lanes resume --service s --processor p --lane -1 --by me --because repaired", false);
+    }
+
+    #[test]
+    fn a_ledger_is_recovered_by_somebody_and_for_a_reason() {
+        check_whole("recover --service s", true);
+        check_whole("recover --service s --yes --by me --because restored", true);
+        check_whole("recover --service s --yes --by me", false);
+        check_whole("recover --yes --by me --because restored", false);
+    }
+
+    #[test]
+    fn records_are_folded_again_for_somebody_and_for_a_reason_or_waited_for() {
+        let all = "again --service s --processor p --topic raw.hl7v2.v1 --since 2025-03-10T00:00:00Z --by me --because so";
+        check_whole(all, true);
+        check_whole(&format!("{all} --yes --json --timeout 5m"), true);
+        check_whole(&format!("{all} --timeout soon"), false);
+        check_whole(&all.replace(" --because so", ""), false);
+        check_whole(&all.replace(" --processor p", ""), false);
+        check_whole(&all.replace("2025-03-10T00:00:00Z", "yesterday"), false);
+        check_whole("again --service s --asked 41,42", true);
+        check_whole("again --service s --asked 41 --yes", false);
+        check_whole(&format!("{all} --asked 41"), false);
+    }
+
+    #[test]
+    fn a_source_is_let_go_on_by_somebody_for_a_reason_and_up_to_a_number() {
+        check_whole("source list --service s --json", true);
+        let all =
+            "source approve --service s --source o --kind product.product --gone 120 --by me --because so";
+        check_whole(all, true);
+        check_whole(&all.replace(" --gone 120", ""), false);
+        check_whole(&all.replace("120", "0"), false);
+        check_whole(&all.replace(" --because so", ""), false);
+    }
+
+    #[test]
+    fn what_is_looked_at_is_a_services() {
+        check_whole("parked list --service s --reason missing --sender north --key k --limit 5 --json", true);
+        check_whole("parked list", false);
+        check_whole("codes unmapped --service s", true);
+        check_whole("lanes list --service s --json", true);
+        check_whole("lanes list --service not/a/name", false);
+    }
+
     #[test]
     fn replication_is_a_small_number_and_docs_needs_nothing() {
         check(&["apply", "--replication", "1"], true);
@@ -94,6 +187,8 @@ mod tests {
         check(&["check", "--offline", "--json"], true);
         check(&["docs"], true);
         check(&["docs", "--json"], false);
+        check(&["alerts", "--runbooks", "https://runbooks.example.org"], true);
+        check(&["dashboard"], true);
         check(&[], false);
     }
 }

@@ -1,6 +1,11 @@
-//! What the operator's commands do, apart from the command line: comparing and applying the contract.
+//! What the operator's commands do, apart from the command line: comparing and applying the contract, writing what
+//! watches the services, and looking into their ledgers.
 //!
-//! Consumes the compiled contract, Kafka's and the registry's answers; gives reports. Creates topics and registers
-//! schemas only in [`contract::apply`]; nothing here alters or deletes anything.
+//! Consumes the compiled contract, Kafka's, the registry's and PostgreSQL's answers; gives reports. Creates topics and
+//! registers schemas only in [`contract::apply`]; writes a ledger only in [`ledger::again::ask`],
+//! [`ledger::lanes::resume`], [`ledger::sources::approve`] and [`recover::recover`]; deletes nothing.
 
 pub mod contract;
+pub mod ledger;
+pub mod recover;
+pub mod watch;

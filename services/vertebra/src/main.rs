@@ -1,39 +1,75 @@
-//! `vertebra`: what operators do by hand. Consumes its command line and `VERTEBRA_*` variables; creates topics and
-//! registers schemas when told to; prints reports.
+//! `vertebra`: what operators do by hand. Consumes its command line and `VERTEBRA_*` variables; creates topics, registers
+//! schemas, recovers ledgers and lets lanes and sources go on when told to; prints reports.
 
+mod again;
 mod cli;
 mod cluster;
+mod operate;
+mod recovering;
 
+use canon::Catalog;
 use clap::Parser;
 use cli::{Area, Cli, ContractCommand};
 use cluster::Cluster;
+use operate::{CodesCommand, Command, LanesCommand, ParkedCommand, SourceCommand};
 use std::error::Error;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use vertebra::contract::{Contract, ContractError, Report, check_releases};
+use vertebra::watch;
 
-/// The contract does not hold.
+/// The contract does not hold, or something waits for a person.
 const DIFFERENT: u8 = 1;
 /// The command line makes no sense; clap ends with the same.
 const USAGE: u8 = 2;
-/// Kafka or the registry does not answer.
+/// Kafka, the registry or PostgreSQL does not answer.
 const UNREACHABLE: u8 = 3;
 
 /// The page of events as it was when this program was built.
 const EVENTS: &str = include_str!("../../../docs/events.md");
 
 fn main() -> ExitCode {
-    let Area::Contract { command } = Cli::parse().area;
-    let done = match &command {
+    match &Cli::parse().area {
+        Area::Again(command) => again::run(command),
+        Area::Contract { command } => contract(command),
+        Area::Codes { command: CodesCommand::Unmapped(look) } => operated(Command::Unmapped(look)),
+        Area::Lanes { command: LanesCommand::List(look) } => operated(Command::Lanes(look)),
+        Area::Lanes { command: LanesCommand::Resume(resume) } => operated(Command::Resume(resume)),
+        Area::Parked { command: ParkedCommand::List(list) } => operated(Command::Parked(list)),
+        Area::Recover(recover) => recovering::run(recover),
+        Area::Source { command: SourceCommand::Approve(approve) } => operated(Command::Approve(approve)),
+        Area::Source { command: SourceCommand::List(look) } => operated(Command::Sources(look)),
+    }
+}
+
+fn operated(command: Command<'_>) -> ExitCode {
+    match operate::run(command) {
+        Ok(told) => {
+            let said = say(&format!("{}\n", told.text));
+            if told.waits { ExitCode::from(DIFFERENT) } else { said }
+        }
+        Err(operate::Failed::Usage(mistakes)) => fail(&mistakes.join("\n"), USAGE),
+        Err(operate::Failed::Ledger(error)) => {
+            fail(&chain(&error), if error.is_away() { UNREACHABLE } else { USAGE })
+        }
+    }
+}
+
+fn contract(command: &ContractCommand) -> ExitCode {
+    let done = match command {
         ContractCommand::Docs => return say(EVENTS),
+        ContractCommand::Alerts(alerts) => return say(&watch::rules(Catalog::builtin(), &alerts.runbooks)),
+        ContractCommand::Dashboard => {
+            return say(&format!("{:#}\n", watch::dashboard(Catalog::builtin())));
+        }
         ContractCommand::Check(check) if check.offline => Ok(check_releases()),
         ContractCommand::Apply(apply) => connected(&apply.cluster, Some(apply.replication)),
         ContractCommand::Check(check) => connected(&check.cluster, None),
     };
-    let json = match &command {
+    let json = match command {
         ContractCommand::Apply(apply) => apply.json,
         ContractCommand::Check(check) => check.json,
-        ContractCommand::Docs => false,
+        ContractCommand::Alerts(_) | ContractCommand::Dashboard | ContractCommand::Docs => false,
     };
     match done {
         Ok(report) => tell(&report, json),
@@ -60,7 +96,7 @@ fn connected(cluster: &Cluster, apply: Option<u16>) -> Result<Report, Failed> {
         }
         let admin = backbone::kafka::Admin::new(&kafka)?;
         let registry = backbone::registry::Registry::new(&registry).map_err(ContractError::Registry)?;
-        let catalog = canon::Catalog::builtin();
+        let catalog = Catalog::builtin();
         let contract =
             Contract { admin: &admin, registry: &registry, catalog, schemas: &canon::events::SCHEMAS };
         match apply {

@@ -1,0 +1,94 @@
+//! The command that recovers a ledger.
+
+use crate::cluster::Cluster;
+use crate::operate::{Place, said};
+use crate::{DIFFERENT, UNREACHABLE, USAGE, chain, fail, say};
+use backbone::recover::How;
+use backbone::registry::Registry;
+use clap::Args;
+use std::process::ExitCode;
+use vertebra::ledger::open;
+use vertebra::recover::{Ledger, RecoverError, Report, recover};
+
+const CODES: &str = "Exit codes:
+  0  the ledger lacks nothing, or was recovered
+  1  the ledger is behind, and nothing was changed since --yes was not said
+  2  the command line makes no sense, or the database has no such ledger
+  3  Kafka, the registry or PostgreSQL does not answer
+
+Example:
+  vertebra recover --service billing-projector
+  vertebra recover --service billing-projector --yes --by jo --because 'restored the backup of last night'";
+
+/// Run it when a service says that its ledger is older than what was published from it, after PostgreSQL was restored
+/// from a backup. It reads all that the service ever published. See docs/runbooks/postgres-restored.md.
+#[derive(Args, Debug)]
+#[command(after_help = CODES)]
+pub(crate) struct Recover {
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    cluster: Cluster,
+    /// Do it; without, only tell what would be done
+    #[arg(long, requires = "by", requires = "because")]
+    yes: bool,
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
+    by: Option<String>,
+    /// Why it went back, in words
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    because: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(asked: &Recover) -> ExitCode {
+    let (kafka, registry, url) = match (asked.cluster.settings(), asked.place.url()) {
+        (Ok((kafka, registry)), Ok(url)) => (kafka, registry, url),
+        (cluster, url) => {
+            let mistakes = cluster.err().into_iter().flatten().chain(url.err());
+            return fail(&mistakes.collect::<Vec<_>>().join("\n"), USAGE);
+        }
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.to_string(), USAGE),
+    };
+    let work = async {
+        let registry = Registry::new(&registry)
+            .map_err(|error| backbone::edge::BrokerError::caused("the registry cannot be asked", error))?;
+        let service = asked.place.service.as_str();
+        let store = open(url, service).await?;
+        recover(&Ledger { service, store: &store, kafka: &kafka, registry: &registry }, asked.how()).await
+    };
+    match runtime.block_on(work) {
+        Ok(report) => asked.tell(&report),
+        Err(error) => fail(&chain(&error), if is_away(&error) { UNREACHABLE } else { USAGE }),
+    }
+}
+
+fn is_away(error: &RecoverError) -> bool {
+    match error {
+        RecoverError::Broker(_) => true,
+        RecoverError::Ledger(error) => error.is_away(),
+    }
+}
+
+impl Recover {
+    fn how(&self) -> How<'_> {
+        match (self.yes, self.by.as_deref(), self.because.as_deref()) {
+            (true, Some(by), Some(because)) => How::Done { by, because },
+            _ => How::DryRun,
+        }
+    }
+
+    fn tell(&self, report: &Report) -> ExitCode {
+        let text = match self.json {
+            true => serde_json::to_string_pretty(report).unwrap_or_default(),
+            false => report.to_string(),
+        };
+        let told = say(&format!("{text}\n"));
+        if report.behind && !report.done { ExitCode::from(DIFFERENT) } else { told }
+    }
+}
