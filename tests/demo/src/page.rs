@@ -1,7 +1,10 @@
 //! The page that the demonstration ends with.
 
 use crate::{Arguments, seconds};
-use harness::{Figures, History, Hospital, ParkedAt};
+use harness::{DayFigures, Paid, ParkedAt, Played, percentile};
+use hospital::Sender;
+use hospital::send::Report;
+use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -12,14 +15,17 @@ const DIFFERENCES_SHOWN: usize = 20;
 /// Everything that is shown.
 pub(crate) struct Page<'a> {
     pub(crate) arguments: &'a Arguments,
-    pub(crate) hospital: &'a Hospital,
-    pub(crate) history: &'a History,
-    pub(crate) figures: &'a Figures,
+    pub(crate) played: &'a Played,
+    pub(crate) report: &'a Report,
+    pub(crate) figures: &'a DayFigures,
     /// The same before anything was sent.
-    pub(crate) before: &'a Figures,
+    pub(crate) before: &'a DayFigures,
     /// Records by topic, before and after.
-    pub(crate) topics: [BTreeMap<&'static str, usize>; 2],
+    pub(crate) topics: [Vec<(&'static str, usize)>; 2],
     pub(crate) parked: &'a [ParkedAt],
+    /// How many inputs waited before the codes were mapped.
+    pub(crate) waited: usize,
+    pub(crate) paid: Paid,
     /// Everything that does not agree.
     pub(crate) wrong: &'a [String],
 }
@@ -35,6 +41,7 @@ impl fmt::Display for Page<'_> {
         writeln!(f)?;
         self.messages(f)?;
         self.events(f)?;
+        self.waiting(f)?;
         self.invoices(f)?;
         self.sums(f)?;
         self.latencies(f)?;
@@ -51,32 +58,50 @@ impl fmt::Display for Page<'_> {
 
 impl Page<'_> {
     fn messages(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sent, transmissions) = (self.history.messages(), self.history.transmissions());
-        let again = transmissions - sent;
+        let (report, truth) = (self.report, &self.played.plan.truth);
         writeln!(
             f,
-            "messages    {sent} sent over MLLP, {} acknowledged; {again} of them sent a second time",
-            self.history.acknowledged_messages(),
+            "messages    {} acknowledged, {} refused as no message of ours, {} transmissions: copies, and {} after lost answers",
+            report.acknowledged, report.refused, report.transmissions, report.lost
         )?;
-        let visits = self.hospital.visits();
-        let finished = visits.iter().filter(|visit| visit.discharge.is_some()).count();
+        for sender in Sender::ALL {
+            let count = truth.messages.iter().filter(|message| message.id.sender == sender).count();
+            let kinds: std::collections::BTreeSet<&str> = truth
+                .messages
+                .iter()
+                .filter(|message| message.id.sender == sender)
+                .map(|message| message.kind.as_str())
+                .collect();
+            writeln!(f, "            {:<8}{count:>6} of {} kinds", sender.name(), kinds.len())?;
+        }
         writeln!(
             f,
-            "            {} visits, {finished} of them finished, with {} charges",
-            visits.len(),
-            self.figures.charges
+            "            {} patients, {} visits, {} charges, credits and adjustments, {} orders, {} results",
+            truth.patients.len(),
+            truth.visits.len(),
+            self.figures.charges,
+            truth.orders.len(),
+            truth.results.len()
         )
     }
 
     fn events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [before, after] = &self.topics;
-        for (index, (topic, count)) in after.iter().enumerate() {
+        for (index, ((topic, count), (_, was))) in after.iter().zip(before).enumerate() {
             let title = if index == 0 { "events" } else { "" };
-            let fresh = count - before.get(topic).copied().unwrap_or(0).min(*count);
-            writeln!(f, "{title:<12}{topic:<28} {count:>7}   {fresh} new")?;
+            writeln!(f, "{title:<12}{topic:<28} {count:>7}   {} new", count - was.min(count))?;
         }
-        if self.parked.is_empty() {
-            return writeln!(f, "parked      none");
+        Ok(())
+    }
+
+    fn waiting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let left = self.parked.len();
+        if self.waited > left {
+            let released = self.waited - left;
+            writeln!(
+                f,
+                "parked      {released} waited for codes that nobody had mapped, and went on when they were"
+            )?;
         }
         let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
         for parked in self.parked {
@@ -84,8 +109,12 @@ impl Page<'_> {
                 .entry(format!("{}: {} ({})", parked.service, parked.detail, parked.reason))
                 .or_default() += 1;
         }
+        if reasons.is_empty() {
+            return writeln!(f, "parked      none");
+        }
         for (index, (reason, count)) in reasons.iter().enumerate() {
-            writeln!(f, "{:<12}{count} × {reason}", if index == 0 { "parked" } else { "" })?;
+            let title = if index == 0 && self.waited <= left { "parked" } else { "" };
+            writeln!(f, "{title:<12}{count} × {reason}")?;
         }
         Ok(())
     }
@@ -94,11 +123,18 @@ impl Page<'_> {
         let (now, before) = (self.figures, self.before);
         writeln!(
             f,
-            "Odoo        {} invoices posted with {} lines; new in this run: {} invoices, {} lines",
+            "Odoo        {} invoices and {} credit notes posted, {} lines; new in this run: {}, {}, {}",
             now.invoices,
+            now.credit_notes,
             now.lines,
             now.invoices - before.invoices.min(now.invoices),
+            now.credit_notes - before.credit_notes.min(now.credit_notes),
             now.lines - before.lines.min(now.lines),
+        )?;
+        let Paid { payments, invoices } = self.paid;
+        writeln!(
+            f,
+            "            {invoices} invoices paid, in part or whole; {payments} payments registered in this run"
         )?;
         if now.invoices > 0 && now.invoices == before.invoices && now.lines == before.lines {
             writeln!(f, "            the day was sent before: the same messages changed nothing")?;
@@ -108,24 +144,43 @@ impl Page<'_> {
 
     fn sums(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let figures = self.figures;
-        writeln!(f, "sums        {:>14} USD charged by the hospital", grouped(&figures.sent.to_string()))?;
-        writeln!(f, "          = {:>14} USD on posted invoices", grouped(&figures.invoiced.to_string()))?;
-        let open = grouped(&figures.unbilled.to_string());
-        writeln!(f, "          + {open:>14} USD of visits that are not finished")
+        for (index, (currency, charged)) in figures.charged.iter().enumerate() {
+            let title = if index == 0 { "sums" } else { "" };
+            let of = |sums: &BTreeMap<String, Decimal>| {
+                grouped(&sums.get(currency).copied().unwrap_or_default().normalize().to_string())
+            };
+            writeln!(
+                f,
+                "{title:<12}{:>14} {currency} charged, less credits",
+                grouped(&charged.normalize().to_string())
+            )?;
+            writeln!(
+                f,
+                "          = {:>14} {currency} on posted invoices, less credit notes",
+                of(&figures.invoiced)
+            )?;
+            writeln!(
+                f,
+                "          + {:>14} {currency} of visits that are not finished",
+                of(&figures.unbilled)
+            )?;
+            writeln!(f, "            {:>14} {currency} of it paid", of(&figures.paid))?;
+        }
+        Ok(())
     }
 
     fn latencies(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let answers = self.history.answers();
-        let of = |sorted: &[Duration], percent| {
-            harness::percentile(sorted, percent).map_or("-".to_owned(), seconds)
-        };
+        let mut answers: Vec<Duration> =
+            self.played.told.iter().filter_map(|told| told.answer_us).map(Duration::from_micros).collect();
+        answers.sort_unstable();
+        let of = |sorted: &[Duration], percent| percentile(sorted, percent).map_or("-".to_owned(), seconds);
         writeln!(f, "latency     message to ACK: p50 {}, p99 {}", of(&answers, 50), of(&answers, 99))?;
         let posted = &self.figures.latencies;
         match posted.len() {
-            0 => writeln!(f, "            ACK to posted invoice: nothing new to measure"),
+            0 => writeln!(f, "            last ACK of a visit to its posted invoice: nothing new to measure"),
             count => writeln!(
                 f,
-                "            ACK to posted invoice: p50 {}, p99 {} ({count} invoices, all asked for at once)",
+                "            last ACK of a visit to its posted invoice: p50 {}, p99 {} ({count} invoices)",
                 of(posted, 50),
                 of(posted, 99)
             ),
@@ -136,12 +191,11 @@ impl Page<'_> {
         let arguments = self.arguments;
         writeln!(f, "look at     {}", arguments.odoo_page)?;
         for (name, url) in arguments.metrics.iter().filter_map(|named| named.split_once('=')) {
-            writeln!(
-                f,
-                "            {url}/metrics and /ready: {name}; log: {}/{name}/log",
-                arguments.logs.display()
-            )?;
+            let logs = arguments.logs.display();
+            writeln!(f, "            {url}/metrics and /ready: {name}; log: {logs}/{name}/log")?;
         }
+        let records = arguments.records.display();
+        writeln!(f, "            {records}: what was sent, and what it has to come to, as JSON lines")?;
         writeln!(f, "            make demo again: the same day, and nothing changes; make demo-down: stop")
     }
 }

@@ -22,6 +22,7 @@ use backbone::registry::{Registry, RegistryError};
 use backbone::settings::ServiceUrl;
 use backbone::store::StoreError;
 use canon::Event as _;
+use canon::catalog::Catalog;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -31,10 +32,8 @@ use uuid::Uuid;
 pub struct Ledger {
     /// The service.
     pub service: &'static str,
-    /// Its one projection or sink.
-    pub processor: &'static str,
-    /// What that reads.
-    pub inputs: &'static [&'static str],
+    /// What reads topics there, with what it reads.
+    pub processors: &'static [(&'static str, &'static [&'static str])],
     /// Its report tables.
     pub tables: &'static [&'static str],
     /// The ledger itself.
@@ -73,35 +72,60 @@ pub enum BooksError {
     Registry(#[from] RegistryError),
 }
 
-type Known = (&'static str, &'static str, &'static [&'static str], &'static [&'static str]);
+type Known = (&'static str, &'static [(&'static str, &'static [&'static str])], &'static [&'static str]);
 
-/// Service, processor, inputs and report tables, in the order of a charge's way.
-const LEDGERS: [Known; 3] = [
-    ("ehr-adapter", "hl7-translation", &[canon::RawHl7v2::TOPIC], &[]),
+/// Service, processors and report tables, in the order of a charge's way. What a fold looks up it reads by a processor
+/// that is called as the topic is.
+const LEDGERS: [Known; 5] = [
+    ("code-importer", &[], &[]),
+    ("odoo-poller", &[], &[]),
+    (
+        "ehr-adapter",
+        &[
+            (canon::SenderConfig::TOPIC, &[canon::SenderConfig::TOPIC]),
+            (canon::Code::TOPIC, &[canon::Code::TOPIC]),
+            ("hl7-translation", &[canon::RawHl7v2::TOPIC]),
+            ("hl7-patients", &[canon::RawHl7v2::TOPIC]),
+        ],
+        &[],
+    ),
     (
         "billing-projector",
-        "billing-case",
-        &[canon::Encounter::TOPIC, canon::Charge::TOPIC],
-        &["billing_case", "billing_charge"],
+        &[
+            (canon::Item::TOPIC, &[canon::Item::TOPIC]),
+            (canon::Code::TOPIC, &[canon::Code::TOPIC]),
+            (
+                "billing-case",
+                &[
+                    canon::Encounter::TOPIC,
+                    canon::Charge::TOPIC,
+                    canon::Invoice::TOPIC,
+                    canon::Payment::TOPIC,
+                ],
+            ),
+        ],
+        &[
+            "billing_account",
+            "billing_case",
+            "billing_charge",
+            "billing_diverged",
+            "billing_request",
+            "billing_unbilled",
+        ],
     ),
-    ("odoo-writer", "odoo-invoices", &[canon::InvoiceRequest::TOPIC], &[]),
+    ("odoo-writer", &[("odoo-invoices", &[canon::InvoiceRequest::TOPIC])], &[]),
 ];
 
-/// Every topic with data of the day.
-const TOPICS: [&str; 6] = [
-    canon::RawHl7v2::TOPIC,
-    canon::Encounter::TOPIC,
-    canon::Charge::TOPIC,
-    canon::Case::TOPIC,
-    canon::InvoiceRequest::TOPIC,
-    canon::DeadLetter::TOPIC,
-];
+/// Every topic of the catalog.
+fn topics() -> impl Iterator<Item = &'static str> {
+    Catalog::builtin().topics().map(|topic| topic.name.as_str())
+}
 
 impl Books {
-    /// Opens the ledgers of services that have been started: report tables are theirs to make.
+    /// Opens the ledgers of the services that have been started; nothing is made.
     ///
     /// # Errors
-    /// When a ledger cannot be opened.
+    /// When a ledger cannot be read.
     ///
     /// # Panics
     /// When the stack's addresses are none.
@@ -109,7 +133,7 @@ impl Books {
         let url = ServiceUrl::parse(&stack.postgres_url, &["postgres", "postgresql"]);
         let url = url.unwrap_or_else(|wrong| panic!("the database's URL is not {}", wrong.expects));
         let mut ledgers = Vec::new();
-        for (service, processor, inputs, tables) in LEDGERS {
+        for (service, processors, tables) in LEDGERS {
             let settings = PostgresSettings {
                 url: url.clone(),
                 service,
@@ -117,10 +141,22 @@ impl Books {
                 lease: Duration::from_secs(20),
                 connections_max: 2,
             };
-            let named = tables.iter().map(|name| Table { name, columns: &[] });
-            let known = [Processor { name: processor, tables: named.collect() }];
+            if look::open(&settings).await?.is_none() {
+                continue;
+            }
+            // A service with report tables has one fold, and it is the last.
+            let last = processors.last().map(|(name, _)| *name);
+            let is_last = |name| tables.iter().filter(move |_| last == Some(name));
+            let known: Vec<Processor> = processors
+                .iter()
+                .filter(|(name, topics)| !topics.contains(name))
+                .map(|(name, _)| Processor {
+                    name,
+                    tables: is_last(*name).map(|name| Table { name, columns: &[] }).collect(),
+                })
+                .collect();
             let store = PostgresStore::connect(&settings, 1, &known).await?;
-            ledgers.push(Ledger { service, processor, inputs, tables, store });
+            ledgers.push(Ledger { service, processors, tables, store });
         }
         Ok(Self {
             stack: stack.clone(),
@@ -134,6 +170,11 @@ impl Books {
     /// The ledgers, in the order of a charge's way.
     pub fn ledgers(&self) -> &[Ledger] {
         &self.ledgers
+    }
+
+    /// Everything that reads topics, with its ledger.
+    fn processors(&self) -> impl Iterator<Item = (&Ledger, &'static str)> {
+        self.ledgers.iter().flat_map(|ledger| ledger.processors.iter().map(move |(name, _)| (ledger, *name)))
     }
 
     /// What people see: the rows of every report table.
@@ -156,7 +197,7 @@ impl Books {
     /// When one cannot be read.
     pub async fn counts(&self) -> Result<Vec<(&'static str, usize)>, BooksError> {
         let mut counts = Vec::new();
-        for topic in TOPICS {
+        for topic in topics() {
             counts.push((topic, self.tail(topic).await?.len()));
         }
         Ok(counts)
@@ -168,14 +209,14 @@ impl Books {
     /// When something cannot be read.
     pub async fn canaries(&self) -> Result<Vec<Sighting>, BooksError> {
         let mut found = Vec::new();
-        for topic in TOPICS {
+        for topic in topics() {
             found.extend(canaries::in_records(&self.tail(topic).await?));
         }
         for (table, rows) in self.rows().await? {
             found.extend(canaries::in_rows(table, &rows));
         }
-        for ledger in &self.ledgers {
-            for parked in look::parked(&ledger.store, ledger.processor).await? {
+        for (ledger, processor) in self.processors() {
+            for parked in look::parked(&ledger.store, processor).await? {
                 let place = format!("{}: parked {}", ledger.service, parked.id);
                 let told = format!("{:?} {}", parked.chain, parked.detail);
                 found.extend(canaries::in_bytes(&place, told.as_bytes()));

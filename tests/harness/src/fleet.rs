@@ -5,12 +5,17 @@ use crate::stack::Stack;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// One of the processes that a charge goes through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// `code-importer`.
+    Import,
+    /// `odoo-poller`.
+    Poll,
     /// `ehr-adapter land`.
     Land,
     /// `ehr-adapter translate`.
@@ -22,11 +27,16 @@ pub enum Role {
 }
 
 impl Role {
-    /// All, in the charge's order.
-    pub const ALL: [Self; 4] = [Self::Land, Self::Translate, Self::Bill, Self::Write];
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::Import, Self::Poll, Self::Land, Self::Translate, Self::Bill, Self::Write];
+    /// Those that a charge goes through, in its order.
+    pub const WAY: [Self; 4] = [Self::Land, Self::Translate, Self::Bill, Self::Write];
 
     fn program(self) -> (&'static str, &'static [&'static str]) {
         match self {
+            Self::Import => ("code-importer", &[]),
+            Self::Poll => ("odoo-poller", &[]),
             Self::Land => ("ehr-adapter", &["land"]),
             Self::Translate => ("ehr-adapter", &["translate"]),
             Self::Bill => ("billing-projector", &[]),
@@ -34,8 +44,11 @@ impl Role {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// A name for people and logs.
+    pub fn name(self) -> &'static str {
         match self {
+            Self::Import => "code-importer",
+            Self::Poll => "odoo-poller",
             Self::Land => "ehr-adapter-land",
             Self::Translate => "ehr-adapter-translate",
             Self::Bill => "billing-projector",
@@ -44,25 +57,35 @@ impl Role {
     }
 }
 
-/// The file of the one sender that a hospital is.
+/// A sender's file, and where it connects to.
 #[derive(Clone, Debug)]
 pub struct SenderFile {
     /// The sender's name.
     pub name: String,
     /// The port of 127.0.0.1 it connects to.
     pub port: u16,
+    /// The file's text.
+    pub yaml: String,
 }
 
 impl SenderFile {
-    /// The file's text: what [`Hospital`](crate::Hospital) writes its messages by.
-    pub fn yaml(&self) -> String {
-        let Self { name, port } = self;
-        format!(
+    /// What the small [`Hospital`](crate::Hospital) writes its messages by.
+    pub fn small(name: &str, port: u16) -> Self {
+        let yaml = format!(
             "name: {name}\nlisten: 127.0.0.1:{port}\ntime_zone: UTC\ncurrency: USD\nprocessing: [P]\n\
              patient_authority: LAKESIDE\nvisit_authority: LAKESIDE\n"
-        )
+        );
+        Self { name: name.to_owned(), port, yaml }
+    }
+
+    /// One of the three that make a whole day.
+    pub fn of_day(sender: hospital::Sender, port: u16) -> Self {
+        Self { name: sender.name().to_owned(), port, yaml: sender.yaml(port) }
     }
 }
+
+/// What tokens are made with, in every fleet: one stack's topics are of one secret.
+pub const SECRET: &str = "a secret of tests, for topics of tests only";
 
 /// All services of one test, on one stack, with one folder for their logs and files.
 #[derive(Clone, Debug)]
@@ -70,22 +93,27 @@ pub struct Fleet {
     stack: Stack,
     folder: PathBuf,
     programs: PathBuf,
-    sender: SenderFile,
+    senders: Vec<SenderFile>,
     lease: String,
     extra: BTreeMap<(Role, String), String>,
 }
 
 impl Fleet {
-    /// Writes the files that the services read into the folder. The tokens' secret is the same for every fleet: one
-    /// stack's topics are of one secret.
+    /// Writes the files that the services read into the folder.
     ///
     /// # Errors
     /// When the folder cannot be written.
-    pub fn new(stack: &Stack, folder: &Path, sender: SenderFile) -> io::Result<Self> {
-        let senders = folder.join("senders");
-        fs::create_dir_all(&senders)?;
-        fs::write(senders.join(format!("{}.yaml", sender.name)), sender.yaml())?;
-        fs::write(folder.join("token-secret"), "a secret of tests, for topics of tests only")?;
+    pub fn new(stack: &Stack, folder: &Path, senders: Vec<SenderFile>) -> io::Result<Self> {
+        let (files, codes) = (folder.join("senders"), folder.join("codes"));
+        fs::create_dir_all(&files)?;
+        for sender in &senders {
+            fs::write(files.join(format!("{}.yaml", sender.name)), &sender.yaml)?;
+        }
+        fs::create_dir_all(&codes)?;
+        for table in hospital::TABLES {
+            fs::write(codes.join(table.file), table.csv)?;
+        }
+        fs::write(folder.join("token-secret"), SECRET)?;
         // The test's own program lies in target/<profile>/deps.
         let own = std::env::current_exe()?;
         let programs = own.ancestors().nth(2).unwrap_or(Path::new(".")).to_owned();
@@ -93,7 +121,7 @@ impl Fleet {
             stack: stack.clone(),
             folder: folder.to_owned(),
             programs,
-            sender,
+            senders,
             lease: "10s".to_owned(),
             extra: BTreeMap::new(),
         })
@@ -118,9 +146,34 @@ impl Fleet {
         &self.folder
     }
 
-    /// Where the sender connects to.
-    pub fn mllp(&self) -> (&'static str, u16) {
-        ("127.0.0.1", self.sender.port)
+    /// Where a sender connects to.
+    ///
+    /// # Panics
+    /// When there is none of that name.
+    pub fn mllp(&self, name: &str) -> SocketAddr {
+        let sender = self.senders.iter().find(|sender| sender.name == name);
+        SocketAddr::from(([127, 0, 0, 1], sender.expect("a sender of this fleet").port))
+    }
+
+    /// Puts another text into a sender's file: it is taken up while the services run.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn rewrite_sender(&self, name: &str, yaml: &str) -> io::Result<()> {
+        replace(&self.folder.join("senders").join(format!("{name}.yaml")), yaml)
+    }
+
+    /// Adds a table of codes to those that are imported.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add_codes(&self, table: hospital::Table) -> io::Result<()> {
+        replace(&self.folder.join("codes").join(table.file), table.csv)
+    }
+
+    /// A program of this workspace, with a service's settings: for what operators type.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
     }
 
     /// Runs `vertebra contract apply`: topics and schemas are an operator's to make, never a service's.
@@ -138,6 +191,22 @@ impl Fleet {
         } else {
             Err(io::Error::other(String::from_utf8_lossy(&said).into_owned()))
         }
+    }
+
+    /// Runs a role's program with a command of its own, to its end: whether it was content, and all that it said.
+    ///
+    /// # Errors
+    /// When the program is not built.
+    pub fn run(&self, role: Role, arguments: &[&str]) -> io::Result<(bool, String)> {
+        let launch = self.launch(role);
+        let mut command = Command::new(&launch.program);
+        command.args(arguments).env_clear();
+        for (name, value) in &launch.settings {
+            command.env(format!("VERTEBRA_{}", name.to_uppercase().replace('-', "_")), value);
+        }
+        let ended = command.output()?;
+        let said = [ended.stdout, ended.stderr].concat();
+        Ok((ended.status.success(), String::from_utf8_lossy(&said).into_owned()))
     }
 
     /// How a role is started; each call is another instance, with a port of its own.
@@ -158,14 +227,25 @@ impl Fleet {
         match role {
             Role::Bill => {
                 set("bill-hold", "0s".to_owned());
+                // Nobody here reads Odoo's items.
+                set("known-items-only", "false".to_owned());
+            }
+            Role::Import => {
+                set("codes", self.folder.join("codes").display().to_string());
+            }
+            Role::Poll => {
+                set("poll-interval", "500ms".to_owned());
+                set("odoo-calls-per-second", "100".to_owned());
             }
             Role::Write => {
-                set("odoo-url", self.stack.odoo.url.clone());
-                set("odoo-database", self.stack.odoo.database.clone());
                 set("odoo-database-uuid", "any".to_owned());
-                set("odoo-api-key-file", self.stack.odoo.key_file.display().to_string());
             }
             Role::Land | Role::Translate => {}
+        }
+        if matches!(role, Role::Poll | Role::Write) {
+            set("odoo-url", self.stack.odoo.url.clone());
+            set("odoo-database", self.stack.odoo.database.clone());
+            set("odoo-api-key-file", self.stack.odoo.key_file.display().to_string());
         }
         for ((of, name), value) in &self.extra {
             if *of == role {
@@ -189,4 +269,11 @@ impl Fleet {
     pub fn start(&self, role: Role) -> io::Result<Process> {
         self.launch(role).start(&self.folder)
     }
+}
+
+/// Whoever watches the file never sees half of it.
+fn replace(file: &Path, text: &str) -> io::Result<()> {
+    let beside = file.with_extension("new");
+    fs::write(&beside, text)?;
+    fs::rename(beside, file)
 }

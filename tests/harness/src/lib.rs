@@ -10,11 +10,12 @@
 pub mod canaries;
 
 mod books;
+mod day;
 mod fleet;
 mod history;
-mod hospital;
 mod process;
 mod sender;
+mod small;
 mod stack;
 mod wait;
 
@@ -22,10 +23,11 @@ pub use books::{
     Behind, Books, BooksError, Difference, Evidence, Figures, Landed, Ledger, ParkedAt, Read, Stated,
     Unsettled, check, percentile,
 };
-pub use fleet::{Fleet, Role, SenderFile};
+pub use day::{Amiss, Codes, DayFigures, Paid, Played, amiss, pay, seeds};
+pub use fleet::{Fleet, Role, SECRET, SenderFile};
 pub use history::{History, Sent};
-pub use hospital::{Hospital, Kind, Outgoing, Plan, PlannedCharge, Visit, payers, products};
 pub use process::{Launch, NotReady, Process, Signal, page};
 pub use sender::{SendError, Sender, send_all};
+pub use small::{Hospital, Kind, Outgoing, Plan, PlannedCharge, Visit, payers, products};
 pub use stack::{OdooAt, Stack};
 pub use wait::until;

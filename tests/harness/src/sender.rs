@@ -1,11 +1,11 @@
 //! A sender as EHRs are: one message at a time over MLLP, sent again until it is acknowledged.
 
 use crate::history::History;
-use crate::hospital::Outgoing;
+use crate::small::Outgoing;
 use canon::Timestamp;
 use hl7::ack::{AckCode, Acknowledgement};
 use hl7::mllp::{self, Decoder, Frame, Limits};
-use sha2::{Digest, Sha256};
+use hospital::content;
 use std::io;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant, SystemTime};
@@ -172,11 +172,6 @@ async fn answer(stream: &mut TcpStream, decoder: &mut Decoder) -> io::Result<Vec
             read => decoder.push(&buffer[..read]),
         }
     }
-}
-
-/// What makes a message the same one: its bytes without MSH-7.
-pub(crate) fn content(bytes: &[u8]) -> [u8; 32] {
-    Sha256::digest(with_sent_at(bytes, "")).into()
 }
 
 /// The message with another MSH-7; as it is where it has none.

@@ -1,6 +1,5 @@
 //! Where the stack is that a test runs on: told by the environment, never started here.
 
-use crate::hospital;
 use backbone::kafka::KafkaSettings;
 use backbone::registry::{Registry, RegistryError};
 use backbone::settings::ServiceUrl;
@@ -92,18 +91,14 @@ impl Stack {
         odoo::Client::new(&settings).unwrap_or_else(|error| panic!("no client of Odoo: {error}"))
     }
 
-    /// Puts the partners and products into Odoo that the hospital's invoices need; again does nothing.
+    /// Puts what the invoices of the small hospital and of a whole day need into Odoo; again does nothing.
     ///
     /// # Errors
     /// When Odoo does not take them.
     pub async fn seed_odoo(&self) -> Result<Seeded, SeedError> {
-        let plan = seed::Plan {
-            currency: "USD".to_owned(),
-            self_pay: "Self-pay".to_owned(),
-            payers: hospital::payers(),
-            items: hospital::products(),
-        };
-        seed::seed(&self.odoo(), &plan).await
+        let odoo = self.odoo();
+        seed::activate(&odoo, &["EUR"]).await?;
+        seed::seed(&odoo, &crate::day::seeds()).await
     }
 }
 

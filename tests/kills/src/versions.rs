@@ -8,16 +8,21 @@ use backbone::kafka::{Visible, tail};
 use backbone::record::Record;
 use canon::event::Event;
 use canon::headers::{CE_ID, CE_VERSION};
-use canon::{Case, Charge, DeadLetter, Encounter, InvoiceRequest};
+use canon::{Case, Charge, Code, DeadLetter, Encounter, Invoice, InvoiceRequest, Item, Partner, Payment};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Topics with versions, and the schema of the ledger that gives them; dead letters have several.
-const STATED: [(&str, Option<&str>); 5] = [
+const STATED: [(&str, Option<&str>); 10] = [
     (Case::TOPIC, Some("billing_projector")),
     (Charge::TOPIC, Some("ehr_adapter")),
+    (Code::TOPIC, Some("code_importer")),
     (DeadLetter::TOPIC, None),
     (Encounter::TOPIC, Some("ehr_adapter")),
+    (Invoice::TOPIC, Some("odoo_poller")),
     (InvoiceRequest::TOPIC, Some("billing_projector")),
+    (Item::TOPIC, Some("odoo_poller")),
+    (Partner::TOPIC, Some("odoo_poller")),
+    (Payment::TOPIC, Some("odoo_poller")),
 ];
 
 /// What is wrong with the versions of all topics; and how many records were published a second time.
@@ -59,14 +64,15 @@ pub(crate) async fn mistakes(world: &World) -> Result<(Vec<String>, usize), Stri
     Ok((mistakes, repeated))
 }
 
-/// How many different notices there are of parked inputs.
+/// How many different notices the writer has given of parked commands. Others tell of what waited for its sender's file.
 ///
 /// # Errors
 /// When the topic cannot be read.
 pub(crate) async fn dead_letters(world: &World) -> Result<usize, String> {
     let records = tail(&world.stack.kafka(), DeadLetter::TOPIC, Visible::Committed).await;
     let records = records.map_err(|error| error.to_string())?;
-    let ids: BTreeSet<&str> = records.iter().filter_map(|record| record.header(CE_ID)).collect();
+    let writers = records.iter().filter(|record| record.key.as_deref() == Some(b"odoo-writer"));
+    let ids: BTreeSet<&str> = writers.filter_map(|record| record.header(CE_ID)).collect();
     Ok(ids.len())
 }
 
@@ -115,6 +121,11 @@ fn of_key(records: &[&Record]) -> (Vec<String>, usize) {
 
 async fn counters(world: &World, schema: &str, topic: &str) -> Result<BTreeMap<String, i64>, String> {
     let client = world.connect().await.map_err(|error| error.to_string())?;
+    // A service that this world has not started has given none.
+    let there = client.query_one("SELECT to_regclass($1) IS NOT NULL", &[&format!("{schema}.counter")]).await;
+    if !there.map_err(|error| error.to_string())?.get::<_, bool>(0) {
+        return Ok(BTreeMap::new());
+    }
     let asked =
         client.query(&format!("SELECT key, version FROM {schema}.counter WHERE topic = $1"), &[&topic]).await;
     let rows = asked.map_err(|error| error.to_string())?;

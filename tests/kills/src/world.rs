@@ -65,8 +65,8 @@ impl World {
         let key_file = folder.join("odoo-key");
         std::fs::write(&key_file, odoo::fake::KEY).expect("the key's file");
         stack.odoo = OdooAt { url: odoo.url(), database: odoo::fake::DATABASE.to_owned(), key_file };
-        let sender = SenderFile { name: "hosp".to_owned(), port: Launch::free_port() };
-        let fleet = Fleet::new(&stack, &folder, sender).expect("the services' files").lease("2s");
+        let sender = SenderFile::small("hosp", Launch::free_port());
+        let fleet = Fleet::new(&stack, &folder, vec![sender]).expect("the services' files").lease("2s");
         let admin = Admin::new(&stack.kafka()).expect("a client");
         let world = Self { stack, fleet, odoo, admin, folder, _one: one };
         world.empty().await;
@@ -76,8 +76,7 @@ impl World {
 
     /// Where senders connect to.
     pub fn mllp(&self) -> SocketAddr {
-        let (_, port) = self.fleet.mllp();
-        SocketAddr::from(([127, 0, 0, 1], port))
+        self.fleet.mllp("hosp")
     }
 
     /// Starts a service.
@@ -113,6 +112,41 @@ impl World {
         all
     }
 
+    /// Another table of codes than the one that is imported now.
+    ///
+    /// # Panics
+    /// When the file cannot be written.
+    pub fn change_codes(&self) {
+        use std::sync::atomic::{AtomicU32, Ordering};
+        static CHANGES: AtomicU32 = AtomicU32::new(0);
+        let number = CHANGES.fetch_add(1, Ordering::Relaxed);
+        let csv = format!(
+            "table,sender,code,valid_from,valid_to,target,description,price,currency,unit,factor\n\
+             charge,hosp,OTHER-{number},2020-01-01,,CON-001,Another code,1.00,USD,EA,1\n"
+        );
+        let folder = self.fleet.folder().join("codes");
+        std::fs::write(folder.join("charge-other.new"), csv).expect("a file of codes");
+        let (from, to) = (folder.join("charge-other.new"), folder.join("charge-other.csv"));
+        std::fs::rename(from, to).expect("a file of codes");
+    }
+
+    /// Waits until the topics say of Odoo what Odoo has: `odoo-poller check`, as an operator types it.
+    ///
+    /// # Panics
+    /// When they do not in time; with the rows that differ.
+    pub async fn odoo_is_as_published(&self) {
+        until("the topics say what odoo has", Deadline::secs(30), async || {
+            let fleet = self.fleet.clone();
+            match tokio::task::spawn_blocking(move || fleet.run(Role::Poll, &["check"])).await {
+                Ok(Ok((true, _))) => Ok(()),
+                Ok(Ok((false, said))) => Err(said),
+                Ok(Err(error)) => Err(error.to_string()),
+                Err(error) => Err(error.to_string()),
+            }
+        })
+        .await;
+    }
+
     /// A connection to this world's database.
     ///
     /// # Errors
@@ -146,7 +180,7 @@ impl World {
     async fn empty(&self) {
         let client = self.connect().await.expect("the database answers");
         let dropped =
-            client.batch_execute("DROP SCHEMA IF EXISTS ehr_adapter, billing_projector, odoo_writer CASCADE");
+            client.batch_execute("DROP SCHEMA IF EXISTS code_importer, odoo_poller, ehr_adapter, billing_projector, odoo_writer CASCADE");
         dropped.await.expect("the ledgers go");
         let names: Vec<&str> = Catalog::builtin().topics().map(|topic| topic.name.as_str()).collect();
         self.forget_topics(&names).await;

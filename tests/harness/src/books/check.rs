@@ -2,7 +2,7 @@
 
 use super::evidence::{Evidence, ParkedAt, Read, Stated};
 use crate::history::History;
-use crate::hospital::{Hospital, Kind, Visit};
+use crate::small::{Hospital, Kind, Visit};
 use canon::{Charge, Event, InvoiceRequest, Money};
 use odoo::ExternalId;
 use odoo::invoice::{FoundInvoice, MoveState};

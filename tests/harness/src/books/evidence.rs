@@ -5,7 +5,10 @@ use backbone::contract::SchemaSource;
 use backbone::postgres::look;
 use backbone::record::Record;
 use backbone::store::Ended;
-use canon::{Case, Charge, Encounter, Event, Headers, InvoiceRequest, RawHl7v2, Timestamp, codec};
+use canon::{
+    Appointment, Case, Charge, Consumption, Encounter, Event, Headers, Invoice, InvoiceRequest, LabResult,
+    Order, Patient, PatientLink, Payment, RawHl7v2, Timestamp, codec,
+};
 use odoo::invoice::{FoundInvoice, Invoices};
 use odoo::{Context, ExternalId, Link, Maybe, Search};
 use serde::Deserialize;
@@ -28,6 +31,22 @@ pub struct Evidence {
     pub requests: Read<InvoiceRequest>,
     /// Cases, the compacted topic.
     pub cases: Read<Case>,
+    /// Patients, the compacted topic.
+    pub patients: Read<Patient>,
+    /// Numbers of one patient, the compacted topic.
+    pub links: Read<PatientLink>,
+    /// Appointments.
+    pub appointments: Read<Appointment>,
+    /// Orders.
+    pub orders: Read<Order>,
+    /// Results.
+    pub results: Read<LabResult>,
+    /// Consumption.
+    pub consumptions: Read<Consumption>,
+    /// What Odoo's invoices came back as.
+    pub entered: Read<Invoice>,
+    /// What Odoo's payments came back as.
+    pub paid: Read<Payment>,
     /// Dead-letter notices.
     pub dead_letters: usize,
     /// What waits for a person.
@@ -92,8 +111,12 @@ pub struct Stated<E> {
 pub struct ParkedAt {
     /// The service that parked it.
     pub service: &'static str,
+    /// Which part of it.
+    pub processor: &'static str,
     /// Topic, partition and offset; nothing for a deadline.
     pub record: Option<(String, i32, i64)>,
+    /// The key that it blocks.
+    pub key: Option<String>,
     /// The class of the reason.
     pub reason: String,
     /// In words.
@@ -109,16 +132,18 @@ impl Books {
         let requests: Read<InvoiceRequest> = self.stated().await?;
         let mut parked = Vec::new();
         let mut effects = BTreeMap::new();
-        for ledger in &self.ledgers {
-            for seen in look::parked(&ledger.store, ledger.processor).await? {
+        for (ledger, processor) in self.processors() {
+            for seen in look::parked(&ledger.store, processor).await? {
                 parked.push(ParkedAt {
                     service: ledger.service,
+                    processor,
                     record: seen.record.map(|at| (at.topic, at.partition, at.offset)),
+                    key: seen.chain,
                     reason: seen.reason.as_str().to_owned(),
                     detail: seen.detail,
                 });
             }
-            let ended = look::effects(&ledger.store, ledger.processor).await?;
+            let ended = look::effects(&ledger.store, processor).await?;
             effects.extend(
                 ended.into_values().map(|effect| (effect.name, (effect.ended == Ended::Applied, effect.at))),
             );
@@ -132,6 +157,14 @@ impl Books {
             encounters: self.stated().await?,
             charges: self.stated().await?,
             cases: self.stated().await?,
+            patients: self.stated().await?,
+            links: self.stated().await?,
+            appointments: self.stated().await?,
+            orders: self.stated().await?,
+            results: self.stated().await?,
+            consumptions: self.stated().await?,
+            entered: self.stated().await?,
+            paid: self.stated().await?,
             dead_letters: self.tail(canon::DeadLetter::TOPIC).await?.len(),
             requests,
             parked,
@@ -150,7 +183,7 @@ impl Books {
             .await?;
         let landed = |stated: Stated<RawHl7v2>| {
             let raw = stated.body?;
-            let content = crate::sender::content(raw.payload.reveal());
+            let content = hospital::content(raw.payload.reveal());
             Some(Landed { sender: raw.sender, control_id: raw.control_id, content, at: stated.at })
         };
         Ok(read.stated.into_iter().filter_map(landed).collect())

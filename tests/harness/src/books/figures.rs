@@ -2,7 +2,7 @@
 
 use super::evidence::Evidence;
 use crate::history::History;
-use crate::hospital::Hospital;
+use crate::small::Hospital;
 use canon::{Charge, InvoiceRequest, Money};
 use odoo::ExternalId;
 use odoo::invoice::MoveState;
@@ -150,7 +150,7 @@ fn discharges<'a>(
     facts: &BTreeMap<&'a str, (&'a str, &'a str)>,
 ) -> BTreeMap<&'a str, &'a str> {
     let keys: BTreeMap<&str, &str> = facts.values().map(|(key, control_id)| (*control_id, *key)).collect();
-    let discharge = |visit: &'a crate::hospital::Visit| {
+    let discharge = |visit: &'a crate::small::Visit| {
         let key = visit.charges.iter().find_map(|charge| keys.get(charge.message.as_str()))?;
         Some((*key, visit.discharge.as_deref()?))
     };

@@ -2,7 +2,7 @@
 
 use super::{Books, BooksError, Ledger};
 use backbone::postgres::look;
-use canon::Timestamp;
+use canon::{Event as _, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, Instant, SystemTime};
@@ -51,7 +51,8 @@ impl Books {
     /// Waits until nothing is on its way any more (I11); `progress` is told each time it looks.
     ///
     /// Services are asked in the order of a charge's way, and one that has come to its end stays there while nothing is
-    /// sent: so one round that finds nothing is enough.
+    /// sent: so one round that finds nothing is enough. What comes back from Odoo comes when the poller looks, and is
+    /// nothing that can be seen from here to be on its way.
     ///
     /// # Errors
     /// Who is behind when the time is over, or why nobody can be asked.
@@ -79,21 +80,26 @@ impl Books {
     }
 
     async fn behind(&self, ledger: &Ledger, ends: &mut Ends) -> Result<Behind, BooksError> {
-        let positions = look::positions(&ledger.store, ledger.processor).await?;
-        let mut behind = Behind::default();
-        for topic in ledger.inputs {
-            for (partition, held) in self.admin.held(topic).await? {
-                let next = positions.get(&(partition, (*topic).to_owned())).copied().unwrap_or(held.low);
-                if next < held.end {
-                    let end = self.end(topic, partition, held.end, ends).await?;
-                    behind.records += (end - next).max(0);
+        let mut behind = Behind { outbox: look::outbox(&ledger.store).await?.rows, ..Behind::default() };
+        let soon = Timestamp::from(SystemTime::now()) + DUE_SOON;
+        for (processor, inputs) in ledger.processors {
+            let positions = look::positions(&ledger.store, processor).await?;
+            for topic in *inputs {
+                for (partition, held) in self.admin.held(topic).await? {
+                    let next = positions.get(&(partition, (*topic).to_owned())).copied().unwrap_or(held.low);
+                    if next < held.end {
+                        let end = self.end(topic, partition, held.end, ends).await?;
+                        behind.records += (end - next).max(0);
+                    }
                 }
             }
+            let deadlines = look::deadlines(&ledger.store, processor).await?;
+            behind.due += deadlines.values().filter(|at| **at <= soon).count();
         }
-        behind.outbox = look::outbox(&ledger.store).await?.rows;
-        let soon = Timestamp::from(SystemTime::now()) + DUE_SOON;
-        let deadlines = look::deadlines(&ledger.store, ledger.processor).await?;
-        behind.due = deadlines.values().filter(|at| **at <= soon).count();
+        // What waits for its sender's file is on its way: the service publishes the file itself, a moment after it starts.
+        let waiting = look::waiting(&ledger.store).await?;
+        let for_senders = waiting.iter().filter(|row| row.topic == canon::SenderConfig::TOPIC);
+        behind.records += for_senders.map(|row| row.inputs).sum::<i64>();
         Ok(behind)
     }
 
@@ -111,21 +117,15 @@ impl Books {
         {
             return Ok(*end);
         }
+        // Asked before the records are read: what is published between belongs to a later end.
+        let held = self.admin.held(topic).await?;
         let records = self.tail(topic).await?;
-        for held in self.admin.held(topic).await? {
-            let last = records
-                .iter()
-                .filter(|record| record.partition == held.0)
-                .map(|record| record.offset + 1)
-                .max();
-            ends.insert((topic, held.0), (held.1.end, last.unwrap_or(0)));
-        }
-        let last = records
-            .iter()
-            .filter(|record| record.partition == partition)
-            .map(|record| record.offset + 1)
-            .max();
-        Ok(last.unwrap_or(0))
+        let last = |partition: i32| {
+            let of = records.iter().filter(|record| record.partition == partition);
+            of.map(|record| record.offset + 1).max().unwrap_or(0)
+        };
+        ends.extend(held.into_iter().map(|(of, held)| ((topic, of), (held.end, last(of)))));
+        Ok(last(partition))
     }
 }
 

@@ -3,10 +3,10 @@
 use super::evidence::{Evidence, Landed, ParkedAt, Stated};
 use super::{Difference, Figures, check};
 use crate::history::History;
-use crate::hospital::{Hospital, Kind, Plan};
+use crate::small::{Hospital, Kind, Plan};
 use canon::events::billing_case::CaseStatus;
 use canon::events::billing_charge::ChargeKind;
-use canon::events::billing_invoice_request::Line;
+use canon::events::billing_invoice_request::{Line, RequestKind};
 use canon::events::clinical_encounter::EncounterStatus;
 use canon::{
     Case, Change, Charge, Date, Encounter, EncounterToken, InvoiceRequest, Money, Phi, Quantity, Timestamp,
@@ -32,7 +32,7 @@ fn hospital() -> Hospital {
 fn balanced(hospital: &Hospital) -> (History, Evidence) {
     let (mut history, mut evidence) = (History::default(), Evidence::default());
     for (visit, message) in hospital.messages() {
-        let content = crate::sender::content(&message.bytes);
+        let content = hospital::content(&message.bytes);
         history.sent(&message.control_id, content, Timestamp(1));
         history.acknowledged(&message.control_id, Timestamp(2), Duration::from_millis(3));
         let control_id = Some(message.control_id.clone());
@@ -87,6 +87,11 @@ fn encounter(hospital: &Hospital, visit: usize, control_id: &str) -> Encounter {
         status: EncounterStatus::InProgress,
         class: None,
         facility: None,
+        location: None,
+        prior_location: None,
+        attending: None,
+        account: None,
+        moved_to: None,
         payer: None,
         admitted_at: None,
         discharged_at: None,
@@ -94,7 +99,7 @@ fn encounter(hospital: &Hospital, visit: usize, control_id: &str) -> Encounter {
     }
 }
 
-fn charge(hospital: &Hospital, visit: usize, planned: &crate::hospital::PlannedCharge) -> Charge {
+fn charge(hospital: &Hospital, visit: usize, planned: &crate::small::PlannedCharge) -> Charge {
     Charge {
         change: Change::Recorded,
         charge: format!("charge/{}", planned.transaction),
@@ -105,6 +110,7 @@ fn charge(hospital: &Hospital, visit: usize, planned: &crate::hospital::PlannedC
         facility: None,
         transaction_id: planned.transaction.clone(),
         kind: ChargeKind::Charge,
+        reverses: None,
         code: planned.code.clone(),
         description: None,
         quantity: Quantity::from_whole(1).unwrap(),
@@ -112,6 +118,8 @@ fn charge(hospital: &Hospital, visit: usize, planned: &crate::hospital::PlannedC
         currency: "USD".to_owned(),
         service_at: Timestamp(1),
         department: None,
+        company: None,
+        journal: None,
         occurred_at: Timestamp(1),
     }
 }
@@ -128,6 +136,14 @@ fn case(visit: usize, unbilled: Money) -> Case {
         requested: Money::ZERO,
         requested_count: 0,
         requests: 0,
+        invoiced: Money::ZERO,
+        invoiced_count: 0,
+        credited: Money::ZERO,
+        credited_count: 0,
+        paid: Money::ZERO,
+        paid_count: 0,
+        diverged: Money::ZERO,
+        diverged_count: 0,
         as_of: Timestamp(1),
     }
 }
@@ -135,9 +151,10 @@ fn case(visit: usize, unbilled: Money) -> Case {
 fn request(hospital: &Hospital, index: usize) -> InvoiceRequest {
     let visit = &hospital.visits()[index];
     let request = format!("{}-1", token(index));
-    let line = |(position, planned): (usize, &crate::hospital::PlannedCharge)| Line {
+    let line = |(position, planned): (usize, &crate::small::PlannedCharge)| Line {
         line: format!("{request}-{}", position + 1),
         charge: format!("charge/{}", planned.transaction),
+        reverses: None,
         code: planned.code.clone(),
         description: None,
         quantity: Quantity::from_whole(1).unwrap(),
@@ -148,7 +165,11 @@ fn request(hospital: &Hospital, index: usize) -> InvoiceRequest {
         change: Change::Recorded,
         encounter: token(index),
         number: 1,
+        kind: RequestKind::Invoice,
+        reverses: None,
         facility: None,
+        company: None,
+        journal: None,
         payer: None,
         currency: "USD".to_owned(),
         invoice_date: Date(20_000),
@@ -184,6 +205,7 @@ fn invoice(request: &InvoiceRequest) -> FoundInvoice {
         currency: record(),
         invoice_date: None,
         reference: None,
+        reverses: None,
         untaxed: Decimal::ZERO,
         total: Decimal::ZERO,
         residual: Decimal::ZERO,
@@ -350,6 +372,8 @@ fn sums_that_differ_by_a_cent_and_parked_records_are_told() {
     );
     let parked = |topic: &str| ParkedAt {
         service: "ehr-adapter",
+        processor: "hl7-translation",
+        key: None,
         record: Some((topic.to_owned(), 0, 0)),
         reason: "invalid".to_owned(),
         detail: "FT1[1]-11".to_owned(),

@@ -1,6 +1,6 @@
 //! kill -9 wherever a commit and a publish part ways: nothing is doubled, nothing is lost.
 
-use crate::{Running, end, name};
+use crate::{Running, end};
 use harness::Role;
 use kills::{Days, Start, World, is_long, say};
 use std::time::Instant;
@@ -19,6 +19,15 @@ const POINTS: [(&str, &[Role]); 10] = [
     ("delete outbox:after:1", &[]),
 ];
 
+/// Where a service that reads the world is killed, and in which of them also in the short form.
+const SOURCE_POINTS: [(&str, &[Role]); 5] = [
+    ("commit:before:1", &[]),
+    ("commit:after:1", &[Role::Poll]),
+    ("publish:inside:1", &[]),
+    ("publish:after:1", &[Role::Import]),
+    ("delete outbox:before:1", &[]),
+];
+
 /// Between Kafka's acknowledgement and the ACK on the wire; the sender sends again.
 const LANDED: &str = "landed:after:5";
 
@@ -31,6 +40,14 @@ async fn killed_wherever_a_commit_and_a_publish_part_ways_a_service_doubles_and_
     check(&world, &mut days, &mut running, Role::Land, LANDED, seed).await;
     for (point, short) in POINTS {
         for role in [Role::Translate, Role::Bill, Role::Write] {
+            if is_long() || short.contains(&role) {
+                seed += 1;
+                check(&world, &mut days, &mut running, role, point, seed).await;
+            }
+        }
+    }
+    for (point, short) in SOURCE_POINTS {
+        for role in [Role::Import, Role::Poll] {
             if is_long() || short.contains(&role) {
                 seed += 1;
                 check(&world, &mut days, &mut running, role, point, seed).await;
@@ -53,6 +70,9 @@ async fn check(
     if let Some(victim) = running.remove(&role) {
         victim.drain().await;
     }
+    if role == Role::Import {
+        world.change_codes();
+    }
     let mut victim = world.start(role, &Start { fault: Some(&fault), ..Start::default() });
     let mut day = days.day(6, seed);
     day.send_rest();
@@ -64,10 +84,11 @@ async fn check(
     running.insert(role, world.ready(role).await);
     days.close(day).await;
     days.balanced().await;
+    world.odoo_is_as_published().await;
     let (acknowledged, again) = days.sent();
     say(format_args!(
         "{:<22} killed at {point:<22} balanced after {:>4.1} s; {acknowledged} messages acknowledged so far, {again} sendings besides",
-        name(role),
+        role.name(),
         died.elapsed().as_secs_f32(),
     ));
 }

@@ -66,10 +66,11 @@ async fn instance(world: &World) -> (Victim, Uuid) {
     (victim, id)
 }
 
-/// Whether each instance owns so many lanes, and nobody else any.
+/// Whether each instance owns so many of the fold's lanes, and nobody else any. Tables have lanes of their own.
 async fn owning(world: &World, wanted: BTreeMap<Uuid, usize>) -> Result<(), String> {
     let client = world.connect().await.map_err(|error| error.to_string())?;
-    let sql = "SELECT owner FROM billing_projector.lane WHERE owner IS NOT NULL AND lease_until_us > billing_projector.now_us()";
+    let sql = "SELECT owner FROM billing_projector.lane
+        WHERE processor = 'billing-case' AND owner IS NOT NULL AND lease_until_us > billing_projector.now_us()";
     let rows = client.query(sql, &[]).await.map_err(|error| error.to_string())?;
     let mut owned: BTreeMap<Uuid, usize> = BTreeMap::new();
     for row in rows {

@@ -17,16 +17,6 @@ use std::collections::BTreeMap;
 /// The services of a test that run undisturbed at the moment.
 type Running = BTreeMap<Role, Victim>;
 
-/// A name for people.
-fn name(role: Role) -> &'static str {
-    match role {
-        Role::Land => "ehr-adapter land",
-        Role::Translate => "ehr-adapter translate",
-        Role::Bill => "billing-projector",
-        Role::Write => "odoo-writer",
-    }
-}
-
 /// Ends a test that went well: services drain, and the world goes.
 async fn end(world: World, running: Running) {
     for victim in running.into_values() {

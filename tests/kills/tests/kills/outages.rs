@@ -1,7 +1,7 @@
 //! Kafka, PostgreSQL or the registry goes away and comes back: services say why they are not ready, heal by
 //! themselves, and the books balance.
 
-use crate::{Running, end, name};
+use crate::{Running, end};
 use harness::Role;
 use kills::{Days, Part, Start, World, is_long, say};
 use std::time::Instant;
@@ -13,13 +13,13 @@ enum Away {
     Frozen,
 }
 
-const KAFKA: [Role; 4] = Role::ALL;
+const KAFKA: [Role; 4] = Role::WAY;
 const POSTGRES: [Role; 3] = [Role::Translate, Role::Bill, Role::Write];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_away_and_comes_back_heals_by_itself() {
     let Some(world) = World::fresh().await else { return };
-    let mut running = world.all_ready(&Role::ALL).await;
+    let mut running = world.all_ready(&Role::WAY).await;
     let mut days = Days::new(&world);
     days.play(2, 4000).await;
     days.balanced().await;
@@ -49,12 +49,12 @@ async fn check(days: &mut Days<'_>, running: &mut Running, part: Part, away: Awa
         say(format_args!(
             "{} {away:?}: {} after {:.1} s: {reason}",
             part.name(),
-            name(*role),
+            role.name(),
             gone.elapsed().as_secs_f32()
         ));
     }
     for (role, victim) in running.iter().filter(|(role, _)| !touched.contains(role)) {
-        assert!(victim.readiness().await.is_ok(), "{} does not need {}", name(*role), part.name());
+        assert!(victim.readiness().await.is_ok(), "{} does not need {}", role.name(), part.name());
     }
     match away {
         Away::Killed => part.start().await,
@@ -82,7 +82,7 @@ async fn without_registry(world: &World, days: &mut Days<'_>, running: &mut Runn
     days.play(3, 4100).await;
     days.balanced().await;
     for (role, victim) in running.iter() {
-        assert!(victim.readiness().await.is_ok(), "{} is warm and does not need the registry", name(*role));
+        assert!(victim.readiness().await.is_ok(), "{} is warm and does not need the registry", role.name());
     }
     say("registry killed: warm services are ready, and the books balance");
     if let Some(victim) = running.remove(&Role::Translate) {

@@ -1,7 +1,7 @@
 //! Everything in turn, during traffic: kill -9 and SIGSTOP of each service, restarts of Kafka and PostgreSQL. At the
 //! end the books balance. Only in the long form.
 
-use crate::{Running, end, name};
+use crate::{Running, end};
 use harness::Role;
 use kills::{Days, Deadline, Part, World, is_long, say, until};
 use std::time::Instant;
@@ -31,9 +31,10 @@ async fn hit_in_turn_during_traffic_everything_balances_and_nothing_is_doubled()
             }
             days.close(day).await;
             days.balanced().await;
+            world.odoo_is_as_published().await;
             say(format_args!(
                 "{:<22} {hit}: balanced after {:.1} s",
-                name(role),
+                role.name(),
                 began.elapsed().as_secs_f32()
             ));
         }
@@ -67,11 +68,13 @@ async fn stop_past_the_lease(world: &World, running: &mut Running, role: Role) {
     victim.until_stopped().await;
     let schema = match role {
         Role::Land => None,
+        Role::Import => Some("code_importer"),
+        Role::Poll => Some("odoo_poller"),
         Role::Translate => Some("ehr_adapter"),
         Role::Bill => Some("billing_projector"),
         Role::Write => Some("odoo_writer"),
     };
-    until(format!("{} is past its lease", name(role)), Deadline::secs(20), async || match schema {
+    until(format!("{} is past its lease", role.name()), Deadline::secs(20), async || match schema {
         None => match victim.readiness().await {
             Ok(()) => Err("it answers".to_owned()),
             Err(_) => Ok(()),

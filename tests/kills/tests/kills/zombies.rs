@@ -1,7 +1,7 @@
 //! SIGSTOP past the lease, in the worst places; another instance takes over; SIGCONT. Nothing stale is written, into
 //! PostgreSQL or onto the compacted topic.
 
-use crate::{Running, end, name};
+use crate::{Running, end};
 use harness::Role;
 use kills::{Days, Deadline, Start, World, is_long, say, until};
 use std::time::Instant;
@@ -24,7 +24,7 @@ const POINTS: [(&str, bool); 6] = [
 #[tokio::test(flavor = "multi_thread")]
 async fn stopped_past_its_lease_a_service_that_goes_on_writes_nothing_stale() {
     let Some(world) = World::fresh().await else { return };
-    let mut running = world.all_ready(&Role::ALL).await;
+    let mut running = world.all_ready(&Role::WAY).await;
     let mut days = Days::new(&world);
     let mut seed = 2000;
     for (point, short) in POINTS {
@@ -78,7 +78,7 @@ async fn check(
     running.insert(role, successor);
     say(format_args!(
         "{:<22} stopped at {point:<18} taken over and balanced after {:>4.1} s; nothing stale after it went on",
-        name(role),
+        role.name(),
         taken_over.as_secs_f32(),
     ));
 }

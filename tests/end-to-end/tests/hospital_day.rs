@@ -1,0 +1,153 @@
+//! A whole hospital's day on the real stack: three senders with their dialects over MLLP, code tables, Odoo read and
+//! written, a cashier, and every visit's account held against the day's own truth.
+//!
+//! Needs what `VERTEBRA_TEST_*` name, and the services' programs, which `cargo build --workspace --bins` makes.
+
+use backbone::proof::{Proof, prove};
+use end_to_end::{balanced, drained, folder, seed, sending, start};
+use harness::{Books, Codes, Evidence, Fleet, Launch, Played, Role, SenderFile, Stack, canaries, pay};
+use hospital::truth::{Fate, Message};
+use hospital::{Config, LATER};
+use jiff::civil::Date;
+
+const PATIENTS: usize = 40;
+
+/// What services count themselves, beside the runtime's counts, and a whole day moves.
+const OWN_METRICS: [&str; 3] = [
+    "vertebra_billing_amount{",
+    "vertebra_billing_charges{",
+    "vertebra_odoo_poller_detection_seconds_count{",
+];
+
+/// What is landed and nobody has said the meaning of: where the day has such messages.
+const UNMAPPED: &str = "vertebra_translation_unmapped_total{";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_whole_day_comes_to_what_was_said_and_the_same_day_again_changes_nothing() {
+    let Some(stack) = Stack::from_env() else { return };
+    let seed = seed();
+    let folder = folder("hospital-day", seed);
+    let files = hospital::Sender::ALL.map(|sender| SenderFile::of_day(sender, Launch::free_port()));
+    let fleet = Fleet::new(&stack, &folder, files.to_vec()).expect("its files");
+    let fleet = fleet.with(Role::Bill, "known-items-only", "true");
+    fleet.apply_contract().expect("topics and schemas");
+    stack.seed_odoo().await.expect("partners and products");
+    let mut processes = start(&fleet).await;
+
+    // A day that no other test plays: the books of its senders are this day's alone.
+    let config = Config { day: Date::constant(2025, 3, 12), ..Config::new(seed, PATIENTS) };
+    let mut day = Played::of_fleet(&config);
+    let how = sending(&fleet);
+    let report = day.send(&how, |_| {}).await;
+    assert!(report.unacknowledged.is_empty(), "{:?}", report.unacknowledged);
+    println!("{} transmissions, {} acknowledged", report.transmissions, report.acknowledged);
+    let books = Books::open(&stack).await.expect("the books");
+    let mut evidence = balanced(&books, &[&day], Codes::Morning).await;
+    println!("balanced, but for what nobody has mapped: {} parked", evidence.parked.len());
+    assert_eq!(day.unnoticed(&evidence, Codes::Morning), [""; 0], "the checker is blind to these");
+
+    fleet.add_codes(LATER).expect("a file of codes");
+    evidence = balanced(&books, &[&day], Codes::Later).await;
+    let paid = pay(&stack, &evidence, &day.visits()).await.expect("odoo takes payments");
+    assert!(paid.payments > 0, "nobody had anything to pay");
+    evidence = balanced(&books, &[&day], Codes::Later).await;
+    assert!(!evidence.paid.stated.is_empty(), "no payment came back");
+    assert_eq!(day.unnoticed(&evidence, Codes::Later), [""; 0], "the checker is blind to these");
+
+    let rows = books.rows().await.expect("rows");
+    let report = day.send(&how, |_| {}).await;
+    assert!(report.unacknowledged.is_empty(), "{:?}", report.unacknowledged);
+    let again = balanced(&books, &[&day], Codes::Later).await;
+    assert_eq!(outcome(&evidence), outcome(&again), "the same messages changed something");
+    assert!(evidence.invoices == again.invoices, "the same messages changed something in odoo");
+    assert_eq!(rows, books.rows().await.expect("rows"), "the same messages changed what people see");
+
+    agrees_with_its_senders(&fleet, &day);
+    let (is_same, said) = fleet.run(Role::Poll, &["check"]).expect("the poller's program");
+    assert!(is_same, "the topics do not say what odoo has: {said}");
+    each_ledger_is_what_its_journal_leads_to(&stack, &books).await;
+
+    let mut sightings = books.canaries().await.expect("records");
+    let mut served = String::new();
+    for process in &processes {
+        let metrics = process.metrics().await.expect("metrics");
+        sightings.extend(canaries::in_bytes(process.name(), metrics.as_bytes()));
+        served += &metrics;
+    }
+    let is_ignored = |message: &Message| matches!(message.fate, Fate::Ignored { .. });
+    let unmapped = day.plan.truth.messages.iter().any(is_ignored).then_some(UNMAPPED);
+    for name in OWN_METRICS.into_iter().chain(unmapped) {
+        let is_told = served.lines().any(|line| line.starts_with(name) && !line.ends_with(" 0"));
+        assert!(is_told, "{name} is on nobody's /metrics, or nought after a whole day");
+    }
+    drained(&mut processes).await;
+    sightings.extend(canaries::in_logs(&folder).expect("logs"));
+    assert!(sightings.is_empty(), "planted patient data was found: {sightings:#?}");
+    std::fs::remove_dir_all(&folder).expect("the folder goes when all went well");
+}
+
+/// The books of the day are what its senders say that they posted; a cent more, and they differ.
+fn agrees_with_its_senders(fleet: &Fleet, day: &Played) {
+    let file = fleet.folder().join("control.csv");
+    let control = |text: &str| {
+        std::fs::write(&file, text).expect("a file of control totals");
+        let name = file.to_str().expect("a plain path");
+        fleet.run(Role::Bill, &["books", "--control", name]).expect("the projector's program")
+    };
+    let totals = day.control_totals();
+    let (is_met, said) = control(&totals);
+    assert!(is_met, "{totals}\n{said}");
+    let (account, amount) = totals.lines().last().and_then(|line| line.rsplit_once(',')).expect("an account");
+    let more = format!("{account},{amount}1");
+    assert!(amount.contains('.'), "{amount}");
+    let (is_met, said) = control(&totals.replace(&format!("{account},{amount}"), &more));
+    assert!(!is_met && said.contains("differs"), "a total that is not met is not told: {said}");
+}
+
+/// I8, of every projection there is.
+#[expect(clippy::print_stdout, reason = "a test says how much it proved")]
+async fn each_ledger_is_what_its_journal_leads_to(stack: &Stack, books: &Books) {
+    let registry = stack.registry().expect("the registry");
+    let ledger = |service: &str| {
+        books.ledgers().iter().find(|ledger| ledger.service == service).expect("the service's ledger")
+    };
+    let (billing, adapter) = (ledger("billing-projector"), ledger("ehr-adapter"));
+    let folding = billing_projector::folding(billing_projector::Setup {
+        hold: std::time::Duration::ZERO,
+        lines_max: 500,
+        known_items_only: true,
+        taxed: false,
+        facilities: billing_projector::Facilities::default(),
+    });
+    let tokens = canon::Tokenizer::new(harness::SECRET.as_bytes()).expect("a secret");
+    let (translation, patients) = ehr_adapter::foldings(tokens).expect("counters");
+    let kafka = stack.kafka();
+    let proofs = [
+        ("billing", prove(folding, billing.service, &billing.store, &kafka, &registry).await),
+        ("translation", prove(translation, adapter.service, &adapter.store, &kafka, &registry).await),
+        ("patients", prove(patients, adapter.service, &adapter.store, &kafka, &registry).await),
+    ];
+    for (what, proof) in proofs {
+        let Proof { batches, states, facts, rows, differences } = proof.expect("everything can be read");
+        println!("{what}: {batches} batches rebuilt to {states} states, {facts} facts, {rows} report rows");
+        assert!(batches > 0 && facts > 0, "{what}: nothing was rebuilt");
+        assert_eq!(differences, [""; 0], "{what}");
+    }
+}
+
+/// How much there is of everything behind the door.
+fn outcome(evidence: &Evidence) -> [usize; 11] {
+    [
+        evidence.encounters.stated.len(),
+        evidence.charges.stated.len(),
+        evidence.cases.stated.len(),
+        evidence.requests.stated.len(),
+        evidence.appointments.stated.len(),
+        evidence.orders.stated.len(),
+        evidence.results.stated.len(),
+        evidence.consumptions.stated.len(),
+        evidence.entered.stated.len(),
+        evidence.invoices.len(),
+        evidence.by_reference.values().sum(),
+    ]
+}
