@@ -15,4 +15,7 @@ MAVEN_DEPENDENCY_PLUGIN=org.apache.maven.plugins:maven-dependency-plugin:2.8
 ODOO_PACKAGE=odoo-19
 ODOO_VERSION=19.0.0+dfsg-1
 # What a database of ours has installed: the fewer, the faster it is made.
-ODOO_MODULES=account,l10n_us,rpc
+ODOO_MODULES=account,l10n_us,rpc,stock,product_expiry
+
+# Only its promtool is used, by scripts/lint; 2.42 was tried, and any later one will do.
+PROMETHEUS_PACKAGE=prometheus
