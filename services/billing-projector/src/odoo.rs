@@ -101,8 +101,7 @@ impl Books {
     /// Takes what the poller says of an invoice.
     pub(crate) fn hear_invoice(&mut self, visit: &EncounterToken, said: &Invoice) {
         if said.change == Change::Withdrawn {
-            self.invoices.remove(&said.invoice);
-            return;
+            return self.lose(said.invoice);
         }
         let index = |request: &Option<String>| index_of(visit, request.as_deref()?);
         let entered = Entered {
@@ -116,6 +115,18 @@ impl Books {
             lines: said.lines.iter().map(|line| (line.line.clone(), line.amount)).collect(),
         };
         self.invoices.insert(said.invoice, entered);
+    }
+
+    /// An invoice is gone from Odoo. One of ours is kept as deleted: a request that took effect is not carried out again,
+    /// so what is owed is a person's decision.
+    fn lose(&mut self, invoice: i64) {
+        match self.invoices.get_mut(&invoice).filter(|entered| entered.request.is_some()) {
+            Some(entered) => {
+                (entered.state, entered.lines) = (InvoiceState::Deleted, Vec::new());
+                (entered.total, entered.residual) = (Money::ZERO, Money::ZERO);
+            }
+            None => drop(self.invoices.remove(&invoice)),
+        }
     }
 
     /// Takes what the poller says of a payment.

@@ -138,13 +138,19 @@ impl World {
         let states =
             [InvoiceState::Draft, InvoiceState::Posted, InvoiceState::Cancelled, InvoiceState::Deleted];
         let state = self.numbers.one_of(&states);
+        // The poller says of what is gone that it was withdrawn; of what it never saw, nothing.
+        let is_gone = state == InvoiceState::Deleted;
+        if is_gone && !self.entered.contains_key(&index) {
+            return;
+        }
+        let change = if is_gone { Change::Withdrawn } else { Change::Recorded };
         let amounts: Vec<String> = request.lines.iter().map(|line| line.amount.to_string()).collect();
         let amounts: Vec<&str> = amounts.iter().map(String::as_str).collect();
         let kind = match request.kind {
             RequestKind::CreditNote => InvoiceKind::CreditNote,
             _ => InvoiceKind::Invoice,
         };
-        let body = Invoice { state, kind, ..invoice(i64::from(request.number), index + 1, &amounts) };
+        let body = Invoice { change, state, kind, ..invoice(i64::from(request.number), index + 1, &amounts) };
         self.entered.insert(index, state);
         self.case.books.hear_invoice(&token(), &body);
         self.steps.push(Step::Entered(body));

@@ -90,7 +90,12 @@ fn check_books(history: &[Step], case: &str, requests: &[&str]) {
 /// What differs, with whoever looks after it and since when.
 #[track_caller]
 fn check_diverged(invoice: Invoice, expected: &[&str]) {
-    let rig = run(24, &[&billed()[..], &[Step::Entered(invoice)]].concat());
+    check_diverged_after(&[entered(invoice)], expected);
+}
+
+#[track_caller]
+fn check_diverged_after(steps: &[Step], expected: &[&str]) {
+    let rig = run(24, &[&billed()[..], steps].concat());
     assert_eq!(rig.parked(), []);
     let since = serde_json::json!(at(23));
     let rows = rig.rows("billing_diverged");
@@ -149,8 +154,6 @@ fn what_a_person_did_to_an_invoice_is_told_with_an_owner() {
     let as_asked = || invoice(7, 1, &["100", "50"]);
     check_diverged(as_asked(), &[]);
     check_diverged(Invoice { state: InvoiceState::Cancelled, ..as_asked() }, &["cancelled in odoo by 150"]);
-    let deleted = Invoice { state: InvoiceState::Deleted, lines: vec![], total: Money::ZERO, ..as_asked() };
-    check_diverged(deleted, &["deleted in odoo by 150"]);
     check_diverged(
         invoice(7, 1, &["90", "50"]),
         &["total 140 instead of 150, line 1: 90 instead of 100 by 10"],
@@ -164,6 +167,30 @@ fn what_a_person_did_to_an_invoice_is_told_with_an_owner() {
         Invoice { total: "178.5".parse().unwrap(), ..as_asked() },
         &["total 178.5 instead of 150 by 28.5"],
     );
+}
+
+/// What the poller says when a move is gone.
+fn gone(invoice: Invoice) -> Step {
+    entered(Invoice { change: Change::Withdrawn, ..invoice })
+}
+
+#[test]
+fn an_invoice_that_was_deleted_in_odoo_is_told_until_another_takes_its_place() {
+    let posted = || invoice(7, 1, &["100", "50"]);
+    let draft = || Invoice { state: InvoiceState::Draft, ..posted() };
+    check_diverged_after(&[entered(posted()), gone(posted())], &["deleted in odoo by 150"]);
+    check_diverged_after(&[entered(draft()), gone(draft())], &["deleted in odoo by 150"]);
+    let told = "diverged: invoiced 0x 0, credited 0x 0, paid 0x 0, diverged 1x 150";
+    let history = [&billed()[..], &[entered(posted()), gone(posted())]].concat();
+    check_books(&history, told, &["1 deleted 0 0 0 0"]);
+    let rows = run(24, &history).rows("billing_account");
+    assert_eq!((&rows[0]["deleted"], &rows[0]["requested"]), (&"150".into(), &"0".into()));
+    // A draft that was deleted before it took effect is made again, under another id; one that nobody knew is nothing.
+    check_diverged_after(&[entered(draft()), gone(draft()), entered(invoice(8, 1, &["100", "50"]))], &[]);
+    check_diverged_after(&[gone(posted())], &[]);
+    // What a person made by hand leaves nothing behind.
+    let by_hand = || Invoice { request: None, ours: false, ..note(9, 9, 1, &["20"]) };
+    check_diverged_after(&[entered(posted()), entered(by_hand()), gone(by_hand())], &[]);
 }
 
 #[test]
