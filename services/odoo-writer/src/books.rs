@@ -12,6 +12,8 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+const COMPANY: &str = "res.company";
+
 /// What the installation says about every invoice.
 #[derive(Clone, Debug)]
 pub struct Terms {
@@ -134,11 +136,16 @@ async fn places(
     requests: &[&InvoiceRequest],
     known: &BTreeMap<ExternalId, Known>,
 ) -> Result<BTreeMap<PlaceSaid, Result<Place, Unplaced>>, Held> {
+    let own = id_of(&terms.company, COMPANY, known);
+    let said: BTreeSet<PlaceSaid> = requests.iter().map(|request| place_said(request)).collect();
+    let named =
+        said.iter().filter_map(|(company, _)| id_of(&company.as_ref()?.parse().ok()?, COMPANY, known));
+    let usable = usable_companies(client, named.chain(own)).await?;
     let no_company = Held::Missing { what: "such company", setting: "odoo-company" };
-    let own = id_of(&terms.company, "res.company", known).ok_or(no_company)?;
+    let own = own.filter(|own| usable.contains(own)).ok_or(no_company)?;
     let mut places = BTreeMap::new();
-    for said in requests.iter().map(|request| place_said(request)).collect::<BTreeSet<_>>() {
-        let place = match named(&said, own, terms, known) {
+    for said in said {
+        let place = match as_said(&said, own, terms, known, &usable) {
             Ok((company, Some(journal))) => Ok(Place { company, journal }),
             Ok((company, None)) => match first_sales_journal(client, company).await? {
                 Some(journal) => Ok(Place { company, journal: Ref::Id(journal) }),
@@ -156,16 +163,20 @@ async fn places(
 }
 
 /// Company and journal as far as somebody names them. The journal of the settings is the own company's.
-fn named(
+fn as_said(
     (company, journal): &PlaceSaid,
     own: i64,
     terms: &Terms,
     known: &BTreeMap<ExternalId, Known>,
+    usable: &BTreeSet<i64>,
 ) -> Result<(i64, Option<Ref>), Unplaced> {
     let find = |text: &str, model| id_of(&text.parse().ok()?, model, known);
     let company = match company {
         None => own,
-        Some(text) => find(text, "res.company").ok_or_else(|| Unplaced::Company { company: text.clone() })?,
+        Some(text) => {
+            let found = find(text, COMPANY).filter(|company| usable.contains(company));
+            found.ok_or_else(|| Unplaced::Company { company: text.clone() })?
+        }
     };
     let journal = match journal {
         None => terms.journal.as_ref().filter(|_| company == own).map(|journal| journal.0.clone()),
@@ -183,6 +194,23 @@ fn id_of(record: &Record, model: &str, known: &BTreeMap<ExternalId, Known>) -> O
         Ref::Id(id) => Some(*id),
         Ref::External(id) => known.get(id).filter(|known| known.model == model).map(|known| known.id),
     }
+}
+
+/// Which of these companies there are for the key's user. Asked with no company in force: where one that is not there is
+/// among those of a call, Odoo denies all of it, and every request of the batch would wait for the one that names it.
+async fn usable_companies(
+    client: &Client,
+    ids: impl Iterator<Item = i64>,
+) -> Result<BTreeSet<i64>, odoo::Error> {
+    #[derive(Deserialize)]
+    struct Row {
+        id: i64,
+    }
+    let ids: BTreeSet<i64> = ids.collect();
+    let domain = json!([["id", "in", ids], ["active", "=", true]]);
+    let search = Search { domain, fields: &["id"], order: "id", ..Search::default() };
+    let rows: Vec<Row> = client.search_read(COMPANY, &search, &Context::new()).await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 async fn first_sales_journal(client: &Client, company: i64) -> Result<Option<i64>, odoo::Error> {

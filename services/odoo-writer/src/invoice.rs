@@ -51,7 +51,9 @@ pub(crate) struct Place {
 /// Why a request goes nowhere.
 #[derive(Clone, Debug, thiserror::Error)]
 pub(crate) enum Unplaced {
-    #[error("odoo has no company {company}: name one by its external id or its database id")]
+    #[error(
+        "odoo has no company {company} that the API key's user may use: name one by its external id or its database id"
+    )]
     Company { company: String },
     #[error("odoo has no journal {journal}: name one by its external id or its database id")]
     Journal { journal: String },

@@ -216,6 +216,6 @@ fn a_request_goes_where_it_says() {
         |request, books| {
             elsewhere(request, Err(Unplaced::Company { company: "base.north".to_owned() }), books);
         },
-        "odoo has no company base.north: name one by its external id or its database id",
+        "odoo has no company base.north that the API key's user may use: name one by its external id or its database id",
     );
 }

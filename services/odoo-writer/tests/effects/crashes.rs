@@ -7,7 +7,7 @@ use odoo::fake::Fault;
 use std::time::Duration;
 
 /// Every call of the way, with the model it is made on.
-const CALLS: [(&str, &str); 8] = [
+const CALLS: [(&str, &str); 9] = [
     ("account.journal", "search_read"),
     ("account.move", "action_post"),
     ("account.move", "load"),
@@ -15,6 +15,7 @@ const CALLS: [(&str, &str); 8] = [
     ("account.move.line", "search_read"),
     ("ir.config_parameter", "search_read"),
     ("ir.model.data", "search_read"),
+    ("res.company", "search_read"),
     ("res.currency", "search_read"),
 ];
 

@@ -111,17 +111,22 @@ async fn a_credit_note_that_was_loaded_and_not_posted_is_posted_by_the_repeat() 
 #[tokio::test]
 async fn company_and_journal_are_those_of_the_request() {
     let world = World::seeded().await;
-    let mut requests = requests(3);
+    let mut requests = requests(5);
     requests[0].company = Some("base.main_company".to_owned());
     requests[1].company = Some("base.no_such_company".to_owned());
     requests[2].journal = Some("base.main_company".to_owned());
-    let outcomes = effect(&world.writer(), &requests).await;
-    assert!(outcomes[0].starts_with("applied"), "{outcomes:?}");
-    let text =
-        "refused: odoo has no company base.no_such_company: name one by its external id or its database id";
-    assert_eq!(outcomes[1], text);
-    let text =
+    requests[3].company = Some("99".to_owned());
+    requests[4].company = Some("1".to_owned());
+    let no_company = |company: &str| {
+        format!(
+            "refused: odoo has no company {company} that the API key's user may use: name one by its external id or its \
+             database id"
+        )
+    };
+    let no_journal =
         "refused: odoo has no journal base.main_company: name one by its external id or its database id";
-    assert_eq!(outcomes[2], text);
-    assert_eq!(world.books().await, [POSTED]);
+    let outcomes = effect(&world.writer(), &requests).await;
+    assert!(outcomes[0].starts_with("applied") && outcomes[4].starts_with("applied"), "{outcomes:?}");
+    assert_eq!(outcomes[1..4], [no_company("base.no_such_company"), no_journal.into(), no_company("99")]);
+    assert_eq!(world.books().await, [POSTED; 2]);
 }

@@ -30,6 +30,7 @@ fn base(store: &mut Store, uuid: &str) {
         ("currency_id", Val::Int(1)),
         ("partner_id", Val::Int(partner)),
         ("chart_template", text("generic_coa")),
+        ("active", Val::Bool(true)),
     ];
     put(store, "res.company", ("base", "main_company"), Record::from(company));
     put(

@@ -31,6 +31,9 @@ pub(super) fn call(
     if let Some((_, message)) = refusals.iter().find(|(part, _)| method != "load" && text.contains(part)) {
         return Err(Raised::validation(message.clone()));
     }
+    if has_rules(model) {
+        company(store, &body["context"])?;
+    }
     if let Some(answer) = read_only(store, model, method, body) {
         return answer;
     }
@@ -133,6 +136,11 @@ fn create(store: &mut Store, model: &'static Model, body: &Value, mode: Mode) ->
         });
     }
     Ok(json!(ids))
+}
+
+/// Models whose records Odoo shows by company (`ir.rule`), which is when it looks at the companies of the context.
+fn has_rules(model: &Model) -> bool {
+    !matches!(model.name, "ir.config_parameter" | NAMES | "res.currency" | "uom.uom")
 }
 
 fn company(store: &Store, context: &Value) -> Result<i64, Raised> {

@@ -181,6 +181,7 @@ pub(super) const MODELS: &[Model] = &[
             field("partner_id", Many2one("res.partner"), "Partner"),
             field("sale_lock_date", Date, "Sales Lock Date"),
             field("chart_template", Char, "Chart Template"),
+            field("active", Boolean, "Active"),
         ],
     },
     Model {

@@ -1,8 +1,8 @@
 //! What `load` itself does: the facts on which the invoice's rules rest.
 
 use super::{World, record};
-use odoo::{Context, Error, LoadAnswer, LoadOutcome, LoadRecord, Rejection};
-use serde_json::json;
+use odoo::{Context, Error, LoadAnswer, LoadOutcome, LoadRecord, Rejection, Search};
+use serde_json::{Value, json};
 
 const HEADER: [&str; 7] =
     ["id", "move_type", "journal_id/.id", "partner_id/id", "currency_id/.id", "invoice_date", "ref"];
@@ -196,6 +196,17 @@ pub(crate) async fn a_company_that_is_not_allowed_is_no_bad_data(world: &World) 
     let answer =
         world.client.load("account.move", &fields, &[rows], &create_only().companies(&[4_711])).await;
     assert!(matches!(answer, Err(Error::Denied { .. })), "{answer:?}");
+    // Not when it is looked for among those that there are, with none in force.
+    let look = async |model: &str, context: &Context| {
+        let search =
+            Search { domain: json!([["id", "in", [4_711]]]), fields: &["name"], ..Search::default() };
+        world.client.search_read::<Value>(model, &search, context).await
+    };
+    for model in ["account.journal", "account.move", "res.company"] {
+        let answer = look(model, &Context::new().companies(&[4_711])).await;
+        assert!(matches!(answer, Err(Error::Denied { .. })), "{model}: {answer:?}");
+    }
+    assert_eq!(look("res.company", &Context::new()).await.unwrap(), Vec::<Value>::new());
 }
 
 pub(crate) async fn loading_nothing_asks_nothing(world: &World) {
