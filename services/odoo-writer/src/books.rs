@@ -12,7 +12,10 @@ use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
+const ACCOUNT: &str = "account.account";
 const COMPANY: &str = "res.company";
+const JOURNAL: &str = "account.journal";
+const TAX: &str = "account.tax";
 
 /// What the installation says about every invoice.
 #[derive(Clone, Debug)]
@@ -23,10 +26,18 @@ pub struct Terms {
     pub company: Record,
     /// Of that company, where a request names none. None: the company's first sales journal.
     pub journal: Option<Record>,
-    /// On every line. Empty: no taxes.
+    /// On every line of that company. Empty: no taxes. Another company's lines have none.
     pub taxes: Vec<ExternalId>,
-    /// The income account of every line. None: the product's, or the journal's.
+    /// The income account of every line of that company. None, and for another company: the product's, or the journal's.
     pub account: Option<Record>,
+}
+
+/// A record that a setting names.
+struct Named {
+    record: Ref,
+    model: &'static str,
+    what: &'static str,
+    setting: &'static str,
 }
 
 /// Which database invoices may be written to. A restored or copied one must not get a second set of them.
@@ -86,7 +97,8 @@ pub(crate) async fn ask(client: &Client, terms: &Terms, requests: &[&InvoiceRequ
     names.insert(self_pay.clone());
     let said = requests.iter().flat_map(|request| [&request.company, &request.journal]);
     let said = said.filter_map(|text| text.as_deref()?.parse::<Record>().ok()).chain([terms.company.clone()]);
-    names.extend(said.filter_map(|record| match record.0 {
+    let said = said.map(|record| record.0).chain(terms.named().into_iter().map(|named| named.record));
+    names.extend(said.filter_map(|record| match record {
         Ref::External(id) => Some(id),
         Ref::Id(_) => None,
     }));
@@ -97,6 +109,7 @@ pub(crate) async fn ask(client: &Client, terms: &Terms, requests: &[&InvoiceRequ
     if !known.contains_key(&self_pay) {
         return Err(Held::SelfPay);
     }
+    terms.check(client, &known).await?;
     let places = places(client, terms, requests, &known).await?;
     let reversed: Vec<ExternalId> = requests.iter().filter_map(|request| reversed(request)).collect();
     let reversed = match reversed.is_empty() {
@@ -108,9 +121,44 @@ pub(crate) async fn ask(client: &Client, terms: &Terms, requests: &[&InvoiceRequ
         partner: found.partner.map(|partner| partner.id),
     };
     let reversed = reversed.into_iter().map(|(id, found)| (id, as_it_is(found))).collect();
-    let taxes = if terms.taxes.is_empty() { Taxes::None } else { Taxes::Named(terms.taxes.clone()) };
-    let account = terms.account.clone().map(|account| account.0);
-    Ok(Books { places, self_pay, taxes, account, currencies, known, reversed })
+    Ok(Books { places, self_pay, currencies, known, reversed })
+}
+
+impl Terms {
+    /// What the settings name, but for the company.
+    fn named(&self) -> Vec<Named> {
+        let named =
+            |record: &Ref, model, what, setting| Named { record: record.clone(), model, what, setting };
+        let journal = self.journal.iter().map(|it| named(&it.0, JOURNAL, "such journal", "odoo-journal"));
+        let account =
+            self.account.iter().map(|it| named(&it.0, ACCOUNT, "such account", "odoo-income-account"));
+        let taxes = self.taxes.iter().map(|id| named(&id.clone().into(), TAX, "such tax", "odoo-taxes"));
+        journal.chain(account).chain(taxes).collect()
+    }
+
+    /// Whether all of that is there. Were it left to Odoo, it would refuse each request for what the settings say.
+    async fn check(&self, client: &Client, known: &BTreeMap<ExternalId, Known>) -> Result<(), Held> {
+        for Named { record, model, what, setting } in self.named() {
+            let is_there = match &record {
+                Ref::External(id) => known.get(id).is_some_and(|known| known.model == model),
+                Ref::Id(id) => !found(client, model, json!([["id", "=", id]])).await?.is_empty(),
+            };
+            if !is_there {
+                return Err(Held::Missing { what, setting });
+            }
+        }
+        Ok(())
+    }
+
+    /// A place in that company, or in another one: an account and taxes are their company's, as a journal is.
+    fn place(&self, company: i64, journal: Ref, is_own: bool) -> Place {
+        let taxes = match is_own && !self.taxes.is_empty() {
+            true => Taxes::Named(self.taxes.clone()),
+            false => Taxes::None,
+        };
+        let account = self.account.as_ref().filter(|_| is_own).map(|account| account.0.clone());
+        Place { company, journal, taxes, account }
+    }
 }
 
 impl Database {
@@ -140,15 +188,18 @@ async fn places(
     let said: BTreeSet<PlaceSaid> = requests.iter().map(|request| place_said(request)).collect();
     let named =
         said.iter().filter_map(|(company, _)| id_of(&company.as_ref()?.parse().ok()?, COMPANY, known));
-    let usable = usable_companies(client, named.chain(own)).await?;
+    // Asked with no company in force: where one that is not there is among those of a call, Odoo denies all of it, and
+    // every request of the batch would wait for the one that names it.
+    let named: BTreeSet<i64> = named.chain(own).collect();
+    let usable = found(client, COMPANY, json!([["id", "in", named], ["active", "=", true]])).await?;
     let no_company = Held::Missing { what: "such company", setting: "odoo-company" };
     let own = own.filter(|own| usable.contains(own)).ok_or(no_company)?;
     let mut places = BTreeMap::new();
     for said in said {
         let place = match as_said(&said, own, terms, known, &usable) {
-            Ok((company, Some(journal))) => Ok(Place { company, journal }),
+            Ok((company, Some(journal))) => Ok(terms.place(company, journal, company == own)),
             Ok((company, None)) => match first_sales_journal(client, company).await? {
-                Some(journal) => Ok(Place { company, journal: Ref::Id(journal) }),
+                Some(journal) => Ok(terms.place(company, Ref::Id(journal), company == own)),
                 None if company == own => {
                     let what = "sales journal for the company";
                     return Err(Held::Missing { what, setting: "odoo-journal" });
@@ -181,7 +232,7 @@ fn as_said(
     let journal = match journal {
         None => terms.journal.as_ref().filter(|_| company == own).map(|journal| journal.0.clone()),
         Some(text) => {
-            let found = find(text, "account.journal");
+            let found = find(text, JOURNAL);
             Some(Ref::Id(found.ok_or_else(|| Unplaced::Journal { journal: text.clone() })?))
         }
     };
@@ -196,20 +247,18 @@ fn id_of(record: &Record, model: &str, known: &BTreeMap<ExternalId, Known>) -> O
     }
 }
 
-/// Which of these companies there are for the key's user. Asked with no company in force: where one that is not there is
-/// among those of a call, Odoo denies all of it, and every request of the batch would wait for the one that names it.
-async fn usable_companies(
+/// The ids of a domain's records, of those that the key's user sees.
+async fn found(
     client: &Client,
-    ids: impl Iterator<Item = i64>,
+    model: &str,
+    domain: serde_json::Value,
 ) -> Result<BTreeSet<i64>, odoo::Error> {
     #[derive(Deserialize)]
     struct Row {
         id: i64,
     }
-    let ids: BTreeSet<i64> = ids.collect();
-    let domain = json!([["id", "in", ids], ["active", "=", true]]);
     let search = Search { domain, fields: &["id"], order: "id", ..Search::default() };
-    let rows: Vec<Row> = client.search_read(COMPANY, &search, &Context::new()).await?;
+    let rows: Vec<Row> = client.search_read(model, &search, &Context::new()).await?;
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
@@ -221,7 +270,7 @@ async fn first_sales_journal(client: &Client, company: i64) -> Result<Option<i64
     let domain = json!([["type", "=", "sale"], ["company_id", "=", company], ["active", "=", true]]);
     let search = Search { domain, fields: &["id"], order: "id", limit: Some(1), offset: 0 };
     let context = Context::new().companies(&[company]);
-    let rows: Vec<Row> = client.search_read("account.journal", &search, &context).await?;
+    let rows: Vec<Row> = client.search_read(JOURNAL, &search, &context).await?;
     Ok(rows.first().map(|row| row.id))
 }
 

@@ -18,9 +18,6 @@ pub(crate) struct Books {
     pub(crate) places: BTreeMap<PlaceSaid, Result<Place, Unplaced>>,
     /// Who pays where there is no payer; never a patient.
     pub(crate) self_pay: ExternalId,
-    pub(crate) taxes: Taxes,
-    /// None: the product's or the journal's.
-    pub(crate) account: Option<Ref>,
     /// Active currencies by their ISO 4217 code.
     pub(crate) currencies: BTreeMap<String, Currency>,
     /// What is known of the external ids that the batch's requests name.
@@ -46,6 +43,10 @@ pub(crate) struct Place {
     /// The company's database id.
     pub(crate) company: i64,
     pub(crate) journal: Ref,
+    /// Of every line.
+    pub(crate) taxes: Taxes,
+    /// Of every line. None: the product's or the journal's.
+    pub(crate) account: Option<Ref>,
 }
 
 /// Why a request goes nowhere.
@@ -142,6 +143,7 @@ pub(crate) fn draft(request: &InvoiceRequest, books: &Books) -> Result<InvoiceDr
     let currency = currency(request, books)?;
     check_sum(request)?;
     check_items(request, books)?;
+    let lines = request.lines.iter().map(|line| draft_line(line, &place)).collect::<Result<_, _>>()?;
     Ok(InvoiceDraft {
         external_id: invoice_id(&request.request)?,
         move_type,
@@ -151,7 +153,7 @@ pub(crate) fn draft(request: &InvoiceRequest, books: &Books) -> Result<InvoiceDr
         currency: Ref::Id(currency.id),
         invoice_date: civil(request.invoice_date).ok_or(Unwritable::Date)?,
         reference: Some(reference(request)),
-        lines: request.lines.iter().map(|line| draft_line(line, books)).collect::<Result<_, _>>()?,
+        lines,
     })
 }
 
@@ -183,7 +185,7 @@ fn move_type(request: &InvoiceRequest, books: &Books) -> Result<MoveType, Unwrit
 /// The extended amount is the price of one: Odoo would round a unit price, and charges say what all of it costs.
 fn draft_line(
     line: &canon::events::billing_invoice_request::Line,
-    books: &Books,
+    place: &Place,
 ) -> Result<Line, Unwritable> {
     Ok(Line {
         external_id: line_id(&line.line)?,
@@ -191,8 +193,8 @@ fn draft_line(
         name: text(line.description.as_ref(), &line.code, line.quantity),
         quantity: Decimal::ONE,
         price_unit: decimal(line.amount),
-        taxes: books.taxes.clone(),
-        account: books.account.clone(),
+        taxes: place.taxes.clone(),
+        account: place.account.clone(),
     })
 }
 

@@ -57,13 +57,13 @@ impl Declared {
                 .required(),
             company: scope.parsed("odoo-company", "the company that invoices", RECORD).default("base.main_company"),
             journal: scope
-                .parsed("odoo-journal", "the journal of invoices; the company's first sales journal when left out", RECORD)
+                .parsed("odoo-journal", "the journal of that company's invoices; its first sales journal when left out", RECORD)
                 .optional(),
             account: scope
-                .parsed("odoo-income-account", "account of every line; the product's or the journal's when left out", RECORD)
+                .parsed("odoo-income-account", "account of that company's lines; the product's or the journal's when left out, and in another company", RECORD)
                 .optional(),
             taxes: scope
-                .list("odoo-taxes", "external ids of the taxes of every line, with commas; none when left out")
+                .list("odoo-taxes", "external ids of the taxes of that company's lines, with commas; none when left out, and in another company")
                 .default(""),
             requests_max: scope.number("odoo-requests-max", "invoices that one load takes at most").range(1..=200).default("20"),
             concurrency: scope.number("odoo-concurrency", "calls to Odoo at a time").range(1..=32).default("2"),

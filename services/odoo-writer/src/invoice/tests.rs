@@ -8,13 +8,15 @@ fn known(names: &[(&str, &str)]) -> BTreeMap<ExternalId, Known> {
     names.iter().map(known).collect()
 }
 
+fn place(company: i64, journal: i64) -> Place {
+    Place { company, journal: Ref::Id(journal), taxes: Taxes::None, account: None }
+}
+
 fn books() -> Books {
     let dollar = Currency { id: 1, decimals: 2 };
     Books {
-        places: BTreeMap::from([((None, None), Ok(Place { company: 1, journal: Ref::Id(7) }))]),
+        places: BTreeMap::from([((None, None), Ok(place(1, 7)))]),
         self_pay: ExternalId::ours("partner_self_pay").unwrap(),
-        taxes: Taxes::None,
-        account: None,
         currencies: BTreeMap::from([("USD".to_owned(), dollar)]),
         known: known(&[("item_4711", "product.product"), ("payer_AOK", "res.partner")]),
         reversed: BTreeMap::new(),
@@ -209,7 +211,7 @@ fn a_request_goes_where_it_says() {
         books.places.insert(place_said(request), place);
     };
     let draft = drafted(|request, books| {
-        elsewhere(request, Ok(Place { company: 2, journal: Ref::Id(9) }), books);
+        elsewhere(request, Ok(place(2, 9)), books);
     });
     assert_eq!((draft.company, draft.journal), (2, Ref::Id(9)));
     refused(

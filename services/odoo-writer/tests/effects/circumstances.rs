@@ -5,7 +5,8 @@ use crate::sample::request;
 use crate::world::{POSTED, World, requests};
 use canon::{InvoiceRequest, Phi};
 use odoo::fake::Fault;
-use odoo_writer::{Database, Portion};
+use odoo_writer::{Database, Portion, Terms};
+use serde_json::json;
 
 const PORTION: Portion = Portion { requests_max: 20, lines_max: 500 };
 
@@ -160,6 +161,52 @@ async fn without_a_self_pay_partner_requests_wait_for_one() {
     check(&effect(&writer, &requests(1)).await, &[text]);
     world.seed().await;
     check(&effect(&writer, &requests(1)).await, &["applied"]);
+}
+
+/// What a setting names is not there: all requests wait, none is refused for it.
+async fn waits(edit: impl FnOnce(&mut Terms), what: &str) {
+    let (world, held) = (World::seeded().await, format!("retry: {what}"));
+    check(&effect(&world.writer_with(PORTION, edit), &requests(2)).await, &[held.as_str(); 2]);
+    assert_eq!(world.books().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_mistake_in_the_settings_is_told_and_parks_nothing() {
+    let company = "odoo has no such company: odoo-company names it";
+    waits(|terms| terms.company = "99".parse().unwrap(), company).await;
+    waits(|terms| terms.company = "account.1_sale".parse().unwrap(), company).await;
+    let journal = "odoo has no such journal: odoo-journal names it";
+    for named in ["account.1_sael", "base.main_company", "99"] {
+        waits(|terms| terms.journal = Some(named.parse().unwrap()), journal).await;
+    }
+    let account = "odoo has no such account: odoo-income-account names it";
+    for named in ["account.1_40000", "account.1_sale", "99"] {
+        waits(|terms| terms.account = Some(named.parse().unwrap()), account).await;
+    }
+    let tax = "odoo has no such tax: odoo-taxes names it";
+    for named in ["account.1_sale_tax", "account.1_sale"] {
+        let taxes = ["account.1_sale_tax_template", named].map(|id| id.parse().unwrap());
+        waits(|terms| terms.taxes = taxes.into(), tax).await;
+    }
+}
+
+#[tokio::test]
+async fn account_and_taxes_of_the_settings_are_those_of_their_company_alone() {
+    let world = World::seeded().await;
+    let north = world.makes("res.company", json!({"name": "North", "currency_id": 1, "active": true})).await;
+    let sales =
+        world.makes("account.account", json!({"name": "Sales", "code": "4", "company_ids": [north]})).await;
+    let journal = json!({"name": "Sales", "type": "sale", "company_id": north, "default_account_id": sales});
+    world.makes("account.journal", journal).await;
+    let writer = world.writer_with(PORTION, |terms| {
+        terms.journal = Some("account.1_sale".parse().unwrap());
+        terms.account = Some("1".parse().unwrap());
+        terms.taxes = vec!["account.1_sale_tax_template".parse().unwrap()];
+    });
+    let mut requests = requests(2);
+    requests[1].company = Some(north.to_string());
+    check(&effect(&writer, &requests).await, &["applied", "applied"]);
+    assert_eq!(world.books().await, ["posted 14.31 = 12.34 + 0.1", POSTED]);
 }
 
 #[tokio::test]

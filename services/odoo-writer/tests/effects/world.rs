@@ -69,10 +69,17 @@ impl World {
     }
 
     pub(crate) fn writer_for(&self, database: Database, portion: Portion) -> Writer {
+        self.writer_with(portion, |terms| terms.database = database)
+    }
+
+    /// One whose settings say something else.
+    pub(crate) fn writer_with(&self, portion: Portion, edit: impl FnOnce(&mut Terms)) -> Writer {
         let key = KeyFile::open(self.key_file.clone()).unwrap();
         let settings = odoo::Settings { answer_ms: ANSWER_MS, key: key.key(), ..self.odoo.settings() };
         let company = Record(Ref::External("base.main_company".parse().unwrap()));
-        let terms = Terms { database, company, journal: None, taxes: vec![], account: None };
+        let database = Database::Any;
+        let mut terms = Terms { database, company, journal: None, taxes: vec![], account: None };
+        edit(&mut terms);
         Writer::new(Client::new(&settings).unwrap(), key, terms, portion)
     }
 
@@ -122,6 +129,11 @@ impl World {
     pub(crate) async fn id_of(&self, name: &str) -> i64 {
         let id = ExternalId::ours(name).unwrap();
         self.person.external_ids(&[&id]).await.unwrap()[&id].id
+    }
+
+    /// A person makes a record; its database id.
+    pub(crate) async fn makes(&self, model: &str, values: serde_json::Value) -> i64 {
+        self.person.create(model, &[values], &Context::new()).await.unwrap()[0]
     }
 
     /// A person calls a method.

@@ -49,13 +49,19 @@ fn accounting(store: &mut Store) {
     for (name, code) in
         [("Product Sales", "400000"), ("Expenses", "600000"), ("Account Receivable", "121000")]
     {
-        let account = [("code", text(code)), ("name", text(name)), ("active", Val::Bool(true))];
+        let account = [
+            ("code", text(code)),
+            ("name", text(name)),
+            ("company_ids", Val::Ids(vec![1])),
+            ("active", Val::Bool(true)),
+        ];
         put(store, "account.account", ("account", &format!("1_{code}")), Record::from(account));
     }
     let tax = [
         ("name", text("15%")),
         ("amount", Val::Float(Decimal::from(15))),
         ("type_tax_use", text("sale")),
+        ("company_id", Val::Int(1)),
         ("active", Val::Bool(true)),
     ];
     put(store, "account.tax", ("account", "1_sale_tax_template"), Record::from(tax));

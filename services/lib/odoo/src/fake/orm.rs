@@ -242,6 +242,7 @@ fn settle_line(store: &mut Store, id: i64) -> Result<(), Raised> {
             line["name"].text(),
         )));
     }
+    check_company(store, line)?;
     let quantity = rounded(line["quantity"].float(), PLACES);
     let subtotal = quantity.checked_mul(line["price_unit"].float()).map(|product| rounded(product, PLACES));
     let balanced = |subtotal: &Decimal| subtotal.abs() < Decimal::from(UNBALANCED_FROM);
@@ -260,6 +261,23 @@ fn settle_line(store: &mut Store, id: i64) -> Result<(), Raised> {
     ];
     store.update(LINE, id, Record::from(fields));
     Ok(())
+}
+
+/// A line's account and taxes are of its company, or of none. (Branches are not for this fake.)
+fn check_company(store: &Store, line: &Record) -> Result<(), Raised> {
+    let Some(company) = line.get("company_id").and_then(Val::int) else { return Ok(()) };
+    let is_of = |model, id: i64, field| {
+        let of = store.get(model, id).and_then(|record| record.get(field));
+        of.is_none_or(|of| {
+            of.int().is_none_or(|of| of == company) && (of.ids().is_empty() || of.ids().contains(&company))
+        })
+    };
+    let account = line["account_id"].int().is_none_or(|id| is_of("account.account", id, "company_ids"));
+    let taxes = line["tax_ids"].ids().iter().all(|id| is_of("account.tax", *id, "company_id"));
+    match account && taxes {
+        true => Ok(()),
+        false => Err(Raised::user("Uh-oh! You’ve got some company inconsistencies here:")),
+    }
 }
 
 /// Makes a header's sums anew, and what its lines mirror.
