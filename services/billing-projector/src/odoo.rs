@@ -151,11 +151,6 @@ impl Books {
     /// What became of a request.
     pub(crate) fn standing(&self, request: usize) -> Standing {
         let found = self.made_for(request);
-        let by_hand = self.invoices.values().filter(|entered| {
-            entered.request.is_none()
-                && entered.reverses == Some(request)
-                && (entered.kind, entered.state) == (InvoiceKind::CreditNote, InvoiceState::Posted)
-        });
         Standing {
             state: found.map_or(State::Requested, |(_, entered)| state_of(entered)),
             invoice: found.map(|(id, _)| *id),
@@ -164,7 +159,7 @@ impl Books {
             paid: found.map_or(Money::ZERO, |(id, _)| {
                 sum(self.paid().filter(|paid| paid.invoice == *id).map(|paid| paid.amount))
             }),
-            credited: sum(by_hand.map(|entered| entered.total)),
+            credited: self.credited_by_hand(request),
         }
     }
 
@@ -175,11 +170,20 @@ impl Books {
 
     /// Lines of posted credit notes that people made by hand.
     pub(crate) fn lines_by_hand(&self) -> usize {
-        let posted = self.invoices.values().filter(|entered| {
+        self.notes_by_hand().map(|entered| entered.lines.len()).sum()
+    }
+
+    fn credited_by_hand(&self, request: usize) -> Money {
+        let its = self.notes_by_hand().filter(|entered| entered.reverses == Some(request));
+        sum(its.map(|entered| entered.total))
+    }
+
+    /// Posted credit notes that people made.
+    fn notes_by_hand(&self) -> impl Iterator<Item = &Entered> {
+        self.invoices.values().filter(|entered| {
             entered.request.is_none()
                 && (entered.kind, entered.state) == (InvoiceKind::CreditNote, InvoiceState::Posted)
-        });
-        posted.map(|entered| entered.lines.len()).sum()
+        })
     }
 
     /// In what Odoo has a request otherwise than it was. `taxed`: Odoo adds taxes, so totals say nothing.
@@ -208,12 +212,17 @@ impl Books {
         ];
         told.extend(fields.iter().filter(|(same, _)| !same).map(|(_, field)| (*field).to_owned()));
         told.extend(lines(visit, request, asked, entered));
+        // What a person gave back may be given back by the source as well, and then by us: somebody has to know of both.
+        let credited = self.credited_by_hand(request);
+        if !credited.is_zero() {
+            told.insert(0, format!("{credited} was credited by hand"));
+        }
         let (is, should) = (entered.total, asked.total());
         if !taxed && is != should {
             told.insert(0, format!("total {is} instead of {should}"));
         }
         let by_lines = sum(entered.lines.iter().map(|(_, amount)| *amount));
-        let amount = sum([if taxed { by_lines } else { is }, -should]).abs();
+        let amount = sum([sum([if taxed { by_lines } else { is }, -should]).abs(), credited]);
         (!told.is_empty()).then(|| Difference { what: joined(&told), amount })
     }
 

@@ -1,10 +1,14 @@
 //! What Odoo says before anything is written: that it is the database that was confirmed, and which of the records that
 //! invoices name are there. Asked for each batch anew, so that nothing remembered can be wrong.
 
-use crate::invoice::{Books, Currency, Place, PlaceSaid, Reversed, Unplaced, names, place_said, reversed};
+mod reversed;
+
+use crate::invoice::{
+    Books, Currency, Place, PlaceSaid, Unplaced, names, place_said, reversed as reversed_by,
+};
 use crate::key::KeyError;
 use canon::InvoiceRequest;
-use odoo::invoice::{FoundInvoice, Invoices, Ref, Taxes};
+use odoo::invoice::{Ref, Taxes};
 use odoo::seed::self_pay_id;
 use odoo::{BadExternalId, Client, Context, ExternalId, Known, Search};
 use serde::Deserialize;
@@ -111,16 +115,11 @@ pub(crate) async fn ask(client: &Client, terms: &Terms, requests: &[&InvoiceRequ
     }
     terms.check(client, &known).await?;
     let places = places(client, terms, requests, &known).await?;
-    let reversed: Vec<ExternalId> = requests.iter().filter_map(|request| reversed(request)).collect();
+    let reversed: Vec<ExternalId> = requests.iter().filter_map(|request| reversed_by(request)).collect();
     let reversed = match reversed.is_empty() {
         true => BTreeMap::new(),
-        false => Invoices::new(client.clone(), companies(&places)).read_back(&reversed).await?,
+        false => reversed::as_they_are(client, companies(&places), &reversed).await?,
     };
-    let as_it_is = |found: FoundInvoice| Reversed {
-        state: found.state,
-        partner: found.partner.map(|partner| partner.id),
-    };
-    let reversed = reversed.into_iter().map(|(id, found)| (id, as_it_is(found))).collect();
     Ok(Books { places, self_pay, currencies, known, reversed })
 }
 

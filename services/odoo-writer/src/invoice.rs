@@ -5,7 +5,7 @@
 
 use canon::events::billing_invoice_request::RequestKind;
 use canon::{Date, InvoiceRequest, Money, Phi, Quantity};
-use odoo::invoice::{InvoiceDraft, Line, MoveState, MoveType, Ref, Taxes};
+use odoo::invoice::{FoundInvoice, InvoiceDraft, Line, MoveState, MoveType, Ref, Taxes};
 use odoo::seed::{item_id, payer_id};
 use odoo::{ExternalId, Hidden, Known};
 use rust_decimal::Decimal;
@@ -26,12 +26,41 @@ pub(crate) struct Books {
     pub(crate) reversed: BTreeMap<ExternalId, Reversed>,
 }
 
-/// An invoice that a credit note reverses, as it is.
+/// An invoice that a credit note reverses, as it is; amounts without taxes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Reversed {
     pub(crate) state: MoveState,
     /// The database id of who was invoiced.
     pub(crate) partner: Option<i64>,
+    pub(crate) total: Decimal,
+    pub(crate) back: GivenBack,
+}
+
+/// What posted credit notes come to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct GivenBack {
+    pub(crate) ours: Decimal,
+    /// Those that people made.
+    pub(crate) by_hand: Decimal,
+}
+
+impl Reversed {
+    /// Of an invoice that was found, with the credit notes that name it.
+    pub(crate) fn of(found: &FoundInvoice, mut back: GivenBack) -> Self {
+        // Closed by credit notes alone: what ours do not come to was given back by hand, whatever that names.
+        if found.payment_state == "reversed" {
+            back.by_hand = back.by_hand.max(found.untaxed.saturating_sub(back.ours));
+        }
+        let partner = found.partner.as_ref().map(|partner| partner.id);
+        Self { state: found.state, partner, total: found.untaxed, back }
+    }
+
+    /// Whether a person has given back some of it already, and this with it would be more than there was.
+    fn is_given_back_by_hand(&self, amount: Money) -> bool {
+        let GivenBack { ours, by_hand } = self.back;
+        let all = by_hand.saturating_add(ours).saturating_add(decimal(amount));
+        by_hand > Decimal::ZERO && all > self.total
+    }
 }
 
 /// What a request says of where it goes: company and journal.
@@ -158,7 +187,7 @@ pub(crate) fn draft(request: &InvoiceRequest, books: &Books) -> Result<InvoiceDr
 }
 
 /// A credit note reverses what is posted: Odoo sets it off against nothing else, and a cancelled invoice would be given
-/// back a second time.
+/// back a second time. So would one that a person has credited by hand.
 fn move_type(request: &InvoiceRequest, books: &Books) -> Result<MoveType, Unwritable> {
     match request.kind {
         RequestKind::Unknown => return Err(Unwritable::Kind),
@@ -168,8 +197,11 @@ fn move_type(request: &InvoiceRequest, books: &Books) -> Result<MoveType, Unwrit
     // What became of the invoice once the credit note is there is somebody else's decision.
     let is_there = invoice_id(&request.request).is_ok_and(|id| books.known.contains_key(&id));
     if let Some(reversed) = reversed(request).filter(|_| !is_there) {
-        let what = match books.reversed.get(&reversed).map(|reversed| reversed.state) {
-            Some(MoveState::Posted) => None,
+        let reversed = books.reversed.get(&reversed);
+        let what = match reversed.map(|reversed| reversed.state) {
+            Some(MoveState::Posted) => reversed
+                .filter(|reversed| reversed.is_given_back_by_hand(request.total))
+                .map(|_| "was credited by hand in odoo: decide what is owed"),
             Some(MoveState::Draft) => Some("was made a draft again in odoo: post it, or decide what is owed"),
             Some(MoveState::Cancel) => Some("was cancelled in odoo: decide what is owed"),
             None => Some("was deleted in odoo: decide what is owed"),

@@ -175,7 +175,8 @@ fn a_credit_note_reverses_what_is_posted() {
         let reversed = reversed.clone();
         move |request: &mut InvoiceRequest, books: &mut Books| {
             note(request);
-            books.reversed.insert(reversed, Reversed { state, partner: Some(77) });
+            let (total, back) = (Decimal::new(1_244, 2), GivenBack::default());
+            books.reversed.insert(reversed, Reversed { state, partner: Some(77), total, back });
         }
     };
     let draft = drafted(is(MoveState::Posted));

@@ -5,8 +5,9 @@ use crate::sample::{request, reversal_of};
 use crate::world::{POSTED, World, requests};
 use canon::InvoiceRequest;
 use canon::events::billing_invoice_request::RequestKind;
+use odoo::cashier::Cashier;
 use odoo::fake::Fault;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// What is still owed on the invoice of a request.
 async fn residual(world: &World, request: &InvoiceRequest) -> String {
@@ -91,6 +92,93 @@ async fn an_invoice_that_is_no_longer_posted_is_not_given_back_by_us() {
         let books: Vec<&str> = [books].into_iter().filter(|text| !text.is_empty()).collect();
         assert_eq!(world.books().await, books);
     }
+}
+
+/// What people do to a posted invoice by hand.
+#[derive(Clone, Copy)]
+enum Act {
+    /// All of it.
+    Pays,
+    /// So much of it.
+    Credits(&'static str),
+    /// By a credit note that does not say of what.
+    CreditsUnnamed(&'static str),
+}
+
+impl Act {
+    async fn is_done(self, world: &World, invoice: i64) {
+        let cashier = Cashier::new(world.person.clone(), 1);
+        let (amount, is_named) = match self {
+            Self::Pays => {
+                cashier.pay(invoice, None).await.unwrap();
+                return;
+            }
+            Self::Credits(amount) => (amount, true),
+            Self::CreditsUnnamed(amount) => (amount, false),
+        };
+        let note = cashier.credit(invoice, 1).await.unwrap();
+        let mut lines = world.lines(note).await.into_iter();
+        cashier.reprice(lines.next().unwrap(), amount.parse().unwrap()).await.unwrap();
+        for line in lines {
+            cashier.reprice(line, "0".parse().unwrap()).await.unwrap();
+        }
+        cashier.post(note).await.unwrap();
+        if !is_named {
+            let unnamed = json!({"vals": {"reversed_entry_id": false}});
+            world.does("account.move", "write", &[note], unnamed).await;
+        }
+    }
+}
+
+/// An invoice of 12.44; acts by hand; then notes of ours, each with its outcome.
+async fn given_back(acts: &[Act], notes: &[(&str, &str)]) {
+    let world = World::seeded().await;
+    let writer = world.writer();
+    let invoice = request(1, &[("4711", "12.44")]);
+    effect(&writer, std::slice::from_ref(&invoice)).await;
+    let id = world.id_of(&format!("invoice_{}", invoice.request)).await;
+    for act in acts {
+        act.is_done(&world, id).await;
+    }
+    for (number, (amount, outcome)) in (2..).zip(notes) {
+        let mut note = reversal_of(&invoice);
+        (note.number, note.request) = (number, format!("{}-{number}", note.encounter));
+        note.lines[0].line = format!("{}-1", note.request);
+        note.lines[0].amount = amount.parse().unwrap();
+        note.total = note.lines[0].amount;
+        check(&effect(&writer, std::slice::from_ref(&note)).await, outcome);
+        check(&effect(&writer, &[note]).await, outcome);
+    }
+}
+
+#[tokio::test]
+async fn what_was_credited_by_hand_is_not_given_back_a_second_time() {
+    let by_hand =
+        "diverged: the invoice that is to be reversed was credited by hand in odoo: decide what is owed";
+    given_back(&[], &[("12.44", "applied")]).await;
+    given_back(&[Act::Credits("12.44")], &[("12.44", by_hand)]).await;
+    given_back(&[Act::Credits("12.44")], &[("0.01", by_hand)]).await;
+    given_back(&[Act::Pays, Act::Credits("12.44")], &[("12.44", by_hand)]).await;
+    given_back(&[Act::CreditsUnnamed("12.44")], &[("12.44", by_hand)]).await;
+    // There is room for both; then there is not.
+    given_back(&[Act::Credits("2")], &[("10", "applied"), ("0.44", "applied"), ("0.01", by_hand)]).await;
+    given_back(&[Act::Credits("2")], &[("12.44", by_hand)]).await;
+    // All of it is ours.
+    given_back(&[Act::Pays], &[("12", "applied"), ("0.44", "applied")]).await;
+}
+
+#[tokio::test]
+async fn a_note_of_ours_that_is_there_stays_whatever_was_credited_by_hand_since() {
+    let world = World::seeded().await;
+    let writer = world.writer();
+    let invoices = requests(1);
+    effect(&writer, &invoices).await;
+    let notes = [reversal_of(&invoices[0])];
+    let applied = effect(&writer, &notes).await;
+    check(&applied, "applied");
+    let id = world.id_of(&format!("invoice_{}", invoices[0].request)).await;
+    Act::Credits("5").is_done(&world, id).await;
+    assert_eq!(effect(&writer, &notes).await, applied);
 }
 
 #[tokio::test]

@@ -131,6 +131,19 @@ impl World {
         self.person.external_ids(&[&id]).await.unwrap()[&id].id
     }
 
+    /// The lines of an invoice or a credit note.
+    pub(crate) async fn lines(&self, header: i64) -> Vec<i64> {
+        #[derive(Deserialize)]
+        struct Line {
+            id: i64,
+        }
+        let domain = serde_json::json!([["move_id", "=", header], ["display_type", "=", "product"]]);
+        let search = Search { domain, fields: &["id"], order: "id", ..Search::default() };
+        let lines: Vec<Line> =
+            self.person.search_read("account.move.line", &search, &Context::new()).await.unwrap();
+        lines.into_iter().map(|line| line.id).collect()
+    }
+
     /// A person makes a record; its database id.
     pub(crate) async fn makes(&self, model: &str, values: serde_json::Value) -> i64 {
         self.person.create(model, &[values], &Context::new()).await.unwrap()[0]

@@ -142,11 +142,32 @@ fn credit_notes_count_whoever_made_them() {
     let told = "invoiced: invoiced 2x 150, credited 1x 30, paid 0x 0, diverged 0x 0";
     let rows = ["1 posted 150 0 150 0", "2 posted 30 0 30 0"];
     check_books(&[&base[..], &ours].concat(), told, &rows);
-    let mut by_hand = Invoice { request: None, ours: false, ..note(9, 9, 1, &["20"]) };
-    by_hand.lines[0].line = None;
     let rows = ["1 posted 150 0 150 20"];
-    let told = "invoiced: invoiced 2x 150, credited 1x 20, paid 0x 0, diverged 0x 0";
-    check_books(&[&base[..], &[entered(by_hand)]].concat(), told, &rows);
+    let told = "diverged: invoiced 2x 150, credited 1x 20, paid 0x 0, diverged 1x 20";
+    check_books(&[&base[..], &[entered(by_hand("20"))]].concat(), told, &rows);
+}
+
+/// A credit note that a person made for the first request.
+fn by_hand(amount: &str) -> Invoice {
+    let mut note = Invoice { request: None, ours: false, ..note(9, 9, 1, &[amount]) };
+    note.lines[0].line = None;
+    note
+}
+
+#[test]
+fn what_was_credited_by_hand_is_told_with_an_owner() {
+    let as_asked = || entered(invoice(7, 1, &["100", "50"]));
+    let draft = Invoice { state: InvoiceState::Draft, ..by_hand("20") };
+    check_diverged_after(&[as_asked(), entered(draft.clone())], &[]);
+    check_diverged_after(&[as_asked(), entered(by_hand("20"))], &["20 was credited by hand by 20"]);
+    check_diverged_after(&[entered(by_hand("20")), as_asked()], &["20 was credited by hand by 20"]);
+    check_diverged_after(&[as_asked(), entered(by_hand("20")), entered(draft)], &[]);
+    check_diverged_after(&[as_asked(), entered(by_hand("20")), gone(by_hand("20"))], &[]);
+    // What was added and what was credited are two differences, though together they come to what was asked.
+    check_diverged_after(
+        &[entered(invoice(7, 1, &["120", "50"])), entered(by_hand("20"))],
+        &["total 170 instead of 150, 20 was credited by hand, line 1: 120 instead of 100 by 40"],
+    );
 }
 
 #[test]
@@ -189,8 +210,7 @@ fn an_invoice_that_was_deleted_in_odoo_is_told_until_another_takes_its_place() {
     check_diverged_after(&[entered(draft()), gone(draft()), entered(invoice(8, 1, &["100", "50"]))], &[]);
     check_diverged_after(&[gone(posted())], &[]);
     // What a person made by hand leaves nothing behind.
-    let by_hand = || Invoice { request: None, ours: false, ..note(9, 9, 1, &["20"]) };
-    check_diverged_after(&[entered(posted()), entered(by_hand()), gone(by_hand())], &[]);
+    check_diverged_after(&[entered(posted()), entered(by_hand("20")), gone(by_hand("20"))], &[]);
 }
 
 #[test]
