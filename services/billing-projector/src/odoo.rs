@@ -163,9 +163,12 @@ impl Books {
         }
     }
 
-    /// The sum of payments to the visit's invoices, and how many there are.
+    /// The sum of payments to the visit's invoices, less what was paid out of its credit notes; how many there are.
     pub(crate) fn payments(&self) -> (Money, usize) {
-        (sum(self.paid().map(|paid| paid.amount)), self.paid().count())
+        let is_note =
+            |id: &i64| self.invoices.get(id).is_some_and(|entered| entered.kind == InvoiceKind::CreditNote);
+        let signed = |paid: &Paid| if is_note(&paid.invoice) { -paid.amount } else { paid.amount };
+        (sum(self.paid().map(signed)), self.paid().count())
     }
 
     /// Lines of posted credit notes that people made by hand.

@@ -147,6 +147,24 @@ fn credit_notes_count_whoever_made_them() {
     check_books(&[&base[..], &[entered(by_hand("20"))]].concat(), told, &rows);
 }
 
+#[test]
+fn what_is_paid_out_of_a_credit_note_was_not_paid() {
+    let settled = |invoice: Invoice| {
+        entered(Invoice { residual: Money::ZERO, payment_state: "paid".to_owned(), ..invoice })
+    };
+    let paid = [settled(invoice(7, 1, &["100", "50"])), Step::Paid(payment(1, 7, "150", "paid"))];
+    let ours = [credit("c", Some("a"), "-30"), Step::Passes(24), settled(note(8, 2, 1, &["30"]))];
+    let history = [&billed()[..], &paid, &ours].concat();
+    let told = "paid: invoiced 2x 150, credited 1x 30, paid 1x 150, diverged 0x 0";
+    check_books(&history, told, &["1 posted 150 150 0 0", "2 posted 30 0 0 0"]);
+    let told = "paid: invoiced 2x 150, credited 1x 30, paid 2x 120, diverged 0x 0";
+    let rows = ["1 posted 150 150 0 0", "2 posted 30 30 0 0"];
+    let paid_out = [Step::Paid(payment(2, 8, "30", "paid"))];
+    check_books(&[&history[..], &paid_out].concat(), told, &rows);
+    // Heard of before the credit note is.
+    check_books(&[&billed()[..], &paid, &paid_out, &ours].concat(), told, &rows);
+}
+
 /// A credit note that a person made for the first request.
 fn by_hand(amount: &str) -> Invoice {
     let mut note = Invoice { request: None, ours: false, ..note(9, 9, 1, &[amount]) };
