@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::entry::{Billable, sum};
 use crate::place::Place;
+use crate::visit::Payer;
 
 /// A request.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -17,6 +18,9 @@ pub(crate) struct Asked {
     pub(crate) company: Option<String>,
     pub(crate) journal: Option<String>,
     pub(crate) payer: Option<String>,
+    /// Who that was, as it was said then. None: nobody was; or an earlier release asked, which did not keep it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) payer_said: Option<Payer>,
     pub(crate) currency: String,
     pub(crate) date: Date,
     pub(crate) lines: Vec<AskedLine>,
@@ -64,6 +68,13 @@ impl Asked {
     /// What the whole request adds to the visit's account.
     pub(crate) fn effect(&self) -> Money {
         sum(self.lines.iter().map(|line| self.signed(line)))
+    }
+
+    /// What is left of it to be paid: nothing of a credit note, which goes to whom its invoice went.
+    pub(crate) fn left(&self) -> Option<Money> {
+        let left: Vec<Money> = self.lines.iter().map(AskedLine::left).collect();
+        let is_left = self.reverses.is_none() && left.iter().any(|amount| !amount.is_zero());
+        is_left.then(|| sum(left))
     }
 
     /// The command. `visit` names the request, `bears` is the visit that it is for.

@@ -9,7 +9,7 @@
 use crate::asked::{Asked, AskedLine, number};
 use crate::entry::{Entries, Entry, sum};
 use crate::facilities::Facilities;
-use crate::odoo::Books;
+use crate::odoo::{Books, Difference};
 use crate::place::Place;
 use crate::plan::{Planned, PlannedLine, plan};
 use crate::position::{At, Position, positions};
@@ -56,13 +56,13 @@ pub struct Case {
     /// Charges that something is to be requested for, and since when, by the batch's clock.
     wanting: BTreeMap<String, Timestamp>,
     pub(crate) books: Books,
-    /// Requests that Odoo has otherwise, by index.
+    /// Requests that Odoo has otherwise, or that another payer is said for since, by index.
     pub(crate) diverged: BTreeMap<usize, Diverged>,
     /// The latest source's time among what was folded.
     pub(crate) as_of: Timestamp,
 }
 
-/// A request that Odoo has otherwise than it was.
+/// A request that Odoo has otherwise than it was, or that another payer is said for since.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Diverged {
     pub(crate) since: Timestamp,
@@ -207,12 +207,13 @@ impl Case {
         all.map(drop).ok_or_else(|| Reject::new(Reason::Invalid, too_much))
     }
 
-    /// Holds what Odoo has against what was asked for.
+    /// Holds what Odoo has, and what the source says of who pays, against what was asked for.
     fn compare(&mut self, visit: &EncounterToken, cx: &Cx<'_, Setup>) {
         let setup = cx.setup();
         let mut diverged = BTreeMap::new();
         for (index, asked) in self.asked.iter().enumerate() {
-            let Some(found) = self.books.difference(visit, index, asked, setup.taxed) else { continue };
+            let in_odoo = self.books.difference(visit, index, asked, setup.taxed);
+            let Some(found) = Difference::of([in_odoo, self.other_payer(asked, cx)]) else { continue };
             let known = self.diverged.get(&index);
             let now = Diverged {
                 since: known.map_or(cx.now(), |known| known.since),
@@ -225,10 +226,29 @@ impl Case {
         self.diverged = diverged;
     }
 
+    /// In what a request would be another one now that the source says another payer than it did then. A table that says
+    /// something else of the same one since changes no request.
+    fn other_payer(&self, asked: &Asked, cx: &Cx<'_, Setup>) -> Option<Difference> {
+        let (said, left) = (self.visit.payer(), asked.left()?);
+        if said.is_some() && said == asked.payer_said {
+            return None;
+        }
+        // A row that cannot be read says nothing; it is for the request to wait for it.
+        let is = self.payer(cx).unwrap_or_else(|_| said.map(|payer| payer.code));
+        let name = |payer: &Option<String>| payer.clone().unwrap_or_else(|| "nobody".to_owned());
+        let what = format!("payer {} instead of {}", name(&is), name(&asked.payer));
+        (is != asked.payer).then(|| Difference { what, amount: left.abs() })
+    }
+
+    /// Who pays, as Odoo knows them.
+    fn payer(&self, cx: &Cx<'_, Setup>) -> Result<Option<String>, Reject> {
+        let day = self.visit.finished_at().unwrap_or_else(|| cx.now()).date();
+        codes::payer(self.visit.payer().as_ref(), day, cx)
+    }
+
     /// Requests everything that is wanted.
     fn request(&mut self, visit: &EncounterToken, cx: &mut Cx<'_, Setup>) -> Result<(), Reject> {
-        let day = self.visit.finished_at().unwrap_or_else(|| cx.now()).date();
-        let payer = codes::payer(self.visit.payer(), day, cx)?;
+        let payer = self.payer(cx)?;
         let bears = self.visit.moved_to().unwrap_or(*visit);
         for index in self.ask(payer.as_deref(), cx.setup(), cx.now()) {
             let Some(asked) = self.asked.get(index) else { continue };
@@ -299,6 +319,7 @@ impl Case {
             company,
             journal,
             payer: payer.map(str::to_owned),
+            payer_said: self.visit.payer(),
             currency: planned.currency,
             date,
             lines,

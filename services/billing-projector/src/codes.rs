@@ -35,14 +35,10 @@ fn unmapped(charge: &Charge, reject: Reject, cx: &Cx<'_, Setup>) -> Reject {
 }
 
 /// Who pays, as Odoo knows them: what the tables say, else the code itself.
-pub(crate) fn payer(
-    payer: Option<Payer<'_>>,
-    day: Date,
-    cx: &Cx<'_, Setup>,
-) -> Result<Option<String>, Reject> {
+pub(crate) fn payer(payer: Option<&Payer>, day: Date, cx: &Cx<'_, Setup>) -> Result<Option<String>, Reject> {
     let Some(Payer { code, sender }) = payer else { return Ok(None) };
     let partner = target(CodeTable::Payer, sender, code, day, cx)?;
-    Ok(Some(partner.unwrap_or_else(|| code.to_owned())))
+    Ok(Some(partner.unwrap_or_else(|| code.clone())))
 }
 
 /// What a code stands for on a day. None: no table has it, or says nothing for that day.

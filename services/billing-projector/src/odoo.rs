@@ -77,12 +77,23 @@ pub(crate) struct Standing {
     pub(crate) credited: Money,
 }
 
-/// In what Odoo differs from a request.
+/// In what a request is otherwise than it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Difference {
     pub(crate) what: String,
     /// Without sign.
     pub(crate) amount: Money,
+}
+
+impl Difference {
+    /// All of them as one; the amount is the greatest, since they are about the same money.
+    pub(crate) fn of(found: impl IntoIterator<Item = Option<Self>>) -> Option<Self> {
+        let join = |all: Self, one: Self| Self {
+            what: format!("{}, {}", all.what, one.what),
+            amount: all.amount.max(one.amount),
+        };
+        found.into_iter().flatten().reduce(join)
+    }
 }
 
 impl State {

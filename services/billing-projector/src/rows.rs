@@ -111,7 +111,8 @@ row! {
 }
 
 row! {
-    /// A request that Odoo has otherwise, who looks after it, and what differs: names of fields and amounts.
+    /// A request that Odoo has otherwise, or that another payer is said for since; who looks after it, and what differs:
+    /// names of fields, codes of payers and amounts.
     DivergedRow, "billing_diverged", |row| row.request.clone(), {
         encounter: String as Text,
         request: String as Text,

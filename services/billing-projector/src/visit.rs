@@ -32,12 +32,12 @@ struct Said {
     visit_number: Phi<String>,
 }
 
-/// Who pays.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Payer<'a> {
+/// Who pays, as it was said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payer {
     /// In the words of that sender.
-    pub(crate) code: &'a str,
-    pub(crate) sender: &'a str,
+    pub(crate) code: String,
+    pub(crate) sender: String,
 }
 
 impl Visit {
@@ -91,8 +91,8 @@ impl Visit {
     }
 
     /// The payer's code, as it was said last; none when that was that there is none.
-    pub(crate) fn payer(&self) -> Option<Payer<'_>> {
-        let said = self.last(|said| Some(Payer { code: said.payer.as_ref()?, sender: &said.sender }));
+    pub(crate) fn payer(&self) -> Option<Payer> {
+        let said = self.last(|said| Some(Payer { code: said.payer.clone()?, sender: said.sender.clone() }));
         said.filter(|payer| !payer.code.is_empty())
     }
 

@@ -131,3 +131,23 @@ fn a_payer_is_who_the_tables_say() {
     let payers: Vec<_> = rig.emitted::<InvoiceRequest>().into_iter().map(|request| request.payer).collect();
     assert_eq!(payers, [Some("P-7".to_owned()), Some("TK".to_owned()), None]);
 }
+
+#[test]
+fn one_payer_under_two_codes_is_one_payer_and_a_table_that_changes_makes_no_other() {
+    let billed = [payer("1", -2, "104212505"), discharged("2", -1), posted("a", "1")];
+    let row = |source: &str, target: &str| code(CodeTable::Payer, None, source, &[("2020-01-01", target)]);
+    let check = |rows: &[(CodeKey, Code)], later: &[(CodeKey, Code)], steps: &[Step], expected: &[&str]| {
+        let mut rig = Rig::new(folding(setup(0)));
+        rows.iter().for_each(|(key, row)| rig.knows(key, row));
+        go_on(&mut rig, &billed);
+        later.iter().for_each(|(key, row)| rig.knows(key, row));
+        go_on(&mut rig, steps);
+        let what = rig.rows("billing_diverged");
+        let what: Vec<&str> = what.iter().map(|row| row["what"].as_str().unwrap()).collect();
+        assert_eq!(what, expected);
+    };
+    let table = [row("104212505", "AOK"), row("aok", "AOK"), row("tk", "TK")];
+    check(&table, &[], &[payer("3", 1, "aok")], &[]);
+    check(&table, &[], &[payer("3", 1, "tk")], &["payer TK instead of AOK"]);
+    check(&table, &[row("104212505", "IKK")], &[posted("b", "2")], &[]);
+}

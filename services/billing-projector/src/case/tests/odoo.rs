@@ -232,6 +232,57 @@ fn an_invoice_that_was_deleted_in_odoo_is_told_until_another_takes_its_place() {
 }
 
 #[test]
+fn a_payer_said_otherwise_after_the_request_is_told_with_an_owner() {
+    let tk = || payer("5", 1, "TK");
+    check_diverged_after(&[tk()], &["payer TK instead of AOK by 150"]);
+    check_diverged_after(&[payer("5", 1, "")], &["payer nobody instead of AOK by 150"]);
+    check_diverged_after(&[tk(), payer("6", 2, "AOK")], &[]);
+    // Said before, and heard of late.
+    check_diverged_after(&[payer("5", -30, "TK")], &[]);
+    check_diverged_after(&[payer("5", -10, "TK")], &["payer TK instead of AOK by 150"]);
+    // What is left of it counts, and nothing of what was given back; what is asked of the new one is no difference.
+    let back = [credit("c", Some("a"), "-30"), posted("d", "7"), Step::Passes(24), tk()];
+    check_what(&back, &["1 payer TK instead of AOK by 120", "3 payer TK instead of AOK by 7"]);
+    let after = [tk(), credit("c", Some("a"), "-30"), posted("d", "7"), Step::Passes(24)];
+    check_what(&after, &["1 payer TK instead of AOK by 120"]);
+    check_what(&[tk(), withdrawn("a"), withdrawn("b"), Step::Passes(24)], &[]);
+    check_what(
+        &[credit("c", None, "-30"), Step::Passes(24), tk()],
+        &["1 payer TK instead of AOK by 150", "2 payer TK instead of AOK by 30"],
+    );
+    // With what Odoo has otherwise, the greater of both: it is the same money.
+    let edited = [entered(invoice(7, 1, &["90", "50"])), tk()];
+    let told = "1 total 140 instead of 150, line 1: 90 instead of 100, payer TK instead of AOK by 150";
+    check_what(&edited, &[told]);
+}
+
+#[test]
+fn a_payer_learned_after_the_request_is_told() {
+    let history = [posted("a", "100"), discharged("2", -1), Step::Passes(23)];
+    let rig = run(24, &[&history[..], &[payer("5", 1, "AOK")]].concat());
+    assert_eq!(what(&rig), ["1 payer AOK instead of nobody by 100"]);
+    assert_eq!(rig.latest::<Stated>()[0].status.as_str(), "diverged");
+    let rig = run(24, &[&[payer("5", -2, "AOK")], &history[..]].concat());
+    assert_eq!(what(&rig), [""; 0]);
+}
+
+/// What differs, by request.
+fn what(rig: &Rig<Case>) -> Vec<String> {
+    let row = |row: &serde_json::Value| {
+        let number = row["request"].as_str().unwrap().rsplit('-').next().unwrap().to_owned();
+        format!("{number} {} by {}", row["what"].as_str().unwrap(), row["amount"].as_str().unwrap())
+    };
+    rig.rows("billing_diverged").iter().map(row).collect()
+}
+
+#[track_caller]
+fn check_what(steps: &[Step], expected: &[&str]) {
+    let rig = run(24, &[&billed()[..], steps].concat());
+    assert_eq!(rig.parked(), []);
+    assert_eq!(what(&rig), expected);
+}
+
+#[test]
 fn taxes_are_no_difference_where_odoo_adds_them() {
     let taxed = Invoice { total: "178.5".parse().unwrap(), ..invoice(7, 1, &["100", "50"]) };
     let mut rig = Rig::new(folding(Setup { taxed: true, ..setup(24) }));
