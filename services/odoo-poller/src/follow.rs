@@ -3,7 +3,7 @@
 //! A round reads one window of every model that is watched. What changed names roots (a product; an item at a location;
 //! an invoice), and roots are read whole, so a row says what Odoo has now, however it came to be looked at. Between rounds
 //! it waits for its time or a poke. A sweep lists all rows: those that are gone are withdrawn by the runtime, those that
-//! came to light later than the overlap are read, and counted.
+//! came to light later than the overlap are read, and counted. Of further models it reads the changes of some time again.
 
 use crate::Polling;
 use crate::books::{Odoo, is_configuration};
@@ -330,8 +330,22 @@ impl<M: Model> Follow<M> {
                 "rows came to light later than the overlap: a transaction of Odoo's took longer than that; make it longer"
             );
         }
-        let cursor = Cursor { swept_at: Some(clock), ..cursor };
+        let cursor = Cursor { swept_at: Some(clock), ..self.set_back(cursor) };
         Ok(Page::new(vec![], cursor).swept(Sweep { kind: M::KIND, present, began: at }))
+    }
+
+    /// No sweep lists the rows of further models: their windows begin again so far back that what came to light since the
+    /// last sweep is read, of transactions that took as long as a sweep's interval and the overlap.
+    fn set_back(&self, mut cursor: Cursor) -> Cursor {
+        let Some(swept) = cursor.swept_at else { return cursor };
+        let far = self.polling.pace.sweep.saturating_add(self.odoo().overlap);
+        let from = swept.saturating_sub(far).unwrap_or(Timestamp::MIN);
+        for other in self.model.watched().iter().skip(1) {
+            if let Some(window) = cursor.windows.get_mut(other.model) {
+                *window = std::mem::take(window).back_to(from);
+            }
+        }
+        cursor
     }
 
     /// Reads some of what is to be read again.

@@ -162,6 +162,33 @@ async fn what_comes_to_light_later_than_the_overlap_is_found_by_the_sweep_and_co
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_to_light_late_of_a_further_model_is_read_at_a_sweep() {
+    // The sweep's interval and the overlap are 900 s together.
+    for (began_ago_s, published_at_once) in [(200, 2), (400, 0), (850, 0)] {
+        let (server, world) = start().await;
+        let mut rig = SourceRig::new(world.polling(jiff::SignedDuration::from_secs(600)).stock());
+        let (gauze, quant) = world.gauze().await;
+        world.create("stock.quant", quant).await;
+        for _ in 0..2 {
+            rig.pulls().await.unwrap();
+        }
+        // The quant itself is in no window any more.
+        server.passes(Duration::from_secs(400));
+        rig.pulls().await.unwrap();
+        server.inject(Fault::BeganAgo(Duration::from_secs(began_ago_s)).on("product.product", "write"));
+        world.write("product.product", gauze, json!({"default_code": "GAUZE-2"})).await;
+        assert_eq!(rig.pulls().await.unwrap().published, published_at_once, "began {began_ago_s} s ago");
+        server.passes(Duration::from_secs(601));
+        for _ in 0..2 {
+            rig.pulls().await.unwrap();
+        }
+        let levels: Vec<String> =
+            rig.latest::<StockLevel>().iter().map(|level| level.item.to_string()).collect();
+        assert_eq!(levels, ["GAUZE-2"], "began {began_ago_s} s ago");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_poller_that_starts_anew_finds_late_rows_too_but_cannot_call_them_late() {
     let (server, world) = start().await;
     let polling = world.polling(jiff::SignedDuration::from_secs(60));
@@ -210,18 +237,20 @@ async fn quants_of_an_item_at_a_location_are_one_level_and_follow_its_codes() {
     let polling = world.polling(ALWAYS);
     let (mut stock, mut places) = (SourceRig::new(polling.stock()), SourceRig::new(polling.locations()));
     let warehouse = world.create("stock.warehouse", json!({"name": "Main", "code": "WH"})).await;
-    let place = json!({"complete_name": "WH/Stock", "usage": "internal", "barcode": "WHSTOCK", "warehouse_id": warehouse});
-    let place = world.create("stock.location", place).await;
-    let gauze = world
-        .create("product.product", json!({"name": "Gauze", "default_code": "GAUZE", "is_storable": true}))
-        .await;
+    let (gauze, quant) = world.gauze().await;
+    let place = quant["location_id"].as_i64().unwrap();
+    world.write("stock.location", place, json!({"warehouse_id": warehouse})).await;
     let lot = world
         .create(
             "stock.lot",
             json!({"name": "L1", "product_id": gauze, "expiration_date": "2027-01-02 03:04:05"}),
         )
         .await;
-    let quant = |quantity: f64, lot: Value| json!({"product_id": gauze, "location_id": place, "quantity": quantity, "lot_id": lot});
+    let quant = |quantity: f64, lot: Value| {
+        let mut quant = quant.clone();
+        (quant["quantity"], quant["lot_id"]) = (quantity.into(), lot);
+        quant
+    };
     let loose = world.create("stock.quant", quant(12.5, json!(false))).await;
     world.create("stock.quant", quant(7.0, json!(lot))).await;
     stock.pulls().await.unwrap();

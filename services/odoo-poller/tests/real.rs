@@ -84,7 +84,8 @@ async fn a_transaction_held_open_past_the_overlap_is_found_by_the_sweep_and_one_
                 .and_then(|item| item.barcode)
         };
         // Over RPC a write within the second of the one before it looks like that one: README, "What it does not see".
-        let (created, deadline) = (world.client.clock().await.unwrap(), Instant::now() + Duration::from_secs(60));
+        let (created, deadline) =
+            (world.client.clock().await.unwrap(), Instant::now() + Duration::from_secs(60));
         while world.client.clock().await.unwrap().as_second() <= created.as_second() {
             assert!(Instant::now() < deadline, "odoo's clock stands still");
         }

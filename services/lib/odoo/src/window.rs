@@ -64,6 +64,14 @@ impl Cursor {
         self.low
     }
 
+    /// The next window begins there, unless it would begin earlier. One that is being read is read on.
+    pub fn back_to(self, low: Timestamp) -> Self {
+        match self.open {
+            Some(_) => self,
+            None => Self { low: self.low.map(|before| before.min(low)), open: None },
+        }
+    }
+
     /// A window up to Odoo's own time is fixed, if none is being read. A clock that was set back is followed.
     pub fn begin(self, clock: Timestamp, overlap: SignedDuration) -> Self {
         if self.open.is_some() {
@@ -222,6 +230,16 @@ mod tests {
                 ["write_date", "<", "2026-11-02 08:00:01"]
             ]),
         );
+    }
+
+    #[test]
+    fn a_window_is_set_back_and_never_forward_nor_in_the_middle() {
+        let since = |time: &str| Cursor::since(at(time));
+        assert_eq!(since("10:00:00").back_to(at("09:00:00")), since("09:00:00"));
+        assert_eq!(since("10:00:00").back_to(at("11:00:00")), since("10:00:00"));
+        assert_eq!(Cursor::default().back_to(at("09:00:00")), Cursor::default());
+        let open = since("10:00:00").begin(at("11:00:00"), OVERLAP);
+        assert_eq!(open.clone().back_to(at("09:00:00")), open);
     }
 
     #[test]

@@ -68,6 +68,15 @@ impl World {
         self.client.create(model, &[values], &Context::new()).await.unwrap()[0]
     }
 
+    /// An item called GAUZE, and a quant of it at the location WHSTOCK that is still to be made.
+    pub(crate) async fn gauze(&self) -> (i64, Value) {
+        let place = json!({"complete_name": "WH/Stock", "usage": "internal", "barcode": "WHSTOCK"});
+        let place = self.create("stock.location", place).await;
+        let gauze = json!({"name": "Gauze", "default_code": "GAUZE", "is_storable": true});
+        let gauze = self.create("product.product", gauze).await;
+        (gauze, json!({"product_id": gauze, "location_id": place, "quantity": 12.5}))
+    }
+
     pub(crate) async fn write(&self, model: &str, id: i64, values: Value) {
         let args = json!({"vals": values});
         self.client.call::<Value>(model, "write", &[id], args, &Context::new()).await.unwrap();
