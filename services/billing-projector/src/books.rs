@@ -50,6 +50,10 @@ pub struct Sums {
     pub cancelled: Money,
     /// On what was deleted by hand.
     pub deleted: Money,
+    /// What is nowhere, or in two places: nought, or the books are wrong. Of each visit without sign, so that what one
+    /// lacks is not made good by what another has too much.
+    #[serde(skip)]
+    pub missing: Money,
 }
 
 /// What is in no request, by age.
@@ -116,23 +120,10 @@ pub struct Difference {
     pub amount_said: Money,
 }
 
-impl Sums {
-    /// What is missing for every amount to be somewhere: nought, or the books are wrong.
-    pub fn missing(&self) -> Money {
-        let places = [self.unbilled, self.requested, self.draft, self.posted, self.cancelled, self.deleted];
-        let should = [self.charges, self.carried];
-        crate::entry::sum(should.into_iter().chain(places.map(|amount| -amount)))
-    }
-}
-
 impl Books {
-    /// Accounts whose amounts are not all somewhere.
+    /// Accounts whose amounts are not all somewhere, once.
     pub fn unbalanced(&self) -> Vec<&Account> {
-        self.accounts
-            .iter()
-            .filter(|(_, sums)| !sums.missing().is_zero())
-            .map(|(account, _)| account)
-            .collect()
+        self.accounts.iter().filter(|(_, sums)| !sums.missing.is_zero()).map(|(account, _)| account).collect()
     }
 
     /// Holds the accounts against what senders say. A control total speaks for its sender's whole day: what it leaves
@@ -161,7 +152,7 @@ impl Books {
             .accounts
             .iter()
             .map(|(account, sums)| {
-                serde_json::json!({"account": account, "sums": sums, "missing": sums.missing()})
+                serde_json::json!({"account": account, "sums": sums, "missing": sums.missing})
             })
             .collect();
         serde_json::json!({
@@ -190,8 +181,10 @@ impl fmt::Display for Books {
             for amount in amounts {
                 write!(f, " {:>14}", format!("{amount:.2}"))?;
             }
-            let missing = sums.missing();
-            if missing.is_zero() { writeln!(f)? } else { writeln!(f, "  {missing} is nowhere")? }
+            match sums.missing {
+                Money::ZERO => writeln!(f)?,
+                missing => writeln!(f, "  {missing} is nowhere, or in two places")?,
+            }
         }
         for Unbilled { facility, currency, state, days, count, amount } in &self.unbilled {
             writeln!(f, "unbilled: {facility} {currency} {amount:.2} in {count}, {state}, {days} days old")?;

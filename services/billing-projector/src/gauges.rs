@@ -72,7 +72,7 @@ impl Gauges {
                 ("posted", sums.posted),
                 ("cancelled", sums.cancelled),
                 ("deleted", sums.deleted),
-                ("missing", sums.missing()),
+                ("missing", sums.missing),
             ];
             for (place, amount) in amounts {
                 let total = places.entry([labels[0], labels[1], labels[2], place]).or_default();
@@ -122,6 +122,7 @@ mod tests {
             count: 2,
             charges: charges.parse().unwrap(),
             posted: posted.parse().unwrap(),
+            missing: sum([charges.parse().unwrap(), -posted.parse::<Money>().unwrap()]).abs(),
             ..Sums::default()
         };
         let told = |place: &str, sender: &str, amount: &str| {
@@ -136,6 +137,12 @@ mod tests {
         gauges.set(&BTreeMap::from(accounts));
         assert!(told("charges", "lakeside", "12.5"), "{}", metrics.render());
         assert!(told("posted", "lakeside", "12") && told("missing", "lakeside", "0.5"));
+        // Too much on one day does not make good for too little on another.
+        let accounts =
+            [(first.clone(), sums("10", "10.5")), (account("lakeside", "2026-01-02"), sums("2", "1.5"))];
+        gauges.set(&BTreeMap::from(accounts));
+        assert!(told("charges", "lakeside", "12") && told("posted", "lakeside", "12"));
+        assert!(told("missing", "lakeside", "1"), "{}", metrics.render());
         gauges.set(&BTreeMap::from([(account("hilltop", "2026-01-01"), sums("1", "1"))]));
         assert!(told("charges", "hilltop", "1") && !metrics.render().contains("lakeside"));
     }

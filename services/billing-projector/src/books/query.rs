@@ -12,7 +12,9 @@ const SCHEMA: &str = "billing_projector";
 
 const ACCOUNTS: &str = "SELECT sender, facility, day, currency, sum(charges_count)::bigint, sum(charges)::text, \
     sum(carried)::text, sum(unbilled)::text, sum(requested)::text, sum(draft)::text, sum(posted)::text, \
-    sum(cancelled)::text, sum(deleted)::text FROM billing_account GROUP BY 1, 2, 3, 4";
+    sum(cancelled)::text, sum(deleted)::text, \
+    sum(abs(charges + carried - unbilled - requested - draft - posted - cancelled - deleted))::text \
+    FROM billing_account GROUP BY 1, 2, 3, 4";
 
 const UNBILLED: &str = "SELECT coalesce(facility, ''), currency, state, days, count(*), sum(amount)::text FROM (\
     SELECT *, CASE WHEN age < 4 THEN '0-3' WHEN age < 8 THEN '4-7' WHEN age < 31 THEN '8-30' WHEN age < 91 THEN '31-90' \
@@ -106,6 +108,7 @@ fn account(row: &Row) -> Result<(Account, Sums), BooksError> {
         posted: money(row, 10)?,
         cancelled: money(row, 11)?,
         deleted: money(row, 12)?,
+        missing: money(row, 13)?,
     };
     Ok((account, sums))
 }

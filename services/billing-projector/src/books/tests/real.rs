@@ -42,7 +42,9 @@ const ROWS: &str = "
     INSERT INTO billing_account VALUES
         ('1', 'v1', 'lakeside', 'NORTH', '2026-01-01', 'EUR', 2, 30, 0, 10, 0, 0, 20, 0, 0),
         ('2', 'v2', 'lakeside', 'NORTH', '2026-01-01', 'EUR', 1, 12.34, -2.34, 0, 10, 0, 0, 0, 0),
-        ('3', 'v2', 'lakeside', 'NORTH', '2026-01-02', 'EUR', 1, -2.34, 2.34, 0, 0, 0, 0, 0, 0);
+        ('3', 'v2', 'lakeside', 'NORTH', '2026-01-02', 'EUR', 1, -2.34, 2.34, 0, 0, 0, 0, 0, 0),
+        ('4', 'v3', 'lakeside', 'NORTH', '2026-01-03', 'EUR', 1, 5, 0, 0, 0, 0, 4, 0, 0),
+        ('5', 'v4', 'lakeside', 'NORTH', '2026-01-03', 'EUR', 1, 5, 0, 0, 0, 0, 6, 0, 0);
     INSERT INTO billing_unbilled VALUES
         ('1', 'v1', 'a', 'lakeside', 'NORTH', 'EUR', 4, 'open', now() - interval '1 day'),
         ('2', 'v1', 'b', 'lakeside', 'NORTH', 'EUR', 5, 'open', now() - interval '2 days'),
@@ -62,8 +64,9 @@ async fn visits_are_summed_by_account_and_by_age() {
     client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
     let Books { accounts, unbilled, diverged, parked } = read.unwrap();
     let sums: Vec<&Sums> = accounts.values().collect();
-    assert_eq!(sums.len(), 2);
-    assert!(sums.iter().all(|sums| sums.missing().is_zero()), "{sums:?}");
+    // On the third day one visit is short of what another one has too much.
+    let missing: Vec<String> = sums.iter().map(|sums| sums.missing.to_string()).collect();
+    assert_eq!(missing, ["0", "0", "2"]);
     assert_eq!((sums[0].count, sums[0].charges.to_string().as_str()), (3, "42.34"));
     let ages: Vec<String> = unbilled
         .iter()
