@@ -121,6 +121,13 @@ pub struct Difference {
 }
 
 impl Books {
+    /// Whether nobody has anything to look after: every amount is somewhere, once, and as the control totals say; and every
+    /// request is in Odoo as it was asked for, since the accounts tell what was asked.
+    pub fn are_in_order(&self, control: Option<&Control>) -> bool {
+        let differs = control.is_some_and(|control| !self.differences(control).is_empty());
+        !differs && self.unbalanced().is_empty() && self.diverged.is_empty()
+    }
+
     /// Accounts whose amounts are not all somewhere, once.
     pub fn unbalanced(&self) -> Vec<&Account> {
         self.accounts.iter().filter(|(_, sums)| !sums.missing.is_zero()).map(|(account, _)| account).collect()

@@ -51,13 +51,14 @@ impl Gauges {
     async fn read(&self, url: &ServiceUrl) -> Result<(), BooksError> {
         let reader = Reader::connect(url).await?;
         loop {
-            self.set(&reader.accounts().await?);
+            self.set(&reader.accounts().await?, &reader.diverged().await?);
             tokio::time::sleep(EVERY).await;
         }
     }
 
-    /// Tells these accounts, and no others.
-    fn set(&self, accounts: &BTreeMap<Account, Sums>) {
+    /// Tells these accounts, and by how much requests diverged of these facilities and currencies; no others. Something may
+    /// have diverged by nothing, so it is the series that says it; and of several senders, so it is told of none.
+    fn set(&self, accounts: &BTreeMap<Account, Sums>, diverged: &BTreeMap<(String, String), Money>) {
         let mut places: BTreeMap<[&str; 4], Money> = BTreeMap::new();
         let mut counts: BTreeMap<[&str; 3], i64> = BTreeMap::new();
         for (account, sums) in accounts {
@@ -78,6 +79,9 @@ impl Gauges {
                 let total = places.entry([labels[0], labels[1], labels[2], place]).or_default();
                 *total = sum([*total, amount]);
             }
+        }
+        for ((facility, currency), amount) in diverged {
+            places.insert(["", facility, currency, "diverged"], *amount);
         }
         self.amounts.reset();
         self.charges.reset();
@@ -134,16 +138,20 @@ mod tests {
         let first = account("lakeside", "2026-01-01");
         let accounts =
             [(first.clone(), sums("10.5", "10.5")), (account("lakeside", "2026-01-02"), sums("2", "1.5"))];
-        gauges.set(&BTreeMap::from(accounts));
+        gauges.set(&BTreeMap::from(accounts), &BTreeMap::new());
         assert!(told("charges", "lakeside", "12.5"), "{}", metrics.render());
         assert!(told("posted", "lakeside", "12") && told("missing", "lakeside", "0.5"));
         // Too much on one day does not make good for too little on another.
         let accounts =
             [(first.clone(), sums("10", "10.5")), (account("lakeside", "2026-01-02"), sums("2", "1.5"))];
-        gauges.set(&BTreeMap::from(accounts));
+        gauges.set(&BTreeMap::from(accounts), &BTreeMap::new());
         assert!(told("charges", "lakeside", "12") && told("posted", "lakeside", "12"));
         assert!(told("missing", "lakeside", "1"), "{}", metrics.render());
-        gauges.set(&BTreeMap::from([(account("hilltop", "2026-01-01"), sums("1", "1"))]));
+        let hilltop = BTreeMap::from([(account("hilltop", "2026-01-01"), sums("1", "1"))]);
+        gauges.set(&hilltop, &BTreeMap::from([(("NORTH".to_owned(), "EUR".to_owned()), Money::ZERO)]));
         assert!(told("charges", "hilltop", "1") && !metrics.render().contains("lakeside"));
+        assert!(told("diverged", "", "0"), "{}", metrics.render());
+        gauges.set(&hilltop, &BTreeMap::new());
+        assert!(!metrics.render().contains("diverged"));
     }
 }

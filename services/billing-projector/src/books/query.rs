@@ -25,6 +25,9 @@ const DIVERGED: &str = "SELECT request, coalesce(facility, ''), coalesce(owner, 
     to_char(since AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"'), what, currency, amount::text \
     FROM billing_diverged ORDER BY since, request";
 
+const DIVERGED_SUMS: &str =
+    "SELECT coalesce(facility, ''), currency, sum(amount)::text FROM billing_diverged GROUP BY 1, 2";
+
 const PARKED: &str = "SELECT reason, count(*) FROM parked WHERE processor = 'billing-case' GROUP BY 1";
 
 /// The books cannot be read.
@@ -92,6 +95,15 @@ impl Reader {
     pub async fn accounts(&self) -> Result<BTreeMap<Account, Sums>, BooksError> {
         let rows = self.client.query(ACCOUNTS, &[]).await.map_err(BooksError::Database)?;
         rows.iter().map(account).collect()
+    }
+
+    /// By how much requests diverged, by facility and currency; nothing where none did.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn diverged(&self) -> Result<BTreeMap<(String, String), Money>, BooksError> {
+        let rows = self.client.query(DIVERGED_SUMS, &[]).await.map_err(BooksError::Database)?;
+        rows.iter().map(|row| Ok(((get(row, 0)?, get(row, 1)?), money(row, 2)?))).collect()
     }
 }
 

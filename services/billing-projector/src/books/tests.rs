@@ -65,6 +65,37 @@ fn control_totals_that_cannot_be_used_are_told_with_their_line() {
 }
 
 #[test]
+fn books_are_in_order_where_nothing_differs_nor_diverged() {
+    let in_order = |edit: fn(&mut Books), control: Option<&str>| {
+        let mut books = books(&[("lakeside", "2026-01-01", 3, "7")]);
+        edit(&mut books);
+        let control = control.map(|text| Control::parse(&format!("{HEADER}{text}")).unwrap());
+        books.are_in_order(control.as_ref())
+    };
+    let as_they_are = |_: &mut Books| {};
+    assert!(in_order(as_they_are, None));
+    assert!(in_order(as_they_are, Some("lakeside,NORTH,2026-01-01,EUR,3,7\n")));
+    assert!(!in_order(as_they_are, Some("lakeside,NORTH,2026-01-01,EUR,3,8\n")));
+    let unbalanced = |books: &mut Books| {
+        books.accounts.values_mut().for_each(|sums| sums.missing = "1".parse().unwrap());
+    };
+    assert!(!in_order(unbalanced, None));
+    // By nothing: in another currency, say.
+    let diverged = |books: &mut Books| {
+        books.diverged.push(Diverged {
+            request: "v1-1".to_owned(),
+            facility: String::new(),
+            owner: String::new(),
+            since: "2026-01-01T00:00:00Z".to_owned(),
+            what: "currency".to_owned(),
+            currency: "EUR".to_owned(),
+            amount: Money::ZERO,
+        });
+    };
+    assert!(!in_order(diverged, None));
+}
+
+#[test]
 fn an_amount_that_is_nowhere_is_told() {
     let mut books = books(&[("lakeside", "2026-01-01", 3, "7")]);
     for sums in books.accounts.values_mut() {

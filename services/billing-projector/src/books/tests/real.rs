@@ -1,6 +1,6 @@
 //! The books out of a real PostgreSQL, in a schema of the test's own, when `VERTEBRA_TEST_POSTGRES_URL` names one.
 
-use crate::books::{Books, Reader, Sums};
+use crate::books::{Books, BooksError, Reader, Sums};
 use crate::rows::{AccountRow, DivergedRow, UnbilledRow};
 use backbone::ReportRow;
 use backbone::postgres::{PostgresSettings, PostgresStore, Processor};
@@ -50,7 +50,9 @@ const ROWS: &str = "
         ('2', 'v1', 'b', 'lakeside', 'NORTH', 'EUR', 5, 'open', now() - interval '2 days'),
         ('3', 'v3', 'c', 'lakeside', NULL, 'EUR', 1, 'waiting', now() - interval '100 days');
     INSERT INTO billing_diverged VALUES
-        ('v1-1', 'v1', 'v1-1', 'NORTH', NULL, '2026-01-01T00:00:00Z', 'line 1: 9 instead of 10', 'EUR', 1);";
+        ('v1-1', 'v1', 'v1-1', 'NORTH', NULL, '2026-01-01T00:00:00Z', 'line 1: 9 instead of 10', 'EUR', 1),
+        ('v2-1', 'v2', 'v2-1', 'NORTH', NULL, '2026-01-02T00:00:00Z', 'deleted in odoo', 'EUR', 10),
+        ('v3-1', 'v3', 'v3-1', NULL, NULL, '2026-01-03T00:00:00Z', 'currency', 'USD', 0);";
 
 #[tokio::test]
 async fn visits_are_summed_by_account_and_by_age() {
@@ -59,10 +61,16 @@ async fn visits_are_summed_by_account_and_by_age() {
     let schema = service.replace('-', "_");
     let client = tables(&url, &service).await;
     client.batch_execute(ROWS).await.unwrap();
-    let read = async { Reader::within(&url, &schema).await?.books().await };
+    let read = async {
+        let mut reader = Reader::within(&url, &schema).await?;
+        Ok::<_, BooksError>((reader.diverged().await?, reader.books().await?))
+    };
     let read = read.await;
     client.batch_execute(&format!("DROP SCHEMA {schema} CASCADE")).await.unwrap();
-    let Books { accounts, unbilled, diverged, parked } = read.unwrap();
+    let (sums, Books { accounts, unbilled, diverged, parked }) = read.unwrap();
+    let sums: Vec<String> =
+        sums.iter().map(|((of, currency), sum)| format!("{of} {currency} {sum}")).collect();
+    assert_eq!(sums, [" USD 0", "NORTH EUR 11"]);
     let sums: Vec<&Sums> = accounts.values().collect();
     // On the third day one visit is short of what another one has too much.
     let missing: Vec<String> = sums.iter().map(|sums| sums.missing.to_string()).collect();

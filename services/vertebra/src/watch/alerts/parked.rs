@@ -44,6 +44,18 @@ pub(super) fn alerts() -> Vec<Alert> {
         means: "Charges are not all unbilled, requested, invoiced, parked or discarded: money is missing or doubled.",
         then: "Do not correct anything in Odoo by hand yet; keep the figures and find the visit.",
     });
+    alerts.push(Alert {
+        name: "VertebraBooksDiverged",
+        severity: Severity::Ticket,
+        // There is a series while something has diverged, be it by nothing: a currency, a line that was exchanged.
+        expr: "max by (facility, currency) (vertebra_billing_amount{place=\"diverged\"}) >= 0".to_owned(),
+        holds: "15m",
+        runbook: "books-differ",
+        summary: "requests of {{ $labels.facility }} have diverged by {{ $value }} {{ $labels.currency }}",
+        means: "In Odoo an invoice of ours is not what was asked for (cancelled, deleted, edited, credited by hand), or another \
+                payer is said for it by now. The books tell what was asked for, so they look right. Nothing is repaired.",
+        then: "`billing-projector books` lists them with their owners, who decide what holds.",
+    });
     alerts
 }
 
