@@ -68,7 +68,11 @@ fn first() -> Row {
                 "count(max by (sender, facility, currency) (vertebra_billing_amount{place=\"missing\"}) != 0) or vector(0)",
                 Unit::Bad,
             ),
-            stat("Unready conditions", "count(vertebra_ready == 0) or vector(0)", Unit::Bad),
+            stat(
+                "Tried again in place",
+                "count(sum by (service, what) (increase(vertebra_retries_total[2m])) > 0) or vector(0)",
+                Unit::Bad,
+            ),
         ],
     )
 }
@@ -165,8 +169,6 @@ fn parts() -> Row {
             ),
             Panel::series("Leases lost, per hour", Unit::Count)
                 .query("sum by (service, processor) (increase(vertebra_lease_lost_total[1h]))", "{{service}} {{processor}}"),
-            Panel::series("Conditions that do not hold", Unit::Count)
-                .query("vertebra_ready == 0", "{{service}} {{condition}}"),
         ],
     )
 }

@@ -3,7 +3,7 @@
 use super::{Alert, Severity, risen};
 
 pub(super) fn alerts() -> Vec<Alert> {
-    let mut alerts = vec![version_gap(), lane_stopped(), lanes_unowned(), gone(), unready()];
+    let mut alerts = vec![version_gap(), lane_stopped(), lanes_unowned(), gone()];
     alerts.extend(behind());
     alerts.extend(outbox());
     alerts.extend(away());
@@ -77,19 +77,6 @@ fn gone() -> Alert {
         summary: "no instance of {{ $labels.service }} is seen any more",
         means: "Its work stands still and waits. If it takes messages in, senders get no answer and keep what they have.",
         then: "Start it, or see why it ends: it says so in its last line.",
-    }
-}
-
-fn unready() -> Alert {
-    Alert {
-        name: "VertebraNotReady",
-        severity: Severity::Page,
-        expr: "min by (service, instance, condition) (vertebra_ready) == 0".to_owned(),
-        holds: "10m",
-        runbook: "part-away",
-        summary: "{{ $labels.service }} is not ready: {{ $labels.condition }}",
-        means: "The instance gets no traffic, or does not work, until the condition holds.",
-        then: "Its /ready page says why.",
     }
 }
 
