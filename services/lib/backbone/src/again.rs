@@ -11,6 +11,7 @@ use crate::program::{Given, Ground, Program};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
 use crate::table::Book;
+use crate::wish::Outcome;
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -28,45 +29,8 @@ pub struct Again {
     pub next: i64,
     /// Records before this time (the topic's) are left alone.
     pub since: Timestamp,
-    /// Offsets that were parked then.
+    /// Offsets that were parked then, or had been given up.
     pub parked: BTreeSet<i64>,
-}
-
-/// What a person asks of a lane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "snake_case")]
-pub enum Wish {
-    /// Folds the records of a topic again, from a time on.
-    Again {
-        /// The topic.
-        topic: String,
-        /// Records before this time (the topic's) are left alone.
-        since: Timestamp,
-        /// Only counts what would change.
-        dry_run: bool,
-    },
-}
-
-/// What came of folding again.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Outcome {
-    /// Records folded.
-    pub records: u64,
-    /// Facts that are stated and say what they said before.
-    pub unchanged: u64,
-    /// Facts with a corrected content.
-    pub corrected: u64,
-    /// Facts that were not stated before.
-    pub recorded: u64,
-    /// Facts that are stated no longer.
-    pub withdrawn: u64,
-    /// Records that are parked and were left there.
-    pub parked: u64,
-    /// Records that the fold rejects now, by reason; what they stated before stays.
-    pub rejected: BTreeMap<String, u64>,
-    /// Why nothing was done.
-    pub failed: Option<String>,
 }
 
 /// What folding again came to, not yet held against the ledger.
@@ -158,13 +122,7 @@ impl Folded {
 
     /// Counts what is news.
     pub(crate) fn count(&mut self, emitted: &[Emitted]) {
-        for row in emitted {
-            match (row.withdrawn, row.revision) {
-                (true, _) => self.outcome.withdrawn += 1,
-                (false, 1) => self.outcome.recorded += 1,
-                (false, _) => self.outcome.corrected += 1,
-            }
-        }
+        self.outcome.count(&emitted.iter().collect::<Vec<_>>());
         let stated = self.said.len() as u64;
         let news = emitted.len() as u64;
         self.outcome.unchanged = stated.saturating_sub(news);

@@ -1,7 +1,7 @@
 //! A projection's lane carries out what a person asked of it: reads what it read before, folds it by itself, and
 //! states what differs, under the lane's fence and in the lane's order.
 
-use crate::again::{self, Again, Folded, Outcome, Wish};
+use crate::again::{self, Again, Folded};
 use crate::contract::SchemaSource;
 use crate::edge::{BEGINNING, LaneReader, Log};
 use crate::emission::{Desk, Resolved, counter_keys, facts, resolve};
@@ -12,6 +12,8 @@ use crate::lane::{Position, Trouble, ensure_schemas, ensure_writers};
 use crate::record::Record;
 use crate::store::{Changes, Intent, Store, Tx};
 use crate::table::Book;
+use crate::wish::{Outcome, Wish};
+use canon::time::Timestamp;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -26,7 +28,7 @@ where
     E: Env,
 {
     /// Carries out the lane's next intent, when there is one.
-    pub(crate) async fn fold_as_wished(&self, lane: &mut Position) -> Result<(), Trouble> {
+    pub(crate) async fn do_next_wish(&mut self, lane: &mut Position) -> Result<(), Trouble> {
         // Rolled back when it is dropped: it only reads.
         let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         let intent = tx.intent().await?;
@@ -38,21 +40,48 @@ where
                 .give_up(lane, intent.id, "the process died lately: ask again when the lane works")
                 .await;
         }
-        let Some(Wish::Again { topic, since, dry_run }) = &intent.wish else {
-            return self.give_up(lane, intent.id, "this release does not know how to do that").await;
-        };
-        let Some((topic, _)) = self.program.inputs().iter().find(|(input, _)| input == topic) else {
+        if lane.begun_wish != Some(intent.id) {
+            if intent.tries >= self.parts.limits.crashes_max {
+                let why = format!("the process died over it {} times", intent.tries);
+                return self.give_up(lane, intent.id, &why).await;
+            }
+            // An owner that comes after us knows by it that we did not come to an end.
+            let tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+            self.end(lane, tx, Changes { begun: Some(intent.id), ..Changes::default() }).await?;
+            lane.begun_wish = Some(intent.id);
+        }
+        match &intent.wish {
+            Some(Wish::Again { topic, since, dry_run }) => {
+                self.fold_as_wished(lane, &intent, topic, *since, *dry_run).await
+            }
+            Some(wish @ (Wish::Discard { .. } | Wish::Edit { .. } | Wish::Redrive { .. })) => {
+                self.mend(lane, intent.id, wish).await
+            }
+            None => self.give_up(lane, intent.id, "this release does not know how to do that").await,
+        }
+    }
+
+    /// Folds the records of a topic again.
+    async fn fold_as_wished(
+        &self,
+        lane: &mut Position,
+        intent: &Intent,
+        topic: &str,
+        since: Timestamp,
+        dry_run: bool,
+    ) -> Result<(), Trouble> {
+        let Some((topic, _)) = self.program.inputs().iter().find(|(input, _)| *input == topic) else {
             return self.give_up(lane, intent.id, "the topic is not one that is folded here").await;
         };
         let next = lane.positions.get(*topic).copied().unwrap_or(0);
-        let parked = intent.parked.iter().filter(|(of, _)| of == topic).map(|(_, offset)| *offset).collect();
-        let again = Again { topic: (*topic).to_owned(), first: 0, next, since: *since, parked };
+        let parked = intent.parked.iter().filter(|(of, _)| of == *topic).map(|(_, offset)| *offset).collect();
+        let again = Again { topic: (*topic).to_owned(), first: 0, next, since, parked };
         let Some(records) = self.read_again(lane, topic, &again).await? else {
             return self
                 .give_up(lane, intent.id, "the topic could not be read to the end of the range")
                 .await;
         };
-        self.fold_again(lane, &intent, again, &records, *dry_run).await
+        self.fold_again(lane, intent, again, records, dry_run).await
     }
 
     /// Reads the records of a range; nothing when its end did not come.
@@ -98,15 +127,24 @@ where
         &self,
         lane: &mut Position,
         intent: &Intent,
-        again: Again,
-        records: &[Record],
+        mut again: Again,
+        mut records: Vec<Record>,
         dry_run: bool,
     ) -> Result<(), Trouble> {
         let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         let now = tx.now();
         let (book, _) = self.look(lane, &mut tx, 0).await?;
+        for (offset, decided) in tx.decisions(&again.topic, again.first..again.next).await? {
+            let Some(value) = decided else {
+                again.parked.insert(offset);
+                continue;
+            };
+            ensure_writers(self.parts.source.as_ref(), std::iter::once(value.as_slice())).await?;
+            let edited = records.iter_mut().filter(|record| record.offset == offset);
+            edited.for_each(|record| record.value = Some(value.clone()));
+        }
         let schemas = self.parts.source.schemas();
-        let folded = again::fold(self.program.as_ref(), schemas, &book, now, &again, records);
+        let folded = again::fold(self.program.as_ref(), schemas, &book, now, &again, &records);
         let mut folded = match folded {
             Ok(folded) => folded,
             Err(reject) => {
@@ -122,7 +160,7 @@ where
         if !dry_run {
             (changes.emitted, changes.counters, changes.outbox) =
                 (resolved.emitted, resolved.counters, resolved.outbox);
-            changes.journal = Some(self.entry(lane, now, &book, again));
+            changes.journal = Some(Entry { again: Some(again), ..self.entry(lane, now, &book) });
         }
         self.end(lane, tx, changes).await
     }
@@ -144,34 +182,43 @@ where
         }
     }
 
-    fn entry(&self, lane: &Position, now: canon::time::Timestamp, book: &Book, again: Again) -> Entry {
+    /// An entry for the journal in which nothing was read.
+    pub(crate) fn entry(&self, lane: &Position, now: Timestamp, book: &Book) -> Entry {
         Entry {
             seq: lane.fence.seq + 1,
             clock: now,
             fired_to: None,
             segments: Vec::new(),
             tables: book.upto(),
+            discarded: Vec::new(),
+            edited: Vec::new(),
             released: Vec::new(),
-            again: Some(again),
+            again: None,
             culprits: Vec::new(),
             code: format!("{} {}", self.parts.code, self.program.setup_text()),
         }
     }
 
     /// Ends an intent that cannot be carried out, and says why.
-    async fn give_up(&self, lane: &mut Position, id: i64, why: &str) -> Result<(), Trouble> {
+    pub(crate) async fn give_up(&self, lane: &mut Position, id: i64, why: &str) -> Result<(), Trouble> {
         let outcome = Outcome { failed: Some(why.to_owned()), ..Outcome::default() };
         let tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         self.end(lane, tx, Changes { ended: Some((id, outcome)), ..Changes::default() }).await
     }
 
-    async fn end(&self, lane: &mut Position, mut tx: S::Tx, changes: Changes) -> Result<(), Trouble> {
+    /// Writes what came of an intent, and commits.
+    pub(crate) async fn end(
+        &self,
+        lane: &mut Position,
+        mut tx: S::Tx,
+        changes: Changes,
+    ) -> Result<(), Trouble> {
         let now = tx.now();
-        tx.write(changes).await?;
+        let next_due = tx.write(changes).await?;
         tx.commit().await?;
         self.parts.bell.notify_one();
         // Another one may be waiting.
-        lane.wish = true;
+        (lane.wish, lane.next_due) = (true, next_due);
         lane.advance(BTreeMap::new(), now, self.parts.env.elapsed());
         Ok(())
     }

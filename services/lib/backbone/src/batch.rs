@@ -69,6 +69,13 @@ impl Cache {
         Ok(())
     }
 
+    /// Nothing is parked of a key any longer.
+    pub(crate) fn free(&mut self, key: &str) {
+        if let Some(slot) = self.slots.get_mut(key) {
+            slot.parked = false;
+        }
+    }
+
     /// Takes over a committed batch's states.
     pub(crate) fn merge(&mut self, folded: BTreeMap<String, Slot>) {
         self.slots.extend(folded);
@@ -358,7 +365,7 @@ pub(crate) fn releases(released: &[Parked], heads_only: bool) -> Vec<Released> {
             (None, ParkedItem::Record(record)) => {
                 Released::Alone { topic: record.topic.to_owned(), offset: record.offset }
             }
-            (None, ParkedItem::Deadline { key, .. }) => Released::Chain(key.clone()),
+            (None, ParkedItem::Deadline { key, .. }) => Released::Deadline(key.clone()),
         };
         if !all.contains(&one) {
             all.push(one);

@@ -12,7 +12,7 @@ use crate::emission::{CounterKey, Emitted};
 use crate::record::{Marks, OutRecord};
 use crate::source::{Known, Mark, SourceTx, Standing, Swept};
 use crate::store::{
-    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Renewed, ShardFence, Store,
+    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, Renewed, ShardFence, Store,
     StoreError, Tx, Want,
 };
 use canon::time::Timestamp;
@@ -34,6 +34,7 @@ pub const CALLS: &[&str] = &[
     "are complete",
     "begin",
     "commit",
+    "decisions",
     "delete outbox",
     "effects",
     "emitted",
@@ -49,6 +50,7 @@ pub const CALLS: &[&str] = &[
     "lock counters",
     "news",
     "outbox",
+    "parked",
     "publish",
     "release lane",
     "release shard",
@@ -347,6 +349,18 @@ impl<T: Tx> Tx for Faulty<T> {
 
     async fn stated(&mut self, topic: &str, offsets: Range<i64>) -> Result<Vec<Emitted>, StoreError> {
         crossing("stated", self.0.stated(topic, offsets)).await
+    }
+
+    async fn parked(&mut self, numbers: &[i64]) -> Result<Vec<(i64, Parked)>, StoreError> {
+        crossing("parked", self.0.parked(numbers)).await
+    }
+
+    async fn decisions(
+        &mut self,
+        topic: &str,
+        offsets: Range<i64>,
+    ) -> Result<BTreeMap<i64, Option<Vec<u8>>>, StoreError> {
+        crossing("decisions", self.0.decisions(topic, offsets)).await
     }
 
     async fn news(&mut self, wanted: &AskNews) -> Result<News, StoreError> {

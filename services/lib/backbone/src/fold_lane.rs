@@ -10,6 +10,7 @@ use crate::emission::{Desk, Resolved, Said, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::journal;
 use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
+use crate::mend_lane::values;
 use crate::parking;
 use crate::program::Program;
 use crate::record::Record;
@@ -31,7 +32,7 @@ const FIRST_RECORD: usize = usize::MAX;
 pub(crate) struct FoldWorker<'p, S, L, C, E> {
     pub(crate) parts: &'p Parts<S, L, C, E>,
     pub(crate) program: Arc<dyn Program>,
-    cache: Cache,
+    pub(crate) cache: Cache,
 }
 
 impl<'p, S, L, C, E> FoldWorker<'p, S, L, C, E> {
@@ -70,7 +71,7 @@ where
     }
 
     async fn do_as_wished(&mut self, lane: &mut Position) -> Result<(), Trouble> {
-        self.fold_as_wished(lane).await
+        self.do_next_wish(lane).await
     }
 
     fn patience_max(&self) -> Duration {
@@ -115,7 +116,14 @@ where
         }
         let (numbers, released): (Vec<i64>, Vec<Parked>) = news.released.into_iter().unzip();
         let loaded = self.load(&mut tx, &released, &due, &records).await?;
-        let given = Given { book: &book, released: &released, heads_only, due: &due, records: &records };
+        let given = Given {
+            book: &book,
+            released: &released,
+            given_up: &[],
+            heads_only,
+            due: &due,
+            records: &records,
+        };
         let (folded, resolved) = self.fold(&mut tx, lane.fence.lane, &given, &loaded, forced).await?;
         let mut changes = folded.changes(self.program.as_ref(), &self.cache)?;
         changes.unparked = numbers;
@@ -129,6 +137,8 @@ where
             fired_to: due.last().cloned(),
             tables: book.upto(),
             again: None,
+            discarded: Vec::new(),
+            edited: Vec::new(),
             released: batch::releases(&released, heads_only),
             segments: journal::segments(records.iter().map(|record| (record.topic, record.offset))),
             culprits: folded.culprits.clone(),
@@ -165,7 +175,7 @@ where
     C: SchemaSource,
     E: Env,
 {
-    fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
+    pub(crate) fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
         self.cache.merge(slots);
         if self.cache.len() > self.parts.limits.cache_states_max {
             self.cache.clear();
@@ -239,15 +249,12 @@ where
         let news = tx.news(&ask).await?;
         let wires = news.rows.iter().filter_map(|row| row.wire.as_deref());
         ensure_writers(self.parts.source.as_ref(), wires).await?;
-        let released = news.released.iter().filter_map(|(_, parked)| match &parked.item {
-            ParkedItem::Record(record) => record.value.as_deref(),
-            ParkedItem::Deadline { .. } => None,
-        });
-        ensure_writers(self.parts.source.as_ref(), released).await?;
+        let released = news.released.iter().map(|(_, parked)| parked);
+        ensure_writers(self.parts.source.as_ref(), values(released)).await?;
         Ok((self.parts.shelf.extend(&news.rows), news))
     }
 
-    async fn load(
+    pub(crate) async fn load(
         &mut self,
         tx: &mut S::Tx,
         released: &[Parked],
@@ -267,7 +274,7 @@ where
 
     /// Folds and holds the result against the emission ledger; an input whose statement is refused is rejected, and
     /// the batch folded again without it.
-    async fn fold(
+    pub(crate) async fn fold(
         &self,
         tx: &mut S::Tx,
         lane: LaneId,
@@ -276,7 +283,7 @@ where
         forced: BTreeMap<usize, Reject>,
     ) -> Result<(Folded, Resolved), Trouble> {
         let schemas: &Schemas = self.parts.source.schemas();
-        let Given { book, released, heads_only, due, records } = *given;
+        let Given { book, released, given_up, heads_only, due, records } = *given;
         let before = released.len() + due.len();
         let mut forced: BTreeMap<usize, Reject> = forced
             .into_iter()
@@ -291,6 +298,7 @@ where
             if telling {
                 folded.said.extend(parking::notices(&desk, lane, &folded.parked));
                 folded.said.extend(parking::withdrawals(&desk, lane, &folded.resolved));
+                folded.said.extend(parking::withdrawals(&desk, lane, given_up));
             }
             if folded.said.is_empty() {
                 return Ok((folded, Resolved::default()));
@@ -328,10 +336,12 @@ where
 
 /// The inputs of a batch.
 #[derive(Clone, Copy)]
-struct Given<'a> {
-    book: &'a Book,
-    released: &'a [Parked],
-    heads_only: bool,
-    due: &'a [(Timestamp, String)],
-    records: &'a [Record],
+pub(crate) struct Given<'a> {
+    pub(crate) book: &'a Book,
+    pub(crate) released: &'a [Parked],
+    /// Parked records that a person gave up: nothing is folded of them.
+    pub(crate) given_up: &'a [Record],
+    pub(crate) heads_only: bool,
+    pub(crate) due: &'a [(Timestamp, String)],
+    pub(crate) records: &'a [Record],
 }

@@ -5,11 +5,12 @@
 
 use crate::again::Again;
 use crate::reject::Reason;
+use crate::store::ParkedItem;
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// One committed batch.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
     /// The lane's sequence of this batch.
     pub seq: i64,
@@ -22,7 +23,13 @@ pub struct Entry {
     /// The place in the order of the tables' rows as of which they were looked up.
     #[serde(default)]
     pub tables: i64,
-    /// What was parked and was folded again, before anything else.
+    /// Parked inputs that a person gave up, before anything else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub discarded: Vec<Place>,
+    /// Values that a person put in the place of parked records', before anything was folded again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edited: Vec<Edited>,
+    /// What was parked and was folded again, before what was read.
     #[serde(default)]
     pub released: Vec<Released>,
     /// Records folded before that were folded again, by themselves.
@@ -53,6 +60,8 @@ pub enum Released {
     Chain(String),
     /// The first input that was parked of a key; the rest was parked again.
     Head(String),
+    /// A key's deadline that held nobody up.
+    Deadline(String),
     /// One record that held nobody up.
     Alone {
         /// Its topic.
@@ -60,6 +69,55 @@ pub enum Released {
         /// Its offset.
         offset: i64,
     },
+}
+
+/// A parked input.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A deadline.
+    Deadline {
+        /// The key it was set for.
+        key: String,
+        /// When it was due.
+        at: Timestamp,
+    },
+    /// A record.
+    Record {
+        /// Its topic.
+        topic: String,
+        /// Its offset.
+        offset: i64,
+    },
+}
+
+/// The value that a parked record got.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Edited {
+    /// Its topic.
+    pub topic: String,
+    /// Its offset.
+    pub offset: i64,
+    /// In Confluent's wire format.
+    #[serde(with = "crate::wish::base64_text")]
+    pub value: Vec<u8>,
+}
+
+impl Place {
+    pub(crate) fn of(item: &ParkedItem) -> Self {
+        match item {
+            ParkedItem::Record(record) => {
+                Self::Record { topic: record.topic.to_owned(), offset: record.offset }
+            }
+            ParkedItem::Deadline { key, at } => Self::Deadline { key: key.clone(), at: *at },
+        }
+    }
+}
+
+impl std::fmt::Debug for Edited {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{}: {} bytes", self.topic, self.offset, self.value.len())
+    }
 }
 
 /// A record that was parked without being folded.

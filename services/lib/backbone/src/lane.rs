@@ -190,6 +190,8 @@ pub(crate) struct Position {
     pub(crate) attempts: i32,
     /// Records still to be run one by one, since batches crashed.
     pub(crate) solo_left: usize,
+    /// The intent that this process has begun.
+    pub(crate) begun_wish: Option<i64>,
     /// The trial that this process has begun: trying it again after a lost answer is no further death.
     pub(crate) begun: Option<Trial>,
     pub(crate) clock: (Timestamp, Duration),
@@ -218,6 +220,7 @@ impl Position {
             trial: grant.trial,
             attempts: grant.attempts,
             solo_left: if solo { limits.batch_records_max } else { 0 },
+            begun_wish: None,
             begun: None,
             clock: (grant.now, elapsed),
             tables: 0,
@@ -496,6 +499,7 @@ where
                 *lane = Position::of(grant, parts.env.elapsed(), &parts.limits);
                 (lane.attempts, lane.solo_left, lane.begun) =
                     (before.attempts, before.solo_left, before.begun);
+                lane.begun_wish = before.begun_wish;
                 // Kept alive while it is in trouble, so that it does not wander from owner to owner.
                 if parts.store.renew(&lane.fence, parts.limits.lease).await.is_ok() {
                     return None;

@@ -11,8 +11,8 @@ use crate::emission::{CounterKey, Emitted};
 use crate::record::{Marks, OutRecord};
 use crate::recover::{Found, How, Recover, Recovered};
 use crate::store::{
-    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Renewed, ShardFence, Store,
-    StoreError, Tx, Want,
+    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, Renewed, ShardFence,
+    Store, StoreError, Tx, Want,
 };
 use canon::time::Timestamp;
 pub use sources::{SourceTables, Weakened};
@@ -271,6 +271,20 @@ impl<W: World> Tx for MemoryTx<W> {
     async fn stated(&mut self, topic: &str, offsets: Range<i64>) -> Result<Vec<Emitted>, StoreError> {
         let lane = self.fence.lane;
         self.statement("stated", |tables| tables.stated(lane, topic, &offsets)).await
+    }
+
+    async fn parked(&mut self, numbers: &[i64]) -> Result<Vec<(i64, Parked)>, StoreError> {
+        let lane = self.fence.lane;
+        self.statement("parked", |tables| tables.parked_with_chains(lane, numbers)).await
+    }
+
+    async fn decisions(
+        &mut self,
+        topic: &str,
+        offsets: Range<i64>,
+    ) -> Result<BTreeMap<i64, Option<Vec<u8>>>, StoreError> {
+        let lane = self.fence.lane;
+        self.statement("decisions", |tables| tables.decided(lane, topic, &offsets)).await
     }
 
     async fn news(&mut self, ask: &AskNews) -> Result<News, StoreError> {

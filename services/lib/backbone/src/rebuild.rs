@@ -5,7 +5,7 @@ use crate::batch::{self, Batch, Cache};
 use crate::compensation::compensate;
 use crate::contract::{Contract, Schemas};
 use crate::emission::{CounterKey, Desk, Emitted, counter_keys, facts, resolve};
-use crate::journal::{Entry, Released};
+use crate::journal::{Entry, Place, Released};
 use crate::program::Program;
 use crate::projection::Row;
 use crate::record::Record;
@@ -55,7 +55,12 @@ pub(crate) fn rebuild(
             segments.flat_map(|segment| read(&segment.topic, segment.first, segment.next)).collect();
         lane.fold(ground, entry, &records)?;
         if let Some(again) = &entry.again {
-            let records = read(&again.topic, again.first, again.next);
+            let mut records = read(&again.topic, again.first, again.next);
+            for record in &mut records {
+                if let Some(value) = lane.edits.get(&(record.topic.to_owned(), record.offset)) {
+                    record.value = Some(value.clone());
+                }
+            }
             lane.again(ground, entry, again, &records);
         }
     }
@@ -70,6 +75,8 @@ struct Lane {
     seen: HashMap<String, HashSet<Uuid>>,
     emitted: HashMap<Uuid, Emitted>,
     counters: BTreeMap<CounterKey, i64>,
+    /// Values that records got by hand, by topic and offset.
+    edits: BTreeMap<(String, i64), Vec<u8>>,
     built: Rebuilt,
 }
 
@@ -84,6 +91,7 @@ impl Lane {
         let known = ground.tables.partition_point(|row| row.seq <= entry.tables);
         let news = ground.tables[..known].iter().filter(|row| row.seq > self.book.upto());
         self.book.extend(&news.cloned().collect::<Vec<_>>());
+        self.decide(entry);
         let released = self.release(&entry.released);
         let keys = batch::keys(&released, &due, records);
         let keys: Vec<String> = keys.into_iter().filter(|key| !self.cache.has(key)).collect();
@@ -175,6 +183,27 @@ impl Lane {
         }
     }
 
+    /// Does with the parked inputs what the journal says a person decided.
+    fn decide(&mut self, entry: &Entry) {
+        for place in &entry.discarded {
+            let at = self.built.parked.iter().position(|parked| Place::of(&parked.item) == *place);
+            let Some(chain) = at.and_then(|at| self.built.parked.remove(at).chain) else { continue };
+            if !self.built.parked.iter().any(|parked| parked.chain.as_deref() == Some(&chain)) {
+                self.cache.free(&chain);
+            }
+        }
+        for edited in &entry.edited {
+            self.edits.insert((edited.topic.clone(), edited.offset), edited.value.clone());
+            for parked in &mut self.built.parked {
+                if let ParkedItem::Record(record) = &mut parked.item
+                    && (record.topic, record.offset) == (edited.topic.as_str(), edited.offset)
+                {
+                    record.value = Some(edited.value.clone());
+                }
+            }
+        }
+    }
+
     /// Takes out of the parked inputs what the journal says was folded again.
     fn release(&mut self, released: &[Released]) -> Vec<Parked> {
         let is_released = |parked: &Parked| {
@@ -183,6 +212,7 @@ impl Lane {
                 (Released::Alone { topic, offset }, None, ParkedItem::Record(record)) => {
                     (topic.as_str(), *offset) == (record.topic, record.offset)
                 }
+                (Released::Deadline(key), None, ParkedItem::Deadline { key: of, .. }) => key == of,
                 _ => false,
             })
         };

@@ -10,7 +10,7 @@ mod tests;
 
 pub use source::SourceRig;
 
-use crate::again::{Outcome, Wish};
+use crate::wish::{Outcome, Wish};
 use crate::contract::{Contract, SchemaSource, Schemas, TopicPolicy};
 use crate::edge::{BrokerError, LaneReader, Log};
 use crate::env::{Env, Unwatched};
@@ -23,7 +23,7 @@ use crate::projection::Projection;
 use crate::rebuild::{Ground, Rebuilt, rebuild};
 use crate::record::{OutRecord, Record};
 use crate::reject::Reason;
-use crate::store::{LaneId, Store, StoreError};
+use crate::store::{LaneId, Parked, Store, StoreError};
 use crate::table::TableRow;
 use canon::catalog::Catalog;
 use canon::event::{Event, Name, event_id};
@@ -141,15 +141,52 @@ impl<P: Projection> Rig<P> {
     #[track_caller]
     pub fn folds_again<E: Event<Key = P::Key>>(&mut self, dry_run: bool) -> Outcome {
         let wish = Wish::Again { topic: E::TOPIC.to_owned(), since: Timestamp(i64::MIN), dry_run };
+        self.does(wish)
+    }
+
+    /// A person has parked inputs tried again: the first ones of their keys, each with what waits behind it.
+    #[track_caller]
+    pub fn redrives(&mut self, dry_run: bool) -> Outcome {
+        let mut keys = std::collections::BTreeSet::new();
+        let first = |(number, parked): (&i64, &(LaneId, Parked))| {
+            let chain = parked.1.chain.clone();
+            chain.is_none_or(|chain| keys.insert(chain)).then_some(*number)
+        };
+        let inputs = self.parts.store.tables().parked.iter().filter_map(first).collect();
+        self.does(Wish::Redrive { inputs, dry_run })
+    }
+
+    /// A person gives the first parked input up.
+    #[track_caller]
+    pub fn discards(&mut self, dry_run: bool) -> Outcome {
+        let inputs = vec![self.first_parked()];
+        self.does(Wish::Discard { inputs, dry_run })
+    }
+
+    /// A person puts another event in the place of the first parked input's.
+    #[track_caller]
+    pub fn edits<E: Event<Key = P::Key>>(&mut self, event: &E, dry_run: bool) -> Outcome {
+        let id = self.parts.source.0.id_of(E::TOPIC).expect("the projection folds this topic");
+        let value = canon::codec::encode(id, event).expect("the event fits its schema");
+        let input = self.first_parked();
+        self.does(Wish::Edit { input, value, dry_run })
+    }
+
+    #[track_caller]
+    fn first_parked(&self) -> i64 {
+        let tables = self.parts.store.tables();
+        *tables.parked.first_key_value().expect("something is parked").0
+    }
+
+    #[track_caller]
+    fn does(&mut self, wish: Wish) -> Outcome {
         let lane = self.position.fence.lane;
-        let mut tables = self.parts.store.tables();
-        let id = i64::try_from(tables.intents.len()).unwrap_or(0);
-        tables.intents.insert(id, (lane, wish, None));
-        drop(tables);
+        let id = self.parts.store.tables().ask(lane, wish);
         self.parts.log = Arc::new(Shelved(self.history.clone()));
         self.position.wish = true;
         self.run(Vec::new());
-        let outcome = self.parts.store.tables().intents.get(&id).and_then(|(_, _, outcome)| outcome.clone());
+        let outcome = self.parts.store.tables().intents.get(&id).and_then(|row| row.outcome.clone());
+        self.fires();
         outcome.expect("the lane's owner carried it out")
     }
 

@@ -10,7 +10,7 @@ use crate::edge::Log;
 use crate::emission::{Desk, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::fact::{Fact, Meta};
-use crate::lane::{Parts, Position, Trouble, Worker, positions_after};
+use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
 use crate::parking;
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
@@ -32,25 +32,25 @@ pub(crate) struct SinkWorker<'p, K, S, L, C, E> {
 }
 
 /// A command not yet ended.
-struct Pending<'r, E: Event> {
-    record: &'r Record,
-    meta: Meta,
-    command: Uuid,
-    fact: Fact<E>,
+pub(crate) struct Pending<'r, E: Event> {
+    pub(crate) record: &'r Record,
+    pub(crate) meta: Meta,
+    pub(crate) command: Uuid,
+    pub(crate) fact: Fact<E>,
 }
 
 /// What a batch has come to so far.
 #[derive(Default)]
-struct Progress {
-    effects: Vec<(Uuid, String, Ended, Option<String>)>,
-    parked: Vec<(Option<String>, Record, Reject)>,
+pub(crate) struct Progress {
+    pub(crate) effects: Vec<(Uuid, String, Ended, Option<String>)>,
+    pub(crate) parked: Vec<(Option<String>, Record, Reject)>,
     blocked: HashSet<String>,
-    stalled: Option<Unavailable>,
-    tally: Tally,
+    pub(crate) stalled: Option<Unavailable>,
+    pub(crate) tally: Tally,
 }
 
 impl Progress {
-    fn park(&mut self, meta: Option<(&Meta, Uuid)>, record: &Record, reject: Reject) {
+    pub(crate) fn park(&mut self, meta: Option<(&Meta, Uuid)>, record: &Record, reject: Reject) {
         let chain = meta.filter(|_| reject.blocks_key).map(|(meta, _)| meta.key.clone());
         self.blocked.extend(chain.clone());
         if let Some((meta, command)) = meta {
@@ -74,6 +74,14 @@ where
     }
 
     fn forget(&mut self) {}
+
+    fn is_wished(&self, lane: &Position) -> bool {
+        lane.wish
+    }
+
+    async fn do_as_wished(&mut self, lane: &mut Position) -> Result<(), Trouble> {
+        self.do_next_wish(lane).await
+    }
 
     async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
         let began = self.parts.env.elapsed();
@@ -157,7 +165,7 @@ where
         Ok(pending)
     }
 
-    fn decode(&self, record: &Record, meta: &Meta) -> Result<Fact<K::Command>, Reject> {
+    pub(crate) fn decode(&self, record: &Record, meta: &Meta) -> Result<Fact<K::Command>, Reject> {
         let value = record.value.as_deref();
         let value = value.ok_or_else(|| Reject::new(Reason::Decode, "a tombstone among commands"))?;
         let body = self.parts.source.schemas().decode(value)?;
@@ -168,7 +176,7 @@ where
     }
 
     /// Carries commands out in waves, one of each key at a time. Returns the records of what could not be ended.
-    async fn carry_out<'r>(
+    pub(crate) async fn carry_out<'r>(
         &self,
         fence: &Fence,
         mut pending: Vec<Pending<'r, K::Command>>,
@@ -273,7 +281,7 @@ where
             stop,
             ..Changes::default()
         };
-        self.tell(&mut tx, lane.fence.lane, &mut changes).await?;
+        self.tell(&mut tx, lane.fence.lane, &mut changes, &[]).await?;
         tx.write(changes).await?;
         tx.commit().await?;
         self.parts.bell.notify_one();
@@ -281,17 +289,27 @@ where
         Ok(())
     }
 
-    /// Adds the notices of what is parked.
-    async fn tell(&self, tx: &mut S::Tx, lane: LaneId, changes: &mut Changes) -> Result<(), Trouble> {
+    /// Adds the notices of what is parked, and takes those back of what is so no longer.
+    pub(crate) async fn tell(
+        &self,
+        tx: &mut S::Tx,
+        lane: LaneId,
+        changes: &mut Changes,
+        resolved: &[Record],
+    ) -> Result<(), Trouble> {
         let schemas = self.parts.source.schemas();
         let now = tx.now();
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
-        let said = parking::notices(&desk, lane, &changes.parked);
+        let mut said = parking::notices(&desk, lane, &changes.parked);
+        said.extend(parking::withdrawals(&desk, lane, resolved));
         if said.is_empty() {
             return Ok(());
         }
         let counters = tx.lock_counters(&counter_keys(&said)).await?;
         let emitted = tx.emitted(&facts(&said)).await?;
+        let taken_back = said.iter().filter(|said| !said.draft.is_statement());
+        let wires = taken_back.filter_map(|said| Some(emitted.get(&said.draft.fact)?.wire.as_slice()));
+        ensure_writers(self.parts.source.as_ref(), wires).await?;
         // A notice that cannot be published must not keep the batch from being stored.
         if let Ok(resolved) = resolve(&said, &counters, emitted, &desk) {
             (changes.emitted, changes.counters, changes.outbox) =
@@ -301,11 +319,11 @@ where
     }
 }
 
-fn command_of<E: Event>(meta: &Meta) -> Uuid {
+pub(crate) fn command_of<E: Event>(meta: &Meta) -> Uuid {
     meta.headers.factname.parse::<canon::Name>().map_or(meta.headers.id, |name| name.fact_id(E::TOPIC))
 }
 
-fn parked_at(at: Timestamp, (chain, record, reject): (Option<String>, Record, Reject)) -> Parked {
+pub(crate) fn parked_at(at: Timestamp, (chain, record, reject): (Option<String>, Record, Reject)) -> Parked {
     Parked::of(chain, ParkedItem::Record(record), reject, at)
 }
 

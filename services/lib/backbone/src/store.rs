@@ -3,7 +3,7 @@
 //! Two implementations: `postgres` (the real one) and `memory` (the same semantics in memory, for authors' tests and
 //! the simulation). Every rule of delivery is written once, against this trait.
 
-use crate::again::{Outcome, Wish};
+use crate::wish::{Outcome, Wish};
 use crate::emission::{CounterKey, Emitted};
 use crate::journal::Entry;
 use crate::projection::Row;
@@ -256,6 +256,21 @@ pub trait Tx: Send {
         offsets: Range<i64>,
     ) -> impl Future<Output = Result<Vec<Emitted>, StoreError>> + Send;
 
+    /// Reads parked inputs of the lane by their numbers, each with its whole chain, in park order. Numbers that are not
+    /// there are left out.
+    fn parked(
+        &mut self,
+        numbers: &[i64],
+    ) -> impl Future<Output = Result<Vec<(i64, Parked)>, StoreError>> + Send;
+
+    /// What people decided of records of a topic, by their offsets in the lane's partition: the value that one got, or
+    /// nothing where it was given up.
+    fn decisions(
+        &mut self,
+        topic: &str,
+        offsets: Range<i64>,
+    ) -> impl Future<Output = Result<BTreeMap<i64, Option<Vec<u8>>>, StoreError>> + Send;
+
     /// Reads what has come to the tables, and what of the lane was waiting for it.
     fn news(&mut self, ask: &AskNews) -> impl Future<Output = Result<News, StoreError>> + Send;
 
@@ -298,6 +313,8 @@ pub struct Intent {
     pub id: i64,
     /// What is wanted; nothing when this build does not know it.
     pub wish: Option<Wish>,
+    /// How often it was begun by an owner of the lane that did not come to its end.
+    pub tries: i32,
     /// What is parked in the lane: topic and offset.
     pub parked: BTreeSet<(String, i64)>,
 }
@@ -366,6 +383,8 @@ pub struct Changes {
     pub parked: Vec<Parked>,
     /// Numbers of parked inputs that are parked no longer.
     pub unparked: Vec<i64>,
+    /// What a person decided of parked records.
+    pub decisions: Vec<Decision>,
     /// What a table's topic said, in order; places are given by the store, and versions known already are left out.
     pub tables: Vec<TableRow>,
     /// A partition of a table's topic that was read to its end.
@@ -388,6 +407,8 @@ pub struct Changes {
     pub journal: Option<Entry>,
     /// An intent that was carried out, and what came of it.
     pub ended: Option<(i64, Outcome)>,
+    /// An intent that is begun.
+    pub begun: Option<i64>,
     /// Why the lane stops here.
     pub stop: Option<String>,
     /// The crash counter to leave behind: 0 after an ordinary batch.
@@ -396,6 +417,28 @@ pub struct Changes {
     pub trial: Option<Trial>,
     /// What a source keeps; nothing in a batch of a projection or sink.
     pub source: Option<crate::source::SourceChanges>,
+}
+
+/// What a person decided of a parked record: kept for good, with its bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// Its topic.
+    pub topic: String,
+    /// Its offset in the lane's partition.
+    pub offset: i64,
+    /// Its value as it was parked.
+    pub was: Option<Vec<u8>>,
+    /// The value that it got; nothing: it was given up.
+    pub now: Option<Vec<u8>>,
+    /// The intent's number: who decided, when and why.
+    pub intent: i64,
+}
+
+impl std::fmt::Debug for Decision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.now.is_some() { "edited" } else { "discarded" };
+        write!(f, "{}@{} {what} by intent {}", self.topic, self.offset, self.intent)
+    }
 }
 
 /// One input that waits for a person.
@@ -468,6 +511,8 @@ pub struct Effect {
 pub enum Ended {
     /// It took effect.
     Applied,
+    /// A person gave it up.
+    Discarded,
     /// It is parked, with its reason in the parked rows.
     Parked,
 }

@@ -4,7 +4,7 @@
 //! service: it has to run. What was wished and is not answered stays, and is carried out when the lane's owner comes to it.
 
 use super::{LedgerError, lanes, table};
-use backbone::again::{Outcome, Wish};
+use backbone::wish::{Outcome, Wish};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::{self, Asker, IntentSeen};
 use canon::{Catalog, Timestamp};

@@ -1,7 +1,7 @@
 //! The operator's looks into a ledger, as a program, on a real PostgreSQL: tables, JSON and exit codes, and not a byte of
 //! what was parked.
 
-use backbone::again::{Outcome, Wish};
+use backbone::wish::{Outcome, Wish};
 use backbone::postgres::{PostgresSettings, PostgresStore, Processor, look};
 use backbone::record::Record;
 use backbone::settings::ServiceUrl;

@@ -1,12 +1,12 @@
 //! What a ledger holds, and the rules of its rows: leases by the database's clock, locks, atomic commits.
 
-use crate::again::{Outcome, Wish};
+use crate::wish::{Outcome, Wish};
 use crate::emission::{CounterKey, Emitted, Origin};
 use crate::journal::Entry;
 use crate::projection::Row;
 use crate::record::OutRecord;
 use crate::store::{
-    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, ParkedItem, Renewed,
+    AskNews, Changes, Decision, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, ParkedItem, Renewed,
     ShardFence, StoreError, StoredState, Trial, Want,
 };
 use crate::table::TableRow;
@@ -23,6 +23,19 @@ pub enum Lock {
     Lane(LaneId),
     /// A version counter.
     Counter(CounterKey),
+}
+
+/// What a person wants done in a lane.
+#[derive(Clone, Debug)]
+pub struct IntentRow {
+    /// The lane.
+    pub lane: LaneId,
+    /// What is wanted.
+    pub wish: Wish,
+    /// How often it was begun.
+    pub tries: i32,
+    /// What came of it.
+    pub outcome: Option<Outcome>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -62,13 +75,15 @@ pub struct Tables {
     /// Every row of the service's tables, in order.
     pub table_rows: Vec<TableRow>,
     /// What people want done, by number, and what came of it.
-    pub intents: BTreeMap<i64, (LaneId, Wish, Option<Outcome>)>,
+    pub intents: BTreeMap<i64, IntentRow>,
     /// Deadlines by (lane, key).
     pub deadlines: BTreeMap<(LaneId, String), Timestamp>,
     /// Journal entries by lane.
     pub journal: BTreeMap<LaneId, Vec<Entry>>,
     /// The emission ledger.
     pub emitted: BTreeMap<Uuid, Emitted>,
+    /// What people decided of parked records, by lane, topic and offset.
+    pub decisions: BTreeMap<(LaneId, String, i64), Decision>,
     /// Report rows by (table, row).
     pub rows: BTreeMap<(&'static str, String), Row>,
     /// Effects by (processor, command).
@@ -312,19 +327,49 @@ impl Tables {
         }
     }
 
-    fn wish(&self, lane: LaneId) -> Option<(i64, &Wish)> {
-        let mut open = self.intents.iter().filter(|(_, (of, _, outcome))| *of == lane && outcome.is_none());
-        open.next().map(|(id, (_, wish, _))| (*id, wish))
+    fn wish(&self, lane: LaneId) -> Option<(i64, &IntentRow)> {
+        let mut open = self.intents.iter().filter(|(_, row)| row.lane == lane && row.outcome.is_none());
+        open.next().map(|(id, row)| (*id, row))
+    }
+
+    /// A person asks something of a lane; the intent's number.
+    pub fn ask(&mut self, lane: LaneId, wish: Wish) -> i64 {
+        let id = self.intents.last_key_value().map_or(1, |(last, _)| last + 1);
+        self.intents.insert(id, IntentRow { lane, wish, tries: 0, outcome: None });
+        id
     }
 
     pub(super) fn intent(&self, lane: LaneId) -> Option<Intent> {
-        let (id, wish) = self.wish(lane)?;
+        let (id, row) = self.wish(lane)?;
         let mine = self.parked.values().filter(|(of, _)| *of == lane);
         let parked = mine.filter_map(|(_, parked)| match &parked.item {
             ParkedItem::Record(record) => Some((record.topic.to_owned(), record.offset)),
             ParkedItem::Deadline { .. } => None,
         });
-        Some(Intent { id, wish: Some(wish.clone()), parked: parked.collect() })
+        Some(Intent { id, wish: Some(row.wish.clone()), tries: row.tries, parked: parked.collect() })
+    }
+
+    pub(super) fn parked_with_chains(&self, lane: LaneId, numbers: &[i64]) -> Vec<(i64, Parked)> {
+        let mine = || self.parked.iter().filter(|(_, (of, _))| *of == lane);
+        let wanted = mine().filter(|(number, _)| numbers.contains(number));
+        let chains: BTreeSet<&str> = wanted.filter_map(|(_, (_, parked))| parked.chain.as_deref()).collect();
+        let is_asked = |number: &i64, parked: &Parked| {
+            numbers.contains(number) || parked.chain.as_deref().is_some_and(|chain| chains.contains(chain))
+        };
+        let rows = mine().filter(|(number, (_, parked))| is_asked(number, parked));
+        rows.map(|(number, (_, parked))| (*number, parked.clone())).collect()
+    }
+
+    pub(super) fn decided(
+        &self,
+        lane: LaneId,
+        topic: &str,
+        offsets: &Range<i64>,
+    ) -> BTreeMap<i64, Option<Vec<u8>>> {
+        let mine = self.decisions.iter().filter(|((of, on, offset), _)| {
+            (*of, on.as_str()) == (lane, topic) && offsets.contains(offset)
+        });
+        mine.map(|((.., offset), decision)| (*offset, decision.now.clone())).collect()
     }
 
     pub(super) fn stated(&self, lane: LaneId, topic: &str, offsets: &Range<i64>) -> Vec<Emitted> {
@@ -452,9 +497,17 @@ impl Tables {
         }
         self.complete.extend(changes.tables_complete);
         if let Some((id, outcome)) = changes.ended
-            && let Some((_, _, ended)) = self.intents.get_mut(&id)
+            && let Some(row) = self.intents.get_mut(&id)
         {
-            *ended = Some(outcome);
+            row.outcome = Some(outcome);
+        }
+        if let Some(row) = changes.begun.and_then(|id| self.intents.get_mut(&id)) {
+            row.tries += 1;
+        }
+        for decision in changes.decisions {
+            let place = (lane, decision.topic.clone(), decision.offset);
+            let was = self.decisions.get(&place).map_or(decision.was, |first| first.was.clone());
+            self.decisions.insert(place, Decision { was, ..decision });
         }
         self.counters.extend(changes.counters);
         self.emitted.extend(changes.emitted.into_iter().map(|row| (row.fact, row)));

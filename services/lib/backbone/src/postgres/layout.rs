@@ -27,9 +27,10 @@ pub(super) struct ProcessorSql {
 }
 
 /// Tables of the ledger itself, which no report table may be called.
-const RESERVED: [&str; 22] = [
+const RESERVED: [&str; 23] = [
     "counter",
     "deadline",
+    "decision",
     "effect",
     "emitted",
     "instance",

@@ -3,7 +3,7 @@
 use super::PostgresStore;
 use super::failure::Failure;
 use super::wire::{Ask, ask};
-use crate::again::{Outcome, Wish};
+use crate::wish::{Outcome, Wish};
 use crate::store::StoreError;
 use serde_json::{Value, json};
 use tokio_postgres::Row;

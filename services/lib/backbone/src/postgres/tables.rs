@@ -48,6 +48,17 @@ const RELEASED: &str = "WITH heads AS (
         OR p.chain IN (SELECT chain FROM heads WHERE chain IS NOT NULL))
     ORDER BY p.id";
 
+// Inputs, and with each its whole chain.
+pub(super) const PARKED: &str =
+    "SELECT false, p.id, p.chain, p.topic, p.partition, p.record_offset, p.record_timestamp_us, p.key, p.value,
+        p.headers, p.deadline_key, p.deadline_at_us, p.reason, p.detail, p.parked_at_us, p.waits_topic, p.waits_key,
+        p.waits_after, p.homonyms
+    FROM parked p
+    WHERE p.processor = $1 AND p.lane = $2 AND (p.id = ANY($3) OR p.chain IN (
+        SELECT h.chain FROM parked h
+        WHERE h.processor = $1 AND h.lane = $2 AND h.id = ANY($3) AND h.chain IS NOT NULL))
+    ORDER BY p.id";
+
 /// Chains begun in one batch, for each so many inputs that are allowed in it: how long they are is not known before.
 const INPUTS_A_CHAIN: usize = 20;
 
@@ -106,7 +117,8 @@ pub(super) fn row(row: &Row) -> Result<TableRow, Failure> {
     })
 }
 
-fn parked(row: &Row) -> Result<Parked, Failure> {
+/// A row as [`PARKED`] selects it, from its third column on.
+pub(super) fn parked(row: &Row) -> Result<Parked, Failure> {
     let item = match row.try_get::<_, Option<&str>>(3)? {
         Some(topic) => ParkedItem::Record(Record {
             topic: known(topic),

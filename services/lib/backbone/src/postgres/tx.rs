@@ -11,7 +11,7 @@ use super::wire::{Ask, ask, pipeline};
 use super::{lease, pool, tables, write};
 use crate::emission::{CounterKey, Emitted, Origin};
 use crate::store::{
-    AskNews, Changes, Effect, Ended, Fence, Intent, Loaded, News, StoreError, StoredState, Trial, Tx, Want,
+    AskNews, Changes, Effect, Ended, Fence, Intent, Loaded, News, Parked, StoreError, StoredState, Trial, Tx, Want,
 };
 use canon::event::ContentHash;
 use canon::time::Timestamp;
@@ -72,11 +72,14 @@ pub(super) const EMITTED: &str =
     "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire, origin_processor, origin_topic,
         origin_partition, origin_offset FROM emitted";
 
-const INTENT: &str = "SELECT id, body FROM intent WHERE processor = $1 AND lane = $2 AND ended_at_us IS NULL
+const INTENT: &str = "SELECT id, body, tries FROM intent WHERE processor = $1 AND lane = $2 AND ended_at_us IS NULL
     ORDER BY id LIMIT 1";
 
 const PARKED_RECORDS: &str = "SELECT topic, record_offset FROM parked
     WHERE processor = $1 AND lane = $2 AND kind = 'record'";
+
+const DECISIONS: &str = "SELECT record_offset, value FROM decision
+    WHERE processor = $1 AND lane = $2 AND topic = $3 AND record_offset >= $4 AND record_offset < $5";
 
 pub(super) const EFFECTS: &str =
     "SELECT command, name, ended, their_id, at_us FROM effect WHERE processor = $1";
@@ -185,6 +188,28 @@ impl Tx for PostgresTx {
         let ask = Ask::new(sql).with(lane.processor).with(lane.number);
         let rows = self.ask(what, ask.with(topic).with(offsets.start).with(offsets.end)).await?;
         rows.iter().map(emitted).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+    }
+
+    async fn parked(&mut self, numbers: &[i64]) -> Result<Vec<(i64, Parked)>, StoreError> {
+        let what = "read parked inputs";
+        let lane = self.fence.lane;
+        let ask = Ask::new(tables::PARKED).with(lane.processor).with(lane.number).with(numbers);
+        let rows = self.ask(what, ask).await?;
+        let read = |row: &Row| Ok((row.try_get(1)?, tables::parked(row)?));
+        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
+    }
+
+    async fn decisions(
+        &mut self,
+        topic: &str,
+        offsets: Range<i64>,
+    ) -> Result<BTreeMap<i64, Option<Vec<u8>>>, StoreError> {
+        let what = "read what people decided";
+        let lane = self.fence.lane;
+        let ask = Ask::new(DECISIONS).with(lane.processor).with(lane.number).with(topic);
+        let rows = self.ask(what, ask.with(offsets.start).with(offsets.end)).await?;
+        let read = |row: &Row| Ok((row.try_get(0)?, row.try_get(1)?));
+        rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
     }
 
     async fn news(&mut self, wanted: &AskNews) -> Result<News, StoreError> {
@@ -351,6 +376,7 @@ fn intent(answers: &[Vec<Row>]) -> Result<Option<Intent>, Failure> {
     Ok(Some(Intent {
         id: row.try_get(0)?,
         wish: serde_json::from_value(body).ok(),
+        tries: row.try_get(2)?,
         parked: parked.collect::<Result<_, Failure>>()?,
     }))
 }
@@ -359,6 +385,7 @@ fn intent(answers: &[Vec<Row>]) -> Result<Option<Intent>, Failure> {
 pub(super) fn effect(row: &Row) -> Result<Effect, Failure> {
     let ended = match row.try_get(2)? {
         "applied" => Ended::Applied,
+        "discarded" => Ended::Discarded,
         "parked" => Ended::Parked,
         _ => return Err(Failure::Corrupt("an effect")),
     };

@@ -9,7 +9,7 @@ use crate::emission::{Emitted, Origin};
 use crate::projection::Row;
 use crate::record::{OutRecord, Record};
 use crate::reject::Waits;
-use crate::store::{Changes, Effect, Ended, LaneId, Parked, ParkedItem, StoredState, Waiting};
+use crate::store::{Changes, Decision, Effect, Ended, LaneId, Parked, ParkedItem, StoredState, Waiting};
 use canon::time::Timestamp;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +49,14 @@ const PARK: &str = "INSERT INTO parked (processor, lane, chain, kind, topic, par
 
 const UNPARK: &str = "DELETE FROM parked WHERE processor = $1 AND lane = $2 AND id = ANY($3)";
 
+// What was edited before and is given up now, or edited again, keeps the value that came from the topic.
+const DECISIONS: &str = "INSERT INTO decision (processor, lane, topic, record_offset, was, value, intent, at_us)
+    SELECT $1, $2, topic, record_offset, was, value, intent, $8
+    FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bigint[])
+        AS new(topic, record_offset, was, value, intent)
+    ON CONFLICT (processor, lane, topic, record_offset) DO UPDATE SET value = excluded.value,
+        intent = excluded.intent, at_us = excluded.at_us";
+
 const COUNTERS: &str = "INSERT INTO counter (topic, key, version)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
     ON CONFLICT (topic, key) DO UPDATE SET version = excluded.version";
@@ -64,6 +72,9 @@ const EMITTED: &str = "INSERT INTO emitted (fact, name, topic, key, revision, ve
         origin_offset = excluded.origin_offset";
 
 const ENDED: &str = "UPDATE intent SET ended_at_us = $4, result = $5
+    WHERE processor = $1 AND lane = $2 AND id = $3 AND ended_at_us IS NULL";
+
+const BEGUN: &str = "UPDATE intent SET tries = tries + 1
     WHERE processor = $1 AND lane = $2 AND id = $3 AND ended_at_us IS NULL";
 
 const STOP: &str = "UPDATE lane SET stopped_why = $3, stopped_at_us = $4 WHERE processor = $1 AND lane = $2";
@@ -110,6 +121,7 @@ impl<'l> Place<'l> {
             asks.push(self.of(UNPARK).with(changes.unparked.as_slice()));
         }
         self.park(&changes.parked, &mut asks);
+        self.decisions(&changes.decisions, &mut asks);
         tables::write(changes, self.now, &mut asks);
         counters(changes, &mut asks);
         emitted(&changes.emitted, &mut asks);
@@ -126,6 +138,9 @@ impl<'l> Place<'l> {
         }
         if let Some((id, outcome)) = &changes.ended {
             asks.push(self.of(ENDED).with(*id).with(self.now.0).with(Json(outcome)));
+        }
+        if let Some(id) = changes.begun {
+            asks.push(self.of(BEGUN).with(id));
         }
         if let Some(why) = &changes.stop {
             asks.push(self.of(STOP).with(why.as_str()).with(self.now.0));
@@ -255,6 +270,18 @@ impl<'l> Place<'l> {
         Ok(())
     }
 
+    fn decisions<'a>(&self, decisions: &'a [Decision], asks: &mut Vec<Ask<'a>>) {
+        if decisions.is_empty() {
+            return;
+        }
+        let ask = self.of(DECISIONS).with(decisions.iter().map(|one| one.topic.as_str()).collect::<Vec<_>>());
+        let ask = ask.with(decisions.iter().map(|one| one.offset).collect::<Vec<_>>());
+        let ask = ask.with(decisions.iter().map(|one| one.was.as_deref()).collect::<Vec<_>>());
+        let ask = ask.with(decisions.iter().map(|one| one.now.as_deref()).collect::<Vec<_>>());
+        let ask = ask.with(decisions.iter().map(|one| one.intent).collect::<Vec<_>>());
+        asks.push(ask.with(self.now.0));
+    }
+
     fn effects<'a>(&self, effects: &'a [Effect], asks: &mut Vec<Ask<'a>>) {
         if effects.is_empty() {
             return;
@@ -262,6 +289,7 @@ impl<'l> Place<'l> {
         let last: BTreeMap<Uuid, &Effect> = effects.iter().map(|effect| (effect.command, effect)).collect();
         let ended = |effect: &&Effect| match effect.ended {
             Ended::Applied => "applied",
+            Ended::Discarded => "discarded",
             Ended::Parked => "parked",
         };
         let ask = Ask::new(EFFECTS).with(self.lane.processor).with(last.keys().copied().collect::<Vec<_>>());

@@ -163,6 +163,97 @@ fn what_is_released_and_rejected_parks_again_in_its_order() {
 }
 
 /// Three numbers under two names, at a rate of 2.
+/// Numbers of which the second is rejected, so that the third waits behind it.
+fn blocked() -> Rig<Tally> {
+    let rig = rig(&[(1, ""), (2, "bad"), (3, "")]);
+    assert_eq!(reasons(&rig), [Reason::Invalid, Reason::Behind]);
+    rig
+}
+
+fn reasons(rig: &Rig<Tally>) -> Vec<Reason> {
+    rig.parked().into_iter().map(|(reason, _)| reason).collect()
+}
+
+fn sum(rig: &Rig<Tally>) -> i64 {
+    rig.state(&key()).map_or(0, |tally| tally.sum())
+}
+
+#[test]
+fn what_is_still_rejected_when_it_is_tried_again_parks_again_in_its_order() {
+    let mut rig = blocked();
+    let outcome = rig.redrives(false);
+    assert_eq!((outcome.records, outcome.resolved, outcome.parked), (2, 0, 2));
+    assert_eq!(outcome.rejected, [("invalid".to_owned(), 1)].into());
+    assert_eq!(reasons(&rig), [Reason::Invalid, Reason::Behind]);
+    assert_eq!(sum(&rig), 1);
+}
+
+#[test]
+fn an_edited_input_goes_through_and_what_waited_behind_it_follows() {
+    let mut rig = blocked();
+    let outcome = rig.edits(&Left::new(2, ""), false);
+    // The sum, as of the last of them.
+    assert_eq!((outcome.resolved, outcome.parked, outcome.corrected), (2, 0, 1));
+    assert_eq!((reasons(&rig), sum(&rig)), (vec![], 6));
+    // What comes after finds the key free.
+    rig.sees(name(4), &key(), Left::new(4, ""));
+    assert_eq!(sum(&rig), 10);
+}
+
+#[test]
+fn an_input_that_is_given_up_is_left_out_and_what_waited_behind_it_follows() {
+    let mut rig = blocked();
+    let outcome = rig.discards(false);
+    assert_eq!((outcome.discarded, outcome.resolved, outcome.parked), (1, 1, 0));
+    assert_eq!((reasons(&rig), sum(&rig)), (vec![], 4));
+    rig.sees(name(4), &key(), Left::new(4, ""));
+    assert_eq!(sum(&rig), 8);
+}
+
+#[test]
+fn the_last_of_a_key_given_up_its_key_is_free() {
+    let mut rig = rig(&[(1, "bad")]);
+    rig.discards(false);
+    rig.sees(name(2), &key(), Left::new(2, ""));
+    assert_eq!((reasons(&rig), sum(&rig)), (vec![], 2));
+}
+
+#[test]
+fn a_dry_run_tells_what_would_come_of_it_and_changes_nothing() {
+    let mut rig = blocked();
+    let dry = rig.edits(&Left::new(2, ""), true);
+    assert_eq!(reasons(&rig), [Reason::Invalid, Reason::Behind]);
+    assert_eq!(sum(&rig), 1);
+    let done = rig.edits(&Left::new(2, ""), false);
+    assert_eq!(dry, done);
+}
+
+#[test]
+fn a_deadline_that_waited_behind_an_input_fires_once_that_is_edited() {
+    let mut rig = rig(&[(1, ""), (2, "bad")]);
+    rig.passes(Duration::from_secs(10));
+    assert_eq!(reasons(&rig), [Reason::Invalid, Reason::Behind]);
+    rig.edits(&Left::new(2, ""), false);
+    assert_eq!(rig.state(&key()).map(|tally| tally.woken), Some(1));
+    assert_eq!(reasons(&rig), []);
+}
+
+#[test]
+fn folded_again_what_was_edited_counts_and_what_was_given_up_stays_so() {
+    let mut rig = Rig::under(sample::echo(), sample::contract());
+    rig.knows(&key(), &Rate::new(2, ""));
+    rig.sees(name(1), &key(), Left::new(1, "calm"));
+    rig.forgets::<Rate>(&key());
+    rig.sees(name(2), &key(), Left::new(2, "cross"));
+    rig.sees(name(3), &key(), Left::new(3, "glad"));
+    rig.discards(false);
+    rig.edits(&Left::new(30, "glad"), false);
+    rig.knows(&key(), &Rate::new(5, ""));
+    assert_eq!(told(&rig), [2, 150]);
+    rig.folds_again::<Left>(false);
+    assert_eq!(told(&rig), [5, 150]);
+}
+
 fn echo() -> Rig<Echo> {
     let mut rig = Rig::under(sample::echo(), sample::contract());
     rig.knows(&key(), &Rate::new(2, ""));

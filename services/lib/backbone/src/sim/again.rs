@@ -7,7 +7,7 @@ use super::broker::SimBroker;
 use super::instance::{Instance, LEASE};
 use super::sample::{self, Echo, Left, Note, Rate, TOPICS};
 use super::{Process, Sim, step};
-use crate::again::{Outcome, Wish};
+use crate::wish::{Outcome, Wish};
 use crate::fold_lane::FoldWorker;
 use crate::guard::{Comparing, Guard};
 use crate::lane::Limits;
@@ -128,9 +128,7 @@ impl Scenario {
 
     /// A person asks; the intent's number.
     fn wish(&self, number: i32, wish: Wish) -> i64 {
-        let mut tables = self.store.tables();
-        let id = i64::try_from(tables.intents.len()).unwrap_or(0);
-        tables.intents.insert(id, (LaneId { processor: Echo::NAME, number }, wish, None));
+        let id = self.store.tables().ask(LaneId { processor: Echo::NAME, number }, wish);
         self.sim.stir();
         id
     }
@@ -158,7 +156,7 @@ impl Scenario {
         is_read(Echo::NAME, Left::TOPIC)
             && is_read(Rate::TOPIC, Rate::TOPIC)
             && tables.outbox.is_empty()
-            && tables.intents.values().all(|(.., outcome)| outcome.is_some())
+            && tables.intents.values().all(|row| row.outcome.is_some())
             && !tables.parked.values().any(|(_, parked)| parked.chain.as_deref().is_some_and(waits))
     }
 
@@ -169,7 +167,7 @@ impl Scenario {
                 let id =
                     self.wish(number, Wish::Again { topic: Left::TOPIC.to_owned(), since, dry_run: false });
                 self.settle(processes)?;
-                let done = self.store.tables().intents.get(&id).and_then(|(.., outcome)| outcome.clone());
+                let done = self.store.tables().intents.get(&id).and_then(|row| row.outcome.clone());
                 match done {
                     Some(Outcome { failed: None, .. }) => break,
                     Some(Outcome { failed: Some(why), .. }) if why.contains("ask again") => {}

@@ -1,6 +1,7 @@
 //! One schedule: two instances of a service over a ledger and a broker, faults by seed, then healing and the checks.
 
 mod check;
+mod decided;
 mod restored;
 mod stopped;
 
@@ -61,6 +62,9 @@ pub(super) struct Scenario {
     /// Commands are taken back, too. Not where the ledger goes back in time: a rebuild has what was taken over from its
     /// beginning on, and the fold took back nothing where it did not have it yet.
     takes_back: bool,
+    /// A person decides about parked inputs. Not where the ledger goes back in time: what was decided is forgotten, and what
+    /// was published of it is not.
+    decides: bool,
     standing: stopped::Standing,
     /// How often a breaker stopped a lane.
     stops: u64,
@@ -134,6 +138,7 @@ impl Scenario {
             weakened,
             recovered: false,
             takes_back: true,
+            decides: true,
             standing: stopped::Standing::new(),
             stops: 0,
         }
@@ -177,6 +182,9 @@ impl Scenario {
             }
             if self.sim.one_in(25) {
                 self.put_in(versions);
+            }
+            if self.decides && self.sim.one_in(60) {
+                self.decide();
             }
             // Signals that hit the same trial three times would park an innocent record: that is the counter's limit.
             if self.sim.one_in(250) && !self.store.tables().is_any_tried_alone() {
@@ -275,6 +283,9 @@ impl Scenario {
     }
 
     fn is_settled(&self) -> bool {
+        if !self.are_wishes_answered() {
+            return false;
+        }
         let tables = self.store.tables();
         let read = (0..LANES).all(|number| {
             let positions = tables.positions(LaneId { processor: Tally::NAME, number });

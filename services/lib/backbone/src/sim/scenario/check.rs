@@ -22,6 +22,7 @@ impl Scenario {
                 self.versions_rise_without_gaps(topic, lane)?;
             }
         }
+        self.decisions_keep_what_was_decided()?;
         self.each_command_took_effect_once_in_order()?;
         self.commands_and_their_amendments_come_to_what_is_in_force()?;
         (0..LANES).try_for_each(|lane| self.a_rebuild_equals_the_live_state(lane))
@@ -38,7 +39,8 @@ impl Scenario {
                 let came = self.inputs.iter().filter(|(of, k, _)| *of == topic && k == key);
                 let came: BTreeSet<i64> = came.map(|(_, _, version)| *version).collect();
                 let parked = self.parked(key, topic);
-                let mut ended: Vec<i64> = applied.iter().copied().chain(parked).collect();
+                let given_up = self.given_up(key, topic);
+                let mut ended: Vec<i64> = applied.iter().copied().chain(parked).chain(given_up).collect();
                 ended.sort_unstable();
                 if ended != came.iter().copied().collect::<Vec<_>>() {
                     return Err(format!("{key} {topic}: {ended:?} ended of {came:?}"));

@@ -21,7 +21,7 @@ pub(in crate::sim) enum Played {
 impl Scenario {
     /// Traffic and faults; a backup is taken, and restored a while later; a person recovers what then stands still.
     pub(in crate::sim) fn play_restored(seed: u64, weakened: Weakened) -> Result<Played, String> {
-        let mut scenario = Self { takes_back: false, ..Self::new(seed, weakened) };
+        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed, weakened) };
         let mut processes = vec![scenario.start(), scenario.start()];
         let mut versions = Versions::new();
         let turns = 200 + scenario.sim.below(1200);
