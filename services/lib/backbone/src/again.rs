@@ -2,19 +2,18 @@
 //!
 //! For folds that remember nothing: each record is folded by itself, with the tables as they are now. What several
 //! records state under one name counts as the last of them says it. A fact whose record no longer states it is
-//! withdrawn. Records that are parked are left where they are.
+//! withdrawn; one that a record states last which is not folded here is left as it is. Records that are parked are left
+//! where they are, and so are those that a person gave up.
 
-use crate::contract::Schemas;
-use crate::emission::{Cause, Draft, Emitted, Outbox, Said};
+use crate::emission::{Cause, Draft, Emitted, Origin, Outbox, Said};
 use crate::fact::Meta;
 use crate::program::{Given, Ground, Program};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
-use crate::table::Book;
 use crate::wish::Outcome;
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use uuid::Uuid;
 
@@ -42,60 +41,99 @@ pub(crate) struct Folded {
     pub(crate) outcome: Outcome,
 }
 
-/// Folds records by themselves.
+/// Folding records by themselves, one after another.
+pub(crate) struct Refolding<'a> {
+    program: &'a dyn Program,
+    ground: Ground<'a>,
+    again: &'a Again,
+    folded: Folded,
+    /// Where in `folded.said` a fact is.
+    places: BTreeMap<Uuid, usize>,
+    /// Ids that were met, by name: a message that was sent again is folded once, wherever its first copy lies.
+    met: HashMap<String, HashSet<Uuid>>,
+}
+
+/// Folds records by themselves, those before the range included: they are only met.
 ///
 /// # Errors
 /// The fold remembers something: it has to be rebuilt instead.
 pub(crate) fn fold(
     program: &dyn Program,
-    schemas: &Schemas,
-    book: &Book,
-    now: Timestamp,
+    ground: Ground<'_>,
     again: &Again,
     records: &[Record],
 ) -> Result<Folded, Reject> {
-    let mut folded = Folded { said: Vec::new(), offsets: BTreeSet::new(), outcome: Outcome::default() };
-    let mut places: BTreeMap<Uuid, usize> = BTreeMap::new();
-    let mut met: HashSet<(String, Uuid)> = HashSet::new();
-    for (index, record) in records.iter().enumerate() {
-        let in_range = (again.first..again.next).contains(&record.offset) && record.timestamp >= again.since;
-        let Some(meta) = Meta::of(record).ok().filter(|_| in_range) else { continue };
-        if again.parked.contains(&record.offset) {
-            folded.outcome.parked += 1;
-            continue;
+    let mut refolding = Refolding::new(program, ground, again);
+    records.iter().try_for_each(|record| refolding.take(record))?;
+    Ok(refolding.folded())
+}
+
+impl<'a> Refolding<'a> {
+    pub(crate) fn new(program: &'a dyn Program, ground: Ground<'a>, again: &'a Again) -> Self {
+        let folded = Folded { said: Vec::new(), offsets: BTreeSet::new(), outcome: Outcome::default() };
+        Self { program, ground, again, folded, places: BTreeMap::new(), met: HashMap::new() }
+    }
+
+    pub(crate) fn folded(self) -> Folded {
+        self.folded
+    }
+
+    /// Folds the next record.
+    ///
+    /// # Errors
+    /// The fold remembers something: it has to be rebuilt instead.
+    pub(crate) fn take(&mut self, record: &Record) -> Result<(), Reject> {
+        let Again { first, next, since, parked, .. } = self.again;
+        if !(*first..*next).contains(&record.offset) {
+            return Ok(());
         }
-        if !met.insert(meta.identity()) {
-            continue;
+        let Ok(meta) = Meta::of(record) else { return Ok(()) };
+        let (name, id) = meta.identity();
+        let ids = self.met.entry(name).or_default();
+        let homonyms = u32::try_from(ids.len()).unwrap_or(u32::MAX);
+        let is_new = ids.insert(id);
+        if record.timestamp < *since {
+            return Ok(());
         }
-        let given = Given { record, meta: &meta, homonyms: 0 };
+        if parked.contains(&record.offset) {
+            self.folded.outcome.parked += 1;
+            return Ok(());
+        }
+        if !is_new {
+            return Ok(());
+        }
+        let given = Given { record, meta: &meta, homonyms };
         let mut out = Outbox::default();
-        let mut state = program.fresh();
-        let ground = Ground { now, schemas, book };
+        let mut state = self.program.fresh();
+        let (program, ground) = (self.program, self.ground);
         let result = catch_unwind(AssertUnwindSafe(|| program.on(state.as_mut(), &given, ground, &mut out)));
         let result = result.unwrap_or_else(|_| Err(Reject::new(Reason::Panic, "the fold panicked")));
-        folded.outcome.records += 1;
+        self.folded.outcome.records += 1;
         if let Err(reject) = result {
-            *folded.outcome.rejected.entry(reject.reason.as_str().to_owned()).or_default() += 1;
-            continue;
+            *self.folded.outcome.rejected.entry(reject.reason.as_str().to_owned()).or_default() += 1;
+            return Ok(());
         }
         if out.wake.is_some() || !state.same(program.fresh().as_ref()) {
             let what = "this fold remembers what it saw; folding records again by themselves would be wrong";
             return Err(Reject::new(Reason::Unsupported, what));
         }
-        folded.offsets.insert(record.offset);
+        self.folded.offsets.insert(record.offset);
         let cause = Cause::record(program.name(), &meta.headers, record);
-        for draft in out.drafts {
-            let said = Said { input: index, cause: cause.clone(), draft };
-            match places.get(&said.draft.fact) {
-                Some(place) => folded.said[*place] = said,
-                None => {
-                    places.insert(said.draft.fact, folded.said.len());
-                    folded.said.push(said);
-                }
+        out.drafts.into_iter().for_each(|draft| self.say(cause.clone(), draft));
+        Ok(())
+    }
+
+    /// What several records state under one name counts as the last of them says it.
+    fn say(&mut self, cause: Cause, draft: Draft) {
+        let said = Said { input: self.folded.said.len(), cause, draft };
+        match self.places.get(&said.draft.fact) {
+            Some(place) => self.folded.said[*place] = said,
+            None => {
+                self.places.insert(said.draft.fact, self.folded.said.len());
+                self.folded.said.push(said);
             }
         }
     }
-    Ok(folded)
 }
 
 impl Folded {
@@ -112,6 +150,23 @@ impl Folded {
                 self.said.push(Said { input: usize::MAX, draft: Draft::withdrawal(row, topic, mark), cause });
             }
         }
+    }
+
+    /// Leaves facts as they are that a record has the last word on which was not folded here: one of another lane, or one
+    /// that came later and is parked, given up, or rejected now.
+    pub(crate) fn leave_to_others(&mut self, emitted: &HashMap<Uuid, Emitted>) {
+        let offsets = &self.offsets;
+        let is_ours = |said: &Said| {
+            let row = emitted.get(&said.draft.fact);
+            let (Some(last), Some(mine)) = (row.and_then(|row| row.origin.as_ref()), said.cause.origin.as_ref())
+            else {
+                return true;
+            };
+            let place = |origin: &Origin| (origin.processor.clone(), origin.topic.clone(), origin.partition);
+            let is_later = place(last) != place(mine) || last.offset > mine.offset;
+            last.is_taken_over() || !is_later || (place(last) == place(mine) && offsets.contains(&last.offset))
+        };
+        self.said.retain(is_ours);
     }
 
     /// Drops what a refused statement was part of: what its fact said before stays.

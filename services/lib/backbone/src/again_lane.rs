@@ -1,7 +1,7 @@
 //! A projection's lane carries out what a person asked of it: reads what it read before, folds it by itself, and
 //! states what differs, under the lane's fence and in the lane's order.
 
-use crate::again::{self, Again, Folded};
+use crate::again::{Again, Folded, Refolding};
 use crate::contract::SchemaSource;
 use crate::edge::{BEGINNING, LaneReader, Log};
 use crate::emission::{Desk, Resolved, counter_keys, facts, resolve};
@@ -9,7 +9,9 @@ use crate::env::Env;
 use crate::fold_lane::FoldWorker;
 use crate::journal::Entry;
 use crate::lane::{Position, Trouble, ensure_schemas, ensure_writers};
+use crate::program::Ground;
 use crate::record::Record;
+use crate::reject::Reject;
 use crate::store::{Changes, Intent, Store, Tx};
 use crate::table::Book;
 use crate::wish::{Outcome, Wish};
@@ -113,8 +115,12 @@ where
                 continue;
             };
             heard = now;
-            let wanted = |record: &Record| record.offset < again.next && record.timestamp >= again.since;
-            records.extend(read.into_iter().filter(wanted));
+            let wanted = read.into_iter().filter(|record| record.offset < again.next);
+            records.extend(wanted.map(|record| match record.timestamp < again.since {
+                // Only met: whoever sent it again says nothing new.
+                true => Record { value: None, ..record },
+                false => record,
+            }));
             // The position came of the record before it, so that record is there.
             if last >= again.next - 1 {
                 ensure_schemas(parts.source.as_ref(), &records).await?;
@@ -131,9 +137,10 @@ where
         mut records: Vec<Record>,
         dry_run: bool,
     ) -> Result<(), Trouble> {
+        // Not held open while records are folded: a transaction that sits idle is ended. It is rolled back; it only reads.
         let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         let now = tx.now();
-        let (book, _) = self.look(lane, &mut tx, 0).await?;
+        let (book, ..) = self.look(lane, &mut tx, 0).await?;
         for (offset, decided) in tx.decisions(&again.topic, again.first..again.next).await? {
             let Some(value) = decided else {
                 again.parked.insert(offset);
@@ -143,15 +150,13 @@ where
             let edited = records.iter_mut().filter(|record| record.offset == offset);
             edited.for_each(|record| record.value = Some(value.clone()));
         }
-        let schemas = self.parts.source.schemas();
-        let folded = again::fold(self.program.as_ref(), schemas, &book, now, &again, &records);
-        let mut folded = match folded {
+        drop(tx);
+        let ground = Ground { now, schemas: self.parts.source.schemas(), book: &book };
+        let mut folded = match self.refold(lane, ground, &again, &records).await? {
             Ok(folded) => folded,
-            Err(reject) => {
-                drop(tx);
-                return self.give_up(lane, intent.id, &reject.detail).await;
-            }
+            Err(reject) => return self.give_up(lane, intent.id, &reject.detail).await,
         };
+        let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         let stated = tx.stated(&again.topic, again.first..again.next).await?;
         folded.withdraw(self.program.as_ref(), &stated);
         let resolved = self.resolve_again(&mut tx, &mut folded).await?;
@@ -165,12 +170,38 @@ where
         self.end(lane, tx, changes).await
     }
 
+    /// Folds records while the lane stays ours.
+    async fn refold(
+        &self,
+        lane: &Position,
+        ground: Ground<'_>,
+        again: &Again,
+        records: &[Record],
+    ) -> Result<Result<Folded, Reject>, Trouble> {
+        let parts = self.parts;
+        let mut refolding = Refolding::new(self.program.as_ref(), ground, again);
+        let mut renewed = parts.env.elapsed();
+        for records in records.chunks(parts.limits.batch_records_max) {
+            if let Err(reject) = records.iter().try_for_each(|record| refolding.take(record)) {
+                return Ok(Err(reject));
+            }
+            // Others have their turn: the lanes of a processor share a task.
+            parts.env.sleep(Duration::ZERO).await;
+            if parts.env.elapsed().saturating_sub(renewed) >= parts.limits.lease / 3 {
+                parts.store.renew(&lane.fence, parts.limits.lease).await?;
+                renewed = parts.env.elapsed();
+            }
+        }
+        Ok(Ok(refolding.folded()))
+    }
+
     async fn resolve_again(&self, tx: &mut S::Tx, folded: &mut Folded) -> Result<Resolved, Trouble> {
         let schemas = self.parts.source.schemas();
         let now = tx.now();
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
         let counters = tx.lock_counters(&counter_keys(&folded.said)).await?;
         let emitted = tx.emitted(&facts(&folded.said)).await?;
+        folded.leave_to_others(&emitted);
         let withdrawn = folded.said.iter().filter(|said| !said.draft.is_statement());
         let wires = withdrawn.filter_map(|said| Some(emitted.get(&said.draft.fact)?.wire.as_slice()));
         ensure_writers(self.parts.source.as_ref(), wires).await?;

@@ -8,7 +8,7 @@ use crate::contract::Schemas;
 use crate::emission::{Cause, Outbox, Said};
 use crate::fact::Meta;
 use crate::journal::{Culprit, Released};
-use crate::program::{Given, Ground, Program, State};
+use crate::program::{Given, Ground, Program, State, StateError};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
 use crate::store::{Changes, Loaded, Parked, ParkedItem, StoredState, Waiting};
@@ -57,7 +57,7 @@ impl Cache {
         program: &dyn Program,
         keys: &[String],
         loaded: &Loaded,
-    ) -> Result<(), serde_json::Error> {
+    ) -> Result<(), StateError> {
         for key in keys {
             let (state, versions) = match loaded.states.get(key) {
                 Some(stored) => (program.stored(&stored.body)?, stored.versions.clone()),
@@ -376,7 +376,7 @@ pub(crate) fn releases(released: &[Parked], heads_only: bool) -> Vec<Released> {
 
 impl Folded {
     /// The states, deadlines, report rows and parked inputs to write; emissions and journal are added by the lane.
-    pub(crate) fn changes(&self, program: &dyn Program, cache: &Cache) -> Result<Changes, serde_json::Error> {
+    pub(crate) fn changes(&self, program: &dyn Program, cache: &Cache) -> Result<Changes, StateError> {
         let mut changes = Changes {
             deadlines: self.wakes.iter().map(|(key, at)| (key.clone(), *at)).collect(),
             seen: self.seen.clone(),

@@ -57,7 +57,8 @@ pub trait Log: Send + Sync + 'static {
 pub trait LaneReader: Send {
     /// Waits at most `wait` for a first record, then takes what is already there, `max` records at most.
     ///
-    /// Only committed records are returned. An empty answer means that nothing came in time.
+    /// Only committed records are returned. An empty answer means that nothing came in time, or that every partition was
+    /// read to its end: [`LaneReader::is_at_end`] tells which.
     ///
     /// # Errors
     /// When the partitions can no longer be read; the reader is of no use afterwards.
@@ -66,6 +67,10 @@ pub trait LaneReader: Send {
         max: usize,
         wait: Duration,
     ) -> impl Future<Output = Result<Vec<Record>, BrokerError>> + Send;
+
+    /// Whether everything was returned that the partitions held when they were last looked at. Silence does not say so: a
+    /// broker may be slow.
+    fn is_at_end(&self) -> bool;
 }
 
 /// What the broker keeps of how far the lanes of a ledger had come.

@@ -104,10 +104,10 @@ where
         let mut tx = self.parts.store.begin_at(&lane.fence, limits.lease, limits.due_max, lane.at).await?;
         let now = tx.now();
         let due = tx.due().to_vec();
-        let (book, news) = self.look(lane, &mut tx, released_max).await?;
-        lane.tables = lane.tables.max(book.upto());
+        let (book, news, upto) = self.look(lane, &mut tx, released_max).await?;
+        lane.tables = lane.tables.max(upto);
         let looked = (released_max > 0 && !news.more && (!heads_only || news.released.is_empty()))
-            .then_some((book.upto(), stirred));
+            .then_some((upto, stirred));
         if due.is_empty() && records.is_empty() && news.released.is_empty() {
             // The deadline was waited for by an estimate of the database's clock, and is not due yet; or nobody
             // waited for what has come to the tables.
@@ -219,7 +219,7 @@ where
         }
         // Rolled back when it is dropped: it only reads.
         let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
-        let (_, news) = self.look(lane, &mut tx, released_max).await?;
+        let (_, news, _) = self.look(lane, &mut tx, released_max).await?;
         Ok(news.released.first().and_then(|(_, parked)| match &parked.item {
             ParkedItem::Record(record) => {
                 Some(Trial { topic: record.topic.to_owned(), offset: record.offset })
@@ -228,22 +228,23 @@ where
         }))
     }
 
-    /// The tables as of this batch, and what was waiting for what has come to them.
+    /// The tables as of this batch, what was waiting for what has come to them, and the place up to which that was asked:
+    /// another lane may have taken the book further meanwhile.
     pub(crate) async fn look(
         &self,
         lane: &Position,
         tx: &mut S::Tx,
         released_max: usize,
-    ) -> Result<(Arc<Book>, News), Trouble> {
+    ) -> Result<(Arc<Book>, News, i64), Trouble> {
         let book = self.parts.shelf.book();
         let upto = tx.tables().max(book.upto());
         if self.program.lookups().is_empty() {
-            return Ok((Arc::default(), News::default()));
+            return Ok((Arc::default(), News::default(), upto));
         }
         let is_looked = lane.looked.is_some_and(|(looked, _)| looked >= upto);
         let released_max = if is_looked { 0 } else { released_max };
         if upto == book.upto() && released_max == 0 {
-            return Ok((book, News::default()));
+            return Ok((book, News::default(), upto));
         }
         let ask = AskNews { after: book.upto(), waiting_upto: upto, released_max };
         let news = tx.news(&ask).await?;
@@ -251,7 +252,7 @@ where
         ensure_writers(self.parts.source.as_ref(), wires).await?;
         let released = news.released.iter().map(|(_, parked)| parked);
         ensure_writers(self.parts.source.as_ref(), values(released)).await?;
-        Ok((self.parts.shelf.extend(&news.rows), news))
+        Ok((self.parts.shelf.extend(&news.rows), news, upto))
     }
 
     pub(crate) async fn load(

@@ -9,6 +9,7 @@ use crate::contract::{Contract, SchemaSource};
 use crate::edge::{BrokerError, LaneReader, Log};
 use crate::env::{Backoff, Env, Loop, Watch};
 use crate::guard::{self, Behind, Doubt, Guard};
+use crate::program::StateError;
 use crate::record::Record;
 use crate::store::{Fence, Grant, Renewed, Store, StoreError, Trial};
 use crate::table::Shelf;
@@ -89,7 +90,7 @@ pub(crate) enum Left {
 pub(crate) enum Trouble {
     Store(StoreError),
     Broker(BrokerError),
-    State(serde_json::Error),
+    State(StateError),
     /// The ledger went back in time.
     Behind(Behind),
     /// The effect's receiver cannot take it now.
@@ -118,8 +119,8 @@ impl From<Doubt> for Trouble {
     }
 }
 
-impl From<serde_json::Error> for Trouble {
-    fn from(error: serde_json::Error) -> Self {
+impl From<StateError> for Trouble {
+    fn from(error: StateError) -> Self {
         Self::State(error)
     }
 }
@@ -199,6 +200,8 @@ pub(crate) struct Position {
     pub(crate) tables: i64,
     /// As of which row, and which stirring of this process, it was looked whether anything parked is released.
     pub(crate) looked: Option<(i64, u64)>,
+    /// Everything that the topics held when they were last looked at has been read.
+    pub(crate) at_end: bool,
     /// A person wants something done.
     pub(crate) wish: bool,
     /// Stopped, until a person resumes it.
@@ -225,6 +228,7 @@ impl Position {
             clock: (grant.now, elapsed),
             tables: 0,
             looked: None,
+            at_end: false,
             wish: false,
             stopped: grant.stopped,
             breaker: Breaker::default(),
@@ -293,6 +297,7 @@ where
         let (what, error) = trouble.what();
         parts.watch.trouble(what, error);
         if matches!(trouble, Trouble::Behind(_)) {
+            parts.shelf.clear();
             lane.stopped = true;
             // One that could not be stopped in the ledger asks again, and works no more than the others.
             let _ = guard::stop(&parts.store, parts.watch.as_ref(), &lane.fence).await;
@@ -358,6 +363,7 @@ where
         .map(|topic| (topic, lane.positions.get(topic).copied().unwrap_or(crate::edge::BEGINNING)))
         .collect();
     let mut reader = parts.log.open(lane.fence.lane.number, &starts).await?;
+    let mut forgotten = Forgotten::of(worker.inputs());
     // Not put off by batches, which renew the lease too: it tells what a person wants.
     let mut told = parts.env.elapsed();
     loop {
@@ -374,9 +380,7 @@ where
             () = stop.cancelled() => return Ok(()),
             records = reader.next(max, patience) => records?,
         };
-        if records.is_empty() {
-            (lane.reread_until, lane.at) = (None, None);
-        }
+        lane.at_end = reader.is_at_end();
         let elapsed = parts.env.elapsed();
         if elapsed.saturating_sub(told) >= parts.limits.lease / 3 {
             lane.hear(parts.store.renew(&lane.fence, parts.limits.lease).await?, elapsed);
@@ -387,16 +391,23 @@ where
             // What was read is read again: nothing of it is folded yet.
             return Ok(());
         }
-        if records.is_empty() && !lane.is_due(elapsed) && !worker.has_news(lane) {
-            parts.watch.lag(lane.fence.lane, None, lane.now(elapsed));
-            continue;
-        }
         parts.watch.lag(lane.fence.lane, records.first().map(|first| first.timestamp), lane.now(elapsed));
         ensure_schemas(parts.source.as_ref(), &records).await?;
-        match lane.reread_until.is_some() && worker.keeps_time() {
-            true => reread(parts, worker, lane, records, stop).await?,
-            false => worker.run(lane, records).await?,
+        let records = match rereads {
+            false => records,
+            true => {
+                forgotten.add(records);
+                reread(parts, worker, lane, &mut forgotten, stop).await?;
+                if lane.reread_until.is_some() || stop.is_cancelled() {
+                    continue;
+                }
+                forgotten.rest()
+            }
+        };
+        if records.is_empty() && !lane.is_due(elapsed) && !worker.has_news(lane) {
+            continue;
         }
+        worker.run(lane, records).await?;
         backoff.reset();
         healthy(parts);
         hold_still(parts, lane, stop).await?;
@@ -409,7 +420,7 @@ async fn reread<S, L, C, E, W>(
     parts: &Parts<S, L, C, E>,
     worker: &mut W,
     lane: &mut Position,
-    records: Vec<Record>,
+    forgotten: &mut Forgotten,
     stop: &CancellationToken,
 ) -> Result<(), Trouble>
 where
@@ -417,12 +428,19 @@ where
     E: Env,
     W: Worker,
 {
-    for record in by_time(records) {
-        if stop.is_cancelled() {
+    while !stop.is_cancelled() {
+        let Some(at) = forgotten.earliest(lane.at_end) else {
+            if lane.at_end {
+                (lane.reread_until, lane.at) = (None, None);
+            }
+            return Ok(());
+        };
+        if lane.reread_until.is_none_or(|until| at >= until) {
+            (lane.reread_until, lane.at) = (None, None);
             return Ok(());
         }
-        lane.reread_until = lane.reread_until.filter(|until| record.timestamp < *until);
-        lane.at = lane.reread_until.map(|_| record.timestamp);
+        let Some(record) = forgotten.take() else { return Ok(()) };
+        lane.at = Some(record.timestamp);
         parts.watch.beat(Loop::Lane(lane.fence.lane));
         worker.run(lane, vec![record]).await?;
         hold_still(parts, lane, stop).await?;
@@ -430,18 +448,37 @@ where
     Ok(())
 }
 
-/// Records of several topics by their times, those of each topic in their order.
-fn by_time(records: Vec<Record>) -> Vec<Record> {
-    let mut topics: BTreeMap<&'static str, VecDeque<Record>> = BTreeMap::new();
-    for record in records {
-        topics.entry(record.topic).or_default().push_back(record);
+/// Records that a recovered ledger had forgotten, read and not yet run: each topic's in its order.
+struct Forgotten(BTreeMap<&'static str, VecDeque<Record>>);
+
+impl Forgotten {
+    fn of(inputs: Vec<&'static str>) -> Self {
+        Self(inputs.into_iter().map(|topic| (topic, VecDeque::new())).collect())
     }
-    let mut merged = Vec::new();
-    let first = |topic: &&mut VecDeque<Record>| topic.front().map(|record| record.timestamp);
-    while let Some(topic) = topics.values_mut().filter(|topic| !topic.is_empty()).min_by_key(first) {
-        merged.extend(topic.pop_front());
+
+    fn add(&mut self, records: Vec<Record>) {
+        for record in records {
+            self.0.entry(record.topic).or_default().push_back(record);
+        }
     }
-    merged
+
+    /// The time of the record that comes first, once it is known: every topic has one at hand, or all were read to their
+    /// ends.
+    fn earliest(&self, at_end: bool) -> Option<Timestamp> {
+        let heads = self.0.values().map(|records| records.front().map(|record| record.timestamp));
+        let heads: Vec<Option<Timestamp>> = heads.filter(|head| !at_end || head.is_some()).collect();
+        heads.into_iter().collect::<Option<Vec<Timestamp>>>()?.into_iter().min()
+    }
+
+    fn take(&mut self) -> Option<Record> {
+        let first = |topic: &&mut VecDeque<Record>| topic.front().map(|record| record.timestamp);
+        self.0.values_mut().filter(|topic| !topic.is_empty()).min_by_key(first)?.pop_front()
+    }
+
+    /// What is left, by time.
+    fn rest(&mut self) -> Vec<Record> {
+        std::iter::from_fn(|| self.take()).collect()
+    }
 }
 
 /// While a lane is stopped, keeps it and does nothing, until a person resumes it or the process stops.

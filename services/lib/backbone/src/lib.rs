@@ -65,7 +65,7 @@ pub use emission::{Emitted, Origin};
 pub use fact::Fact;
 pub use guard::Behind;
 pub use lane::Limits;
-pub use program::Folding;
+pub use program::{Folding, StateError};
 pub use projection::{Column, Cx, On, Projection, ReportRow, Row, Rows, Table};
 pub use reject::{Reason, Reject, Waits};
 pub use relay::{RelayLimits, transactional_id};

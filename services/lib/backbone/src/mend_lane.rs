@@ -30,7 +30,7 @@ where
         let _beside = parts.alone.read().await;
         let mut tx = parts.store.begin(&lane.fence, parts.limits.lease, 0).await?;
         let now = tx.now();
-        let (book, _) = self.look(lane, &mut tx, 0).await?;
+        let (book, ..) = self.look(lane, &mut tx, 0).await?;
         let rows = tx.parked(mend::inputs(wish)).await?;
         let plan = match mend::plan(wish, rows) {
             Ok(plan) => plan,

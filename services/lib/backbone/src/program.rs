@@ -10,15 +10,35 @@ use crate::reject::{Reason, Reject};
 use crate::table::Book;
 use canon::event::Event;
 use canon::time::Timestamp;
+use serde_json::error::Category;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::str::FromStr;
 use std::sync::Arc;
 
+/// A state cannot be read as this release has it, or cannot be written. What serde says of it may hold a patient's data:
+/// only its class is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a state of {processor} does not fit this release: {class}")]
+pub struct StateError {
+    processor: &'static str,
+    class: &'static str,
+}
+
+impl StateError {
+    fn of(processor: &'static str, error: &serde_json::Error) -> Self {
+        let class = match error.classify() {
+            Category::Data => "a field is missing, or of another type",
+            Category::Eof | Category::Io | Category::Syntax => "it is no JSON",
+        };
+        Self { processor, class }
+    }
+}
+
 /// A state of a projection whose type the runtime does not know.
 pub(crate) trait State: Any + Send + Sync {
-    fn body(&self) -> Result<serde_json::Value, serde_json::Error>;
+    fn body(&self) -> Result<serde_json::Value, StateError>;
     fn boxed(&self) -> Box<dyn State>;
     fn same(&self, other: &dyn State) -> bool;
     fn any(&self) -> &dyn Any;
@@ -26,8 +46,8 @@ pub(crate) trait State: Any + Send + Sync {
 }
 
 impl<P: Projection> State for P {
-    fn body(&self) -> Result<serde_json::Value, serde_json::Error> {
-        serde_json::to_value(self)
+    fn body(&self) -> Result<serde_json::Value, StateError> {
+        serde_json::to_value(self).map_err(|error| StateError::of(P::NAME, &error))
     }
 
     fn boxed(&self) -> Box<dyn State> {
@@ -76,7 +96,7 @@ pub(crate) trait Program: Send + Sync {
     fn lookups(&self) -> &[(&'static str, &'static str)];
     fn setup_text(&self) -> String;
     fn fresh(&self) -> Box<dyn State>;
-    fn stored(&self, body: &serde_json::Value) -> Result<Box<dyn State>, serde_json::Error>;
+    fn stored(&self, body: &serde_json::Value) -> Result<Box<dyn State>, StateError>;
     fn on(
         &self,
         state: &mut dyn State,
@@ -237,8 +257,8 @@ impl<P: Projection> Program for Folding<P> {
         Box::new(P::default())
     }
 
-    fn stored(&self, body: &serde_json::Value) -> Result<Box<dyn State>, serde_json::Error> {
-        let state: P = serde::Deserialize::deserialize(body)?;
+    fn stored(&self, body: &serde_json::Value) -> Result<Box<dyn State>, StateError> {
+        let state = P::deserialize(body).map_err(|error| StateError::of(P::NAME, &error))?;
         Ok(Box::new(state))
     }
 

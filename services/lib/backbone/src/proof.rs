@@ -7,7 +7,7 @@ use crate::contract::{Contract, SchemaSource};
 use crate::edge::BrokerError;
 use crate::kafka::{self, KafkaSettings, Visible};
 use crate::postgres::{PostgresStore, look};
-use crate::program::{Folding, Program};
+use crate::program::{Folding, Program, StateError};
 use crate::projection::{Column, Projection};
 use crate::rebuild::{Ground, Rebuilt, rebuild};
 use crate::record::Record;
@@ -50,8 +50,8 @@ pub enum ProofError {
     #[error(transparent)]
     Registry(#[from] RegistryError),
     /// A rebuilt state cannot be written.
-    #[error("a state cannot be written as JSON")]
-    State(#[from] serde_json::Error),
+    #[error(transparent)]
+    State(#[from] StateError),
 }
 
 /// Folds every lane's journal of a projection from nothing, and compares states, deadlines, parked inputs, report rows and

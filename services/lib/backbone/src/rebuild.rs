@@ -6,7 +6,7 @@ use crate::compensation::compensate;
 use crate::contract::{Contract, Schemas};
 use crate::emission::{CounterKey, Desk, Emitted, counter_keys, facts, resolve};
 use crate::journal::{Entry, Place, Released};
-use crate::program::Program;
+use crate::program::{self, Program, StateError};
 use crate::projection::Row;
 use crate::record::Record;
 use crate::reject::Reject;
@@ -45,7 +45,7 @@ pub(crate) fn rebuild(
     ground: &Ground<'_>,
     journal: &[Entry],
     read: impl Fn(&str, i64, i64) -> Vec<Record>,
-) -> Result<Rebuilt, serde_json::Error> {
+) -> Result<Rebuilt, StateError> {
     let commands = ground.given.iter().filter(|row| ground.contract.is_command(&row.topic));
     let given: HashMap<Uuid, Emitted> = commands.map(|row| (row.fact, row.clone())).collect();
     let mut lane = Lane { emitted: given, ..Lane::default() };
@@ -86,7 +86,7 @@ impl Lane {
         ground: &Ground<'_>,
         entry: &Entry,
         records: &[Record],
-    ) -> Result<(), serde_json::Error> {
+    ) -> Result<(), StateError> {
         let due = self.due(entry);
         let known = ground.tables.partition_point(|row| row.seq <= entry.tables);
         let news = ground.tables[..known].iter().filter(|row| row.seq > self.book.upto());
@@ -157,8 +157,9 @@ impl Lane {
     /// Folds records by themselves that were folded before.
     fn again(&mut self, ground: &Ground<'_>, entry: &Entry, again: &Again, records: &[Record]) {
         let (program, now) = (ground.program, entry.clock);
-        let folded = again::fold(program, ground.schemas, &self.book, now, again, records);
-        let Ok(mut folded) = folded else { return };
+        let stand = program::Ground { now, schemas: ground.schemas, book: &self.book };
+        let Ok(mut folded) = again::fold(program, stand, again, records) else { return };
+        folded.leave_to_others(&self.emitted);
         let is_mine = |row: &&Emitted| {
             let offsets = again.first..again.next;
             let origin = row.origin.as_ref();

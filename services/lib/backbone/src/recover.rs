@@ -148,7 +148,14 @@ const UNKNOWN: ContentHash = ContentHash([0; 16]);
 impl Emitted {
     /// Whether it was taken over from what was published, and was not stated again since.
     pub(crate) fn is_taken_over(&self) -> bool {
-        self.origin.as_ref().is_some_and(|origin| origin.processor == TAKEN_OVER)
+        self.origin.as_ref().is_some_and(Origin::is_taken_over)
+    }
+}
+
+impl Origin {
+    /// Whether no record is known that stated the fact: it was taken over from what was published.
+    pub(crate) fn is_taken_over(&self) -> bool {
+        self.processor == TAKEN_OVER
     }
 }
 

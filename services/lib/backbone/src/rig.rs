@@ -416,8 +416,10 @@ impl World for Still {
 impl Env for Still {
     /// Where the clock stands still, nothing that waits for it ever goes on: least of all a loop that renews a lease
     /// while an author's code waits for something else.
-    async fn sleep(&self, _how_long: Duration) {
-        std::future::pending().await
+    async fn sleep(&self, how_long: Duration) {
+        if !how_long.is_zero() {
+            std::future::pending().await
+        }
     }
 
     fn elapsed(&self) -> Duration {
@@ -457,6 +459,10 @@ impl Log for Shelved {
 impl LaneReader for Shelved {
     async fn next(&mut self, _max: usize, _wait: Duration) -> Result<Vec<Record>, BrokerError> {
         Ok(std::mem::take(&mut self.0))
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

@@ -91,7 +91,12 @@ where
         let left = self.carry_out(&fence, pending, &mut progress).await;
         let positions = match left.iter().map(|record| record.offset).min() {
             None => positions_after(&records),
-            Some(first) => BTreeMap::from([(K::Command::TOPIC.to_owned(), first)]),
+            Some(first) => {
+                // No command, so nothing would tell that it was met before when the position comes to it again.
+                let comes_again = |record: &Record| record.offset >= first && Meta::of(record).is_err();
+                progress.parked.retain(|(_, record, _)| !comes_again(record));
+                BTreeMap::from([(K::Command::TOPIC.to_owned(), first)])
+            }
         };
         let reasons: Vec<Reason> = progress.parked.iter().map(|(_, _, reject)| reject.reason).collect();
         let tally = progress.tally;

@@ -136,6 +136,11 @@ impl Shelf {
         book.clone()
     }
 
+    /// Forgets the book: the ledger went back in time, and may give the same places to other rows.
+    pub(crate) fn clear(&self) {
+        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+    }
+
     /// This process added rows to the ledger.
     pub(crate) fn stir(&self) {
         self.stirred.fetch_add(1, Ordering::Relaxed);

@@ -12,10 +12,6 @@ use crate::record::Record;
 use crate::store::{Changes, Parked, ParkedItem, Store, Tx};
 use crate::table::TableRow;
 use canon::time::Timestamp;
-use std::time::Duration;
-
-/// How long a table's topic is silent before it counts as read to its end for the first time.
-const SILENCE: Duration = Duration::from_millis(200);
 
 /// The lane of one table.
 pub(crate) struct TableWorker<'p, S, L, C, E> {
@@ -40,12 +36,8 @@ where
         self.complete = false;
     }
 
-    fn has_news(&self, _lane: &Position) -> bool {
-        !self.complete
-    }
-
-    fn patience_max(&self) -> Duration {
-        if self.complete { Duration::MAX } else { SILENCE }
+    fn has_news(&self, lane: &Position) -> bool {
+        !self.complete && lane.at_end
     }
 
     async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
@@ -60,8 +52,7 @@ where
                 Err(reject) => changes.parked.push(parked(record, reject, now)),
             }
         }
-        // An empty answer means that everything there was has been read.
-        let complete = records.is_empty();
+        let complete = lane.at_end && !self.complete;
         changes.tables_complete = complete.then(|| (self.topic.to_owned(), lane.fence.lane.number));
         let reasons: Vec<_> = changes.parked.iter().map(|parked| parked.reason).collect();
         tx.write(changes).await?;

@@ -43,6 +43,10 @@ struct Waiting {
     failed: Option<BrokerError>,
     /// The thread has left the lane alone for want of room.
     starved: bool,
+    /// Behind these records every partition is at its end.
+    ended: bool,
+    /// That was told to whoever waited.
+    told: bool,
 }
 
 impl Buffer {
@@ -68,8 +72,27 @@ impl Buffer {
         let mut waiting = self.lock();
         waiting.bytes += records.iter().map(Record::size_bytes).sum::<usize>();
         waiting.records.extend(records.drain(..));
+        (waiting.ended, waiting.told) = (false, false);
         drop(waiting);
         self.filled.notify_one();
+    }
+
+    /// Every partition is at its end, as far as was fetched.
+    pub(crate) fn end(&self) {
+        self.lock().ended = true;
+        self.filled.notify_one();
+    }
+
+    /// Whether everything up to the partitions' ends was taken.
+    fn is_at_end(&self) -> bool {
+        let waiting = self.lock();
+        waiting.ended && waiting.records.is_empty()
+    }
+
+    /// The same, for the first time since records came.
+    fn has_come_to_the_end(&self) -> bool {
+        let mut waiting = self.lock();
+        waiting.ended && waiting.records.is_empty() && !std::mem::replace(&mut waiting.told, true)
     }
 
     /// The lane cannot be read on. What was fetched before is still handed out.
@@ -116,13 +139,17 @@ impl LaneReader for KafkaReader {
             if starved {
                 self.thread.unpark();
             }
-            if !records.is_empty() {
+            if !records.is_empty() || self.buffer.has_come_to_the_end() {
                 return Ok(records);
             }
             if tokio::time::timeout_at(deadline, self.buffer.filled.notified()).await.is_err() {
                 return Ok(Vec::new());
             }
         }
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.buffer.is_at_end()
     }
 }
 
@@ -163,6 +190,20 @@ mod tests {
         check_room(bounds, &[1, 1, 1], 0);
         check_room(bounds, &[100], 0);
         check_room(bounds, &[99], 2);
+    }
+
+    #[test]
+    fn the_end_is_told_once_and_only_behind_what_came_before_it() {
+        let buffer = Buffer::new(Bounds { records: 10, bytes: 1000 });
+        buffer.put(&mut vec![record(1, 1)]);
+        assert!(!buffer.is_at_end());
+        buffer.end();
+        assert!(!buffer.is_at_end(), "a record is still to be taken");
+        buffer.take(9).expect("a record");
+        assert!(buffer.is_at_end() && buffer.has_come_to_the_end() && !buffer.has_come_to_the_end());
+        buffer.put(&mut vec![record(2, 1)]);
+        buffer.take(9).expect("a record");
+        assert!(!buffer.is_at_end(), "more came, and it is not known whether there is more still");
     }
 
     #[test]

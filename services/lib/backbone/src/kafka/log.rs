@@ -266,6 +266,8 @@ fn config(kafka: &KafkaSettings, settings: &LogSettings) -> ClientConfig {
         .set("enable.auto.offset.store", "false")
         // A position that the topic does not hold is for a person to look at, never for a client to skip.
         .set("auto.offset.reset", "error")
+        // A reader knows by it that it has come to the end: silence may be a slow broker's.
+        .set("enable.partition.eof", "true")
         .set("check.crcs", "true")
         // An idle fetch comes back so often; a lane that is opened waits for it. New records end it at once.
         .set("fetch.wait.max.ms", "100")

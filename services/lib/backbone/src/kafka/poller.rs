@@ -35,6 +35,8 @@ struct Lane {
     sources: Vec<Source>,
     buffer: Arc<Buffer>,
     failed: bool,
+    /// Every partition was read to its end, and the buffer was told.
+    ended: bool,
 }
 
 struct Source {
@@ -43,6 +45,8 @@ struct Source {
     queue: PartitionQueue<Context>,
     /// The lowest offset that may come: what was read before must not come again.
     next: i64,
+    /// Nothing more was there when librdkafka looked last.
+    ended: bool,
 }
 
 impl Poller {
@@ -99,12 +103,12 @@ impl Poller {
             let mut queue = split.ok_or_else(|| BrokerError::new(format!("{} has no queue", what(topic))))?;
             let thread = std::thread::current();
             queue.set_nonempty_callback(move || thread.unpark());
-            sources.push(Source { topic, partition: number, queue, next: *next });
+            sources.push(Source { topic, partition: number, queue, next: *next, ended: false });
         }
         let assigned = offsets(positions.iter().map(|(topic, next)| (*topic, number, *next)))
             .and_then(|offsets| self.consumer.incremental_assign(&offsets));
         assigned.map_err(|error| self.reach.failed(format!("lane {number} cannot be assigned"), error))?;
-        self.lanes.insert(id, Lane { number, sources, buffer, failed: false });
+        self.lanes.insert(id, Lane { number, sources, buffer, failed: false, ended: false });
         Ok(())
     }
 
@@ -176,6 +180,11 @@ impl Lane {
             moved += batch.len();
             self.buffer.put(batch);
         }
+        let ended = self.sources.iter().all(|source| source.ended);
+        if ended && !std::mem::replace(&mut self.ended, ended) {
+            self.buffer.end();
+        }
+        self.ended = ended;
         if let Some(error) = wrong {
             self.fail(error);
         }
@@ -193,11 +202,12 @@ impl Source {
         while batch.len() < TURN && !room.is_none() {
             match self.queue.poll(Duration::ZERO) {
                 None => return Ok(()),
+                Some(Err(KafkaError::PartitionEOF(_))) => self.ended = true,
                 Some(Ok(message)) if message.offset() < self.next => {
                     tracing::warn!(topic = self.topic, partition = self.partition, "a record came again");
                 }
                 Some(Ok(message)) => {
-                    self.next = message.offset() + 1;
+                    (self.next, self.ended) = (message.offset() + 1, false);
                     let record = record(self.topic, &message);
                     *room = room.less(&record);
                     batch.push(record);

@@ -156,7 +156,7 @@ impl Log for SimBroker {
     async fn open(&self, lane: i32, positions: &[(&'static str, i64)]) -> Result<SimReader, BrokerError> {
         cross_to_broker(&self.sim, "open").await?;
         let next = positions.iter().map(|(topic, next)| (*topic, if *next == BEGINNING { 0 } else { *next }));
-        Ok(SimReader { broker: self.clone(), lane, next: next.collect() })
+        Ok(SimReader { broker: self.clone(), lane, next: next.collect(), ended: false })
     }
 }
 
@@ -165,6 +165,7 @@ pub(crate) struct SimReader {
     broker: SimBroker,
     lane: i32,
     next: Vec<(&'static str, i64)>,
+    ended: bool,
 }
 
 impl SimReader {
@@ -179,6 +180,11 @@ impl LaneReader for SimReader {
         let reader = &*self;
         sim.until(World::now(&sim) + wait, || reader.has_any()).await;
         cross_to_broker(&sim, "fetch").await?;
+        // Slow, and nothing comes though something is there.
+        if sim.fails(30) {
+            self.ended = false;
+            return Ok(Vec::new());
+        }
         let mut waiting: Vec<Vec<Record>> = Vec::new();
         for (topic, next) in &self.next {
             let mut records = match self.broker.has_any(topic, self.lane, *next) {
@@ -205,7 +211,12 @@ impl LaneReader for SimReader {
                 }
             }
         }
+        self.ended = !self.has_any();
         Ok(batch)
+    }
+
+    fn is_at_end(&self) -> bool {
+        self.ended
     }
 }
 
