@@ -116,10 +116,10 @@ impl Again {
 }
 
 /// Whoever waits sees it; it is no part of the report.
-fn progress(text: &str) {
+pub(crate) fn progress(text: &str) {
     let _ = writeln!(io::stderr(), "{text}");
 }
 
-fn patience(text: &str) -> Result<Duration, String> {
+pub(crate) fn patience(text: &str) -> Result<Duration, String> {
     duration(text).map_err(|wrong| format!("it is not {}", wrong.expects))
 }

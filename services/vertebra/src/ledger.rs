@@ -1,11 +1,12 @@
 //! What lies in a service's ledger and waits for a person.
 //!
 //! Consumes the ledger in PostgreSQL; gives reports, without a byte of what was parked. [`lanes::resume`] lets a stopped
-//! lane go on, [`sources::approve`] a source that asks, [`again::ask`] has records folded again; each writes down who said
-//! so and why. Nothing else here changes anything, and no ledger is made or migrated.
+//! lane go on, [`sources::approve`] a source that asks, [`again::ask`] has records folded again, [`decide`] parked inputs tried
+//! again, edited or given up; each writes down who said so and why. Nothing else here changes anything, and no ledger is made or migrated.
 
 pub mod again;
 pub mod codes;
+pub mod decide;
 pub mod lanes;
 pub mod parked;
 pub mod sources;
@@ -42,6 +43,36 @@ pub enum LedgerError {
     NoWish {
         /// The number.
         wish: i64,
+    },
+    /// Nothing is parked under a number.
+    #[error("nothing is parked under the number {input} (any more): `vertebra parked list` tells what is")]
+    NotParked {
+        /// The number that was asked for.
+        input: i64,
+    },
+    /// Another input of its key comes first.
+    #[error("{input} waits behind {first}, which is the first of its key: decide about that one")]
+    NotFirst {
+        /// The number that was asked for.
+        input: i64,
+        /// The first one of its key.
+        first: i64,
+    },
+    /// An input of this kind has no text that could be edited.
+    #[error(
+        "{input} is of {topic}: only messages of raw.hl7v2.v1 are edited. Correct what it was made of (the sender's file, a code          table, the message), or discard it"
+    )]
+    NoText {
+        /// The number that was asked for.
+        input: i64,
+        /// The record's topic, or a deadline.
+        topic: String,
+    },
+    /// A parked message cannot be read as this release has it.
+    #[error("the parked message {input} cannot be decoded by this release")]
+    Unreadable {
+        /// The number that was asked for.
+        input: i64,
     },
     /// The topic is not one that the processor folds.
     #[error(

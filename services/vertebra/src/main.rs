@@ -4,6 +4,7 @@
 mod again;
 mod cli;
 mod cluster;
+mod deciding;
 mod operate;
 mod recovering;
 
@@ -35,7 +36,11 @@ fn main() -> ExitCode {
         Area::Codes { command: CodesCommand::Unmapped(look) } => operated(Command::Unmapped(look)),
         Area::Lanes { command: LanesCommand::List(look) } => operated(Command::Lanes(look)),
         Area::Lanes { command: LanesCommand::Resume(resume) } => operated(Command::Resume(resume)),
+        Area::Parked { command: ParkedCommand::Discard(discard) } => deciding::discard(discard),
+        Area::Parked { command: ParkedCommand::Edit(edit) } => deciding::edit(edit),
         Area::Parked { command: ParkedCommand::List(list) } => operated(Command::Parked(list)),
+        Area::Parked { command: ParkedCommand::Redrive(redrive) } => deciding::redrive(redrive),
+        Area::Parked { command: ParkedCommand::Show(show) } => deciding::show(show),
         Area::Recover(recover) => recovering::run(recover),
         Area::Source { command: SourceCommand::Approve(approve) } => operated(Command::Approve(approve)),
         Area::Source { command: SourceCommand::List(look) } => operated(Command::Sources(look)),

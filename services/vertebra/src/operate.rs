@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
+use crate::deciding::{Decide, Edit, Show};
 use vertebra::ledger::{LedgerError, codes, lanes, open, parked, sources};
 
 const CODES: &str = "Exit codes:
@@ -50,9 +51,17 @@ pub(crate) enum LanesCommand {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ParkedCommand {
+    /// Give parked inputs up, for good; what waits behind one of them goes on
+    Discard(Decide),
+    /// Put another message in the place of a parked one, and have it tried
+    Edit(Edit),
     /// List what is parked, by reason, key and sender; nothing of what was parked is shown
     #[command(after_help = CODES)]
     List(List),
+    /// Have parked inputs tried again, each with what waits behind it
+    Redrive(Decide),
+    /// Show one parked input: where it is from, and what waits behind it
+    Show(Show),
 }
 
 #[derive(Debug, Subcommand)]
@@ -227,7 +236,12 @@ pub(crate) fn run(command: Command<'_>) -> Result<Told, Failed> {
 
 impl List {
     fn filter(&self) -> parked::Filter {
-        parked::Filter { reason: self.reason.clone(), sender: self.sender.clone(), key: self.key.clone() }
+        parked::Filter {
+            reason: self.reason.clone(),
+            sender: self.sender.clone(),
+            key: self.key.clone(),
+            processor: None,
+        }
     }
 }
 

@@ -132,10 +132,10 @@ impl Report {
         let wish = asked.first().and_then(|seen| seen.wish.clone());
         let (topic, since, dry_run) = match wish {
             Some(Wish::Again { topic, since, dry_run }) => (Some(topic), Some(since.to_string()), dry_run),
-            None => (None, None, false),
+            Some(_) | None => (None, None, false),
         };
         let mut sum = Outcome::default();
-        asked.iter().filter_map(|seen| seen.outcome.as_ref()).for_each(|outcome| add(&mut sum, outcome));
+        asked.iter().filter_map(|seen| seen.outcome.as_ref()).for_each(|outcome| sum.add(outcome));
         let state = |number| {
             let lane = seen.iter().find(|lane| lane.processor == processor && lane.lane == number);
             lane.map(|lane| lane.state)
@@ -160,19 +160,6 @@ impl Report {
     /// The wishes that are not answered.
     fn open(&self) -> impl Iterator<Item = &Lane> {
         self.lanes.iter().filter(|lane| lane.outcome.is_none())
-    }
-}
-
-/// Why a lane refused is told of that lane.
-fn add(sum: &mut Outcome, one: &Outcome) {
-    sum.records += one.records;
-    sum.unchanged += one.unchanged;
-    sum.corrected += one.corrected;
-    sum.recorded += one.recorded;
-    sum.withdrawn += one.withdrawn;
-    sum.parked += one.parked;
-    for (reason, records) in &one.rejected {
-        *sum.rejected.entry(reason.clone()).or_default() += records;
     }
 }
 
@@ -225,7 +212,7 @@ impl Lane {
 }
 
 fn row(name: String, outcome: &Outcome) -> [String; 9] {
-    let Outcome { records, unchanged, corrected, recorded, withdrawn, parked, rejected, failed } = outcome;
+    let Outcome { records, unchanged, corrected, recorded, withdrawn, parked, rejected, failed, .. } = outcome;
     let counts = [records, unchanged, corrected, recorded, withdrawn, parked].map(u64::to_string);
     let [records, unchanged, corrected, recorded, withdrawn, parked] = counts;
     let refused = failed.as_ref().map(|why| format!("refused: {why}")).unwrap_or_default();

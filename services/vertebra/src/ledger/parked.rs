@@ -15,6 +15,8 @@ pub struct Filter {
     pub sender: Option<String>,
     /// Only those under this key.
     pub key: Option<String>,
+    /// Only those of this projection or sink.
+    pub processor: Option<String>,
 }
 
 /// What is parked in a ledger.
@@ -71,6 +73,9 @@ pub struct Input {
 pub async fn list(store: &PostgresStore, filter: &Filter, limit: usize) -> Result<Parked, LedgerError> {
     let mut inputs = Vec::new();
     for processor in look::processors(store).await? {
+        if filter.processor.as_ref().is_some_and(|wanted| *wanted != processor) {
+            continue;
+        }
         let rows = look::parked(store, &processor).await?;
         let rows = rows
             .into_iter()

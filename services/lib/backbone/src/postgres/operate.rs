@@ -47,6 +47,36 @@ pub async fn wish(
     seen(store, asked, intent).await
 }
 
+/// Asks one lane of a processor for something; nothing when there is no such lane.
+pub async fn wish_of_lane(
+    store: &PostgresStore,
+    processor: &str,
+    lane: i32,
+    wish: &Wish,
+    asker: Asker<'_>,
+) -> Result<Option<IntentSeen>, StoreError> {
+    let sql = "INSERT INTO intent (processor, lane, body, asked_by, because)
+        SELECT processor, lane, $3, $4, $5 FROM lane WHERE processor = $1 AND lane = $2
+        RETURNING id, processor, lane, body, result";
+    let asked = Ask::new(sql).with(processor).with(lane).with(Json(wish)).with(asker.by).with(asker.because);
+    Ok(seen(store, asked, intent).await?.into_iter().next())
+}
+
+/// Writes down that somebody was shown what is parked under a number.
+pub async fn revealed(
+    store: &PostgresStore,
+    (processor, lane): (&str, i32),
+    input: i64,
+    asker: Asker<'_>,
+) -> Result<(), StoreError> {
+    // Kept as an intent that is ended with what it asked for.
+    let sql = "INSERT INTO intent (processor, lane, body, asked_by, because, ended_at_us, result)
+        VALUES ($1, $2, $3, $4, $5, now_us(), '{}') RETURNING id";
+    let body = json!({"do": "reveal", "input": input});
+    let asked = Ask::new(sql).with(processor).with(lane).with(Json(body)).with(asker.by).with(asker.because);
+    seen(store, asked, |row| Ok(row.try_get::<_, i64>(0)?)).await.map(drop)
+}
+
 /// What came of intents, by their numbers.
 pub async fn intents(store: &PostgresStore, ids: &[i64]) -> Result<Vec<IntentSeen>, StoreError> {
     let sql = "SELECT id, processor, lane, body, result FROM intent WHERE id = ANY($1) ORDER BY id";

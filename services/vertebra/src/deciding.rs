@@ -1,0 +1,252 @@
+//! The commands by which a person decides about parked inputs.
+
+use crate::again::{patience, progress};
+use crate::operate::{Place, said};
+use crate::{DIFFERENT, UNREACHABLE, USAGE, chain, fail, say};
+use backbone::postgres::PostgresStore;
+use backbone::postgres::operate::Asker;
+use clap::Args;
+use serde::Serialize;
+use std::fmt::Display;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+use vertebra::ledger::decide::{self, Pace, Report, Verb};
+use vertebra::ledger::parked::Filter;
+use vertebra::ledger::{LedgerError, open};
+
+const HELP: &str = "Exit codes:
+  0  all that was chosen was done, or counted
+  1  something was rejected again, is parked no longer, or a lane refused or has not answered; the page says which
+  2  the command line makes no sense, or the database has no such ledger or input
+  3  PostgreSQL does not answer
+
+Without --yes nothing is changed: the lanes' owners tell what would come of it (a sink only how many it would try). With --yes one
+input is tried first, and the others, at most --rate a second, only if it went through. The service has to run.
+
+Example, after a release that could not read a segment was mended:
+  vertebra parked redrive --service ehr-adapter --reason invalid --sender north --by jo --because 'ZPI is read now'
+  vertebra parked redrive --service ehr-adapter --reason invalid --sender north --by jo --because 'ZPI is read now' --yes";
+
+const EDIT: &str = "Exit codes are those of `vertebra parked redrive`.
+
+Only messages of raw.hl7v2.v1 are edited: what was made of one corrects itself. Both messages are kept, in the ledger, with who
+says so and why. The message has to be the first of its key.
+
+Example:
+  vertebra parked show --service ehr-adapter --id 17 --reveal --by jo --because 'ticket 4711' > message.hl7
+  vertebra parked edit --service ehr-adapter --id 17 --message message.hl7 --by jo --because 'ticket 4711: PV1-19 was cut off'";
+
+/// Who decides, and why.
+#[derive(Args, Debug)]
+pub(crate) struct Who {
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
+    by: String,
+    /// Why; kept for good: name no patient
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    because: String,
+}
+
+/// Inputs are chosen by their numbers, or by what they have in common. Say at least one of --id, --reason, --sender, --key and
+/// --processor.
+#[derive(Args, Debug)]
+#[command(after_help = HELP)]
+pub(crate) struct Decide {
+    /// The inputs with these numbers, as `parked list` tells them; what is tried again is named by the first of its key
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with_all = ["reason", "sender", "key", "processor"])]
+    id: Vec<i64>,
+    /// Those parked for this reason
+    #[arg(long)]
+    reason: Option<String>,
+    /// Those of this sender; of events between services, of this service
+    #[arg(long)]
+    sender: Option<String>,
+    /// Those under this key
+    #[arg(long)]
+    key: Option<String>,
+    /// Those of this projection or sink
+    #[arg(long, value_name = "NAME")]
+    processor: Option<String>,
+    /// Do it; without, only tell what would come of it
+    #[arg(long)]
+    yes: bool,
+    /// Inputs a second, at most
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    rate: u32,
+    /// How long to wait for each answer
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = patience)]
+    timeout: Duration,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args, Debug)]
+#[command(after_help = EDIT)]
+pub(crate) struct Edit {
+    /// The message's number, as `parked list` tells it
+    #[arg(long, value_name = "N")]
+    id: i64,
+    /// File of the message that takes its place; lines may end as they like
+    #[arg(long, value_name = "FILE")]
+    message: PathBuf,
+    /// Do it; without, only tell what would come of it
+    #[arg(long)]
+    yes: bool,
+    /// How long to wait for the answer
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = patience)]
+    timeout: Duration,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    who: Who,
+    #[command(flatten)]
+    place: Place,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// The input's number, as `parked list` tells it
+    #[arg(long, value_name = "N")]
+    id: i64,
+    /// Show the message too: patients' data. Who asked for it and why is kept
+    #[arg(long, requires = "because")]
+    reveal: bool,
+    /// Who asks
+    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
+    by: Option<String>,
+    /// Why it has to be seen; name no patient
+    #[arg(long, value_name = "TEXT", value_parser = said, requires = "by")]
+    because: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: Place,
+}
+
+pub(crate) fn redrive(command: &Decide) -> ExitCode {
+    command.run(Verb::Redrive)
+}
+
+pub(crate) fn discard(command: &Decide) -> ExitCode {
+    command.run(Verb::Discard)
+}
+
+pub(crate) fn edit(command: &Edit) -> ExitCode {
+    let message = match std::fs::read(&command.message) {
+        Ok(text) => segments(&text),
+        Err(error) => return fail(&format!("--message cannot be read: {error}"), USAGE),
+    };
+    let pace = Pace { dry_run: !command.yes, rate: 1, patience: command.timeout };
+    let edited = in_ledger(&command.place, async |store| {
+        decide::edit(&store, command.id, message.clone(), command.who.asker(), pace).await
+    });
+    told(edited, command.json, Report::is_clean)
+}
+
+pub(crate) fn show(command: &Show) -> ExitCode {
+    let asker = match (command.reveal, &command.by, &command.because) {
+        (true, Some(by), Some(because)) => Some(Asker { by, because }),
+        _ => None,
+    };
+    let shown = in_ledger(&command.place, async |store| decide::show(&store, command.id, asker).await);
+    told(shown, command.json, |_| true)
+}
+
+impl Decide {
+    fn run(&self, verb: Verb) -> ExitCode {
+        let filter = Filter {
+            reason: self.reason.clone(),
+            sender: self.sender.clone(),
+            key: self.key.clone(),
+            processor: self.processor.clone(),
+        };
+        let chooses = [&self.reason, &self.sender, &self.key, &self.processor];
+        if self.id.is_empty() && chooses.iter().all(|choice| choice.is_none()) {
+            return fail("choose inputs: --id, --reason, --sender, --key or --processor", USAGE);
+        }
+        let pace = Pace { dry_run: !self.yes, rate: self.rate, patience: self.timeout };
+        let done = in_ledger(&self.place, async |store| {
+            let chosen = decide::choose(&store, verb, &filter, &self.id).await?;
+            decide::carry_out(&store, verb, &chosen, self.who.asker(), pace, progress).await
+        });
+        told(done, self.json, Report::is_clean)
+    }
+}
+
+impl Who {
+    fn asker(&self) -> Asker<'_> {
+        Asker { by: &self.by, because: &self.because }
+    }
+}
+
+/// HL7 ends a segment with CR alone; whoever edits a file ends lines as the machine does.
+fn segments(text: &[u8]) -> Vec<u8> {
+    let mut message = Vec::with_capacity(text.len());
+    for line in text.split(|byte| *byte == b'\n') {
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if !line.is_empty() {
+            message.extend_from_slice(line);
+            message.push(b'\r');
+        }
+    }
+    message
+}
+
+/// Why nothing was told.
+enum Failed {
+    Usage(String),
+    Ledger(LedgerError),
+}
+
+fn in_ledger<T>(
+    place: &Place,
+    work: impl AsyncFnOnce(PostgresStore) -> Result<T, LedgerError>,
+) -> Result<T, Failed> {
+    let url = place.url().map_err(Failed::Usage)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failed::Usage(error.to_string()))?;
+    let work = async { work(open(url, place.service.as_str()).await?).await };
+    runtime.block_on(work).map_err(Failed::Ledger)
+}
+
+fn told<T: Display + Serialize>(done: Result<T, Failed>, json: bool, is_clean: impl Fn(&T) -> bool) -> ExitCode {
+    let report = match done {
+        Ok(report) => report,
+        Err(Failed::Usage(mistake)) => return fail(&mistake, USAGE),
+        Err(Failed::Ledger(error)) => {
+            return fail(&chain(&error), if error.is_away() { UNREACHABLE } else { USAGE });
+        }
+    };
+    let text = match json {
+        true => serde_json::to_string_pretty(&report).unwrap_or_default(),
+        false => report.to_string(),
+    };
+    let told = say(&format!("{text}\n"));
+    if is_clean(&report) { told } else { ExitCode::from(DIFFERENT) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::segments;
+
+    #[track_caller]
+    fn check(text: &str, message: &str) {
+        assert_eq!(segments(text.as_bytes()), message.as_bytes());
+    }
+
+    #[test]
+    fn lines_of_a_file_become_segments() {
+        check("MSH|a\nPID|b\n", "MSH|a\rPID|b\r");
+        check("MSH|a\r\nPID|b", "MSH|a\rPID|b\r");
+        check("\nMSH|a\n\n", "MSH|a\r");
+        check("MSH|a\rPID|b\r", "MSH|a\rPID|b\r");
+    }
+}
