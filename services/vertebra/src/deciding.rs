@@ -217,7 +217,11 @@ fn in_ledger<T>(
     runtime.block_on(work).map_err(Failed::Ledger)
 }
 
-fn told<T: Display + Serialize>(done: Result<T, Failed>, json: bool, is_clean: impl Fn(&T) -> bool) -> ExitCode {
+fn told<T: Display + Serialize>(
+    done: Result<T, Failed>,
+    json: bool,
+    is_clean: impl Fn(&T) -> bool,
+) -> ExitCode {
     let report = match done {
         Ok(report) => report,
         Err(Failed::Usage(mistake)) => return fail(&mistake, USAGE),

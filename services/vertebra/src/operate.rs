@@ -1,5 +1,6 @@
 //! The commands that look into a service's ledger.
 
+use crate::deciding::{Decide, Edit, Show};
 use backbone::postgres::operate::Asker;
 use backbone::settings::{Secret, ServiceUrl};
 use canon::ServiceName;
@@ -7,7 +8,6 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::fmt::Display;
 use std::path::PathBuf;
-use crate::deciding::{Decide, Edit, Show};
 use vertebra::ledger::{LedgerError, codes, lanes, open, parked, sources};
 
 const CODES: &str = "Exit codes:

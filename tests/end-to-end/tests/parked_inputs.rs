@@ -5,7 +5,8 @@
 
 use end_to_end::{drained, folder, seed};
 use harness::{
-    Books, Fleet, Hospital, Kind, Launch, Outgoing, Plan, Process, Role, Sender, SenderFile, Stack, check, until,
+    Books, Fleet, Hospital, Kind, Launch, Outgoing, Plan, Process, Role, Sender, SenderFile, Stack, check,
+    until,
 };
 use odoo::{Client, Context};
 use serde_json::{Value, json};
@@ -35,7 +36,8 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
     let fleet = Fleet::new(&stack, &folder, vec![file]).expect("its files");
     fleet.apply_contract().expect("topics and schemas");
     stack.seed_odoo().await.expect("partners and products");
-    let paid = hospital.visits().iter().find_map(|visit| visit.payer.as_deref()).expect("somebody has a payer");
+    let paid =
+        hospital.visits().iter().find_map(|visit| visit.payer.as_deref()).expect("somebody has a payer");
     let payer = Payer::take_away(&stack.odoo(), paid).await;
     let mut processes = start(&fleet).await;
     let books = Books::open(&stack).await.expect("the books");
@@ -43,7 +45,8 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
     let before = Operator { fleet: &fleet, stack: &stack, before: Vec::new() };
     let before = ["ehr-adapter", "odoo-writer"].iter().flat_map(|service| before.numbers(service)).collect();
     let operator = Operator { fleet: &fleet, stack: &stack, before };
-    let right = hospital.messages().find(|(_, message)| message.kind == Kind::Charges).expect("charges").1.clone();
+    let right =
+        hospital.messages().find(|(_, message)| message.kind == Kind::Charges).expect("charges").1.clone();
     let wrong = Outgoing { bytes: replaced(&right.bytes, "|CG|", "|XX|"), ..right.clone() };
     let alien = Outgoing { control_id: format!("X{}", right.control_id), ..wrong.clone() };
     let alien = Outgoing { bytes: replaced(&wrong.bytes, &right.control_id, &alien.control_id), ..alien };
@@ -58,7 +61,8 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
     settled(&books).await;
     let parked = operator.parked("ehr-adapter");
     assert!(parked.len() > 2, "{} parked", parked.len());
-    let head = parked.iter().find(|input| input["reason"] != "behind").expect("a first one")["id"].to_string();
+    let head =
+        parked.iter().find(|input| input["reason"] != "behind").expect("a first one")["id"].to_string();
 
     // Tried again as it is, it parks again; nobody behind it is named.
     let again = operator.said(1, &["redrive", "--service", "ehr-adapter", "--id", &head, "--yes"]);
@@ -66,7 +70,8 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
 
     // What is parked again has another number.
     let parked = operator.parked("ehr-adapter");
-    let head = parked.iter().find(|input| input["reason"] != "behind").expect("a first one")["id"].to_string();
+    let head =
+        parked.iter().find(|input| input["reason"] != "behind").expect("a first one")["id"].to_string();
     let last = parked.last().expect("the alien one")["id"].to_string();
     let behind = operator.said(2, &["redrive", "--service", "ehr-adapter", "--id", &last]);
     assert!(behind.contains("waits behind"), "{behind}");
@@ -157,11 +162,8 @@ impl Operator<'_> {
             .args(["--postgres-url", &self.stack.postgres_url])
             .output()
             .expect("the program is built");
-        let said = format!(
-            "{}{}",
-            String::from_utf8_lossy(&output.stdout),
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let said =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
         said
     }
@@ -169,7 +171,17 @@ impl Operator<'_> {
     fn parked(&self, service: &str) -> Vec<Value> {
         let output = Command::new(self.fleet.program("vertebra"))
             .env_clear()
-            .args(["parked", "list", "--service", service, "--json", "--limit", "1000", "--postgres-url", &self.stack.postgres_url])
+            .args([
+                "parked",
+                "list",
+                "--service",
+                service,
+                "--json",
+                "--limit",
+                "1000",
+                "--postgres-url",
+                &self.stack.postgres_url,
+            ])
             .output()
             .expect("the program is built");
         let told: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -205,7 +217,9 @@ impl Payer {
             odoo.call("ir.model.data", "search_read", &[], args, &Context::new()).await.expect("its row");
         let row = rows.first().expect("the payer was seeded");
         let id = row["id"].as_i64().expect("an id");
-        odoo.call::<Value>("ir.model.data", "unlink", &[id], Value::Null, &Context::new()).await.expect("gone");
+        odoo.call::<Value>("ir.model.data", "unlink", &[id], Value::Null, &Context::new())
+            .await
+            .expect("gone");
         Self { name: row["name"].clone(), partner: row["res_id"].clone() }
     }
 

@@ -158,13 +158,16 @@ impl Folded {
         let offsets = &self.offsets;
         let is_ours = |said: &Said| {
             let row = emitted.get(&said.draft.fact);
-            let (Some(last), Some(mine)) = (row.and_then(|row| row.origin.as_ref()), said.cause.origin.as_ref())
+            let (Some(last), Some(mine)) =
+                (row.and_then(|row| row.origin.as_ref()), said.cause.origin.as_ref())
             else {
                 return true;
             };
             let place = |origin: &Origin| (origin.processor.clone(), origin.topic.clone(), origin.partition);
             let is_later = place(last) != place(mine) || last.offset > mine.offset;
-            last.is_taken_over() || !is_later || (place(last) == place(mine) && offsets.contains(&last.offset))
+            last.is_taken_over()
+                || !is_later
+                || (place(last) == place(mine) && offsets.contains(&last.offset))
         };
         self.said.retain(is_ours);
     }

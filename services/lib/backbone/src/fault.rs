@@ -12,8 +12,8 @@ use crate::emission::{CounterKey, Emitted};
 use crate::record::{Marks, OutRecord};
 use crate::source::{Known, Mark, SourceTx, Standing, Swept};
 use crate::store::{
-    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, Renewed, ShardFence, Store,
-    StoreError, Tx, Want,
+    AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, Renewed, ShardFence,
+    Store, StoreError, Tx, Want,
 };
 use canon::time::Timestamp;
 use rustix::process::{Signal, getpid, kill_process};

@@ -198,7 +198,10 @@ mod tests {
         let plan = plan(wish, rows()).expect("something to do");
         assert_eq!(numbers(&plan.released), tried);
         assert_eq!(numbers(&plan.discarded), given_up);
-        assert_eq!((plan.missed, plan.freed), (missed, freed.iter().map(|chain| (*chain).to_owned()).collect()));
+        assert_eq!(
+            (plan.missed, plan.freed),
+            (missed, freed.iter().map(|chain| (*chain).to_owned()).collect())
+        );
         let mut out: Vec<i64> = tried.iter().chain(given_up).copied().collect();
         out.sort_unstable();
         assert_eq!(plan.unparked, out);

@@ -81,12 +81,7 @@ struct Lane {
 }
 
 impl Lane {
-    fn fold(
-        &mut self,
-        ground: &Ground<'_>,
-        entry: &Entry,
-        records: &[Record],
-    ) -> Result<(), StateError> {
+    fn fold(&mut self, ground: &Ground<'_>, entry: &Entry, records: &[Record]) -> Result<(), StateError> {
         let due = self.due(entry);
         let known = ground.tables.partition_point(|row| row.seq <= entry.tables);
         let news = ground.tables[..known].iter().filter(|row| row.seq > self.book.upto());

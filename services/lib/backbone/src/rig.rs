@@ -10,7 +10,6 @@ mod tests;
 
 pub use source::SourceRig;
 
-use crate::wish::{Outcome, Wish};
 use crate::contract::{Contract, SchemaSource, Schemas, TopicPolicy};
 use crate::edge::{BrokerError, LaneReader, Log};
 use crate::env::{Env, Unwatched};
@@ -25,6 +24,7 @@ use crate::record::{OutRecord, Record};
 use crate::reject::Reason;
 use crate::store::{LaneId, Parked, Store, StoreError};
 use crate::table::TableRow;
+use crate::wish::{Outcome, Wish};
 use canon::catalog::Catalog;
 use canon::event::{Event, Name, event_id};
 use canon::headers::Headers;

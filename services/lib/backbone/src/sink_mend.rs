@@ -62,7 +62,9 @@ where
         if wish.is_dry() {
             // What the world would answer is not known before it is asked.
             let outcome = Outcome { parked: 0, resolved: 0, ..plan.outcome(&[], &[]) };
-            return self.end(lane, tx, Changes { ended: Some((intent.id, outcome)), ..Changes::default() }).await;
+            return self
+                .end(lane, tx, Changes { ended: Some((intent.id, outcome)), ..Changes::default() })
+                .await;
         }
         drop(tx);
         ensure_writers(self.parts.source.as_ref(), values(plan.released.iter())).await?;
@@ -107,9 +109,7 @@ where
             .cloned()
             .collect();
         let given_up = plan.given_up();
-        let is_left = |number: &i64| {
-            left.iter().any(|offset| numbers.get(offset) == Some(number))
-        };
+        let is_left = |number: &i64| left.iter().any(|offset| numbers.get(offset) == Some(number));
         let mut changes = Changes {
             unparked: plan.unparked.iter().filter(|number| !is_left(number)).copied().collect(),
             decisions: plan.decisions(intent),

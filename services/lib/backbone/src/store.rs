@@ -3,13 +3,13 @@
 //! Two implementations: `postgres` (the real one) and `memory` (the same semantics in memory, for authors' tests and
 //! the simulation). Every rule of delivery is written once, against this trait.
 
-use crate::wish::{Outcome, Wish};
 use crate::emission::{CounterKey, Emitted};
 use crate::journal::Entry;
 use crate::projection::Row;
 use crate::record::{Marks, OutRecord, Record};
 use crate::reject::{Reason, Reject, Waits};
 use crate::table::TableRow;
+use crate::wish::{Outcome, Wish};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::error::Error;

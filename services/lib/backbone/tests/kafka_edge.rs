@@ -116,6 +116,48 @@ async fn nothing_is_lost_or_repeated_while_lanes_open_and_close_under_load() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_end_is_told_when_all_was_returned_and_not_for_silence() {
+    let Some(stand) = Stand::try_new().await else {
+        return;
+    };
+    let (a, b) = (stand.topic("a", 1).await, stand.topic("b", 1).await);
+    let producer = LandingProducer::start(&stand.kafka, None).expect("a producer");
+    let count = 3_000;
+    let mut acks = Vec::new();
+    for number in 0..count {
+        acks.push(land(&producer, a, 0, &number.to_string()).await);
+    }
+    for ack in join_all(acks).await {
+        ack.expect("durable");
+    }
+    let settings = LogSettings { lane_records_max: 200, ..LogSettings::new(stand.name("group")) };
+    let log = KafkaLog::start(&stand.kafka, &settings, None).expect("a log");
+    // One of the two topics is empty: it is at its end from the beginning.
+    let mut reader = log.open(0, &[(a, BEGINNING), (b, BEGINNING)]).await.expect("a lane");
+    let (begun, mut read) = (Instant::now(), 0);
+    while !reader.is_at_end() {
+        assert!(begun.elapsed() < DEADLINE, "no end was told, {read} records read");
+        // No patience at all: most answers are empty, and none of those says that this is the end.
+        read += reader.next(50, Duration::ZERO).await.expect("records").len();
+    }
+    assert_eq!(read, count, "the end was told before it");
+    land(&producer, b, 0, "one more").await.await.expect("durable");
+    assert_eq!(read_one(&mut reader).await.len(), 1);
+    let begun = Instant::now();
+    while !reader.is_at_end() {
+        assert!(begun.elapsed() < DEADLINE, "the end was not told again");
+        assert!(reader.next(50, WAIT).await.expect("records").is_empty());
+    }
+    drop(reader);
+    drop(log);
+    stand.clean_up().await;
+}
+
+async fn read_one(reader: &mut impl LaneReader) -> Vec<Record> {
+    read(reader, 1, 50).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lane_opened_at_an_earlier_position_repeats_exactly_from_there() {
     let Some(stand) = Stand::try_new().await else {
         return;

@@ -4,9 +4,9 @@
 //! service: it has to run. What was wished and is not answered stays, and is carried out when the lane's owner comes to it.
 
 use super::{LedgerError, lanes, table};
-use backbone::wish::{Outcome, Wish};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::{self, Asker, IntentSeen};
+use backbone::wish::{Outcome, Wish};
 use canon::{Catalog, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -212,7 +212,8 @@ impl Lane {
 }
 
 fn row(name: String, outcome: &Outcome) -> [String; 9] {
-    let Outcome { records, unchanged, corrected, recorded, withdrawn, parked, rejected, failed, .. } = outcome;
+    let Outcome { records, unchanged, corrected, recorded, withdrawn, parked, rejected, failed, .. } =
+        outcome;
     let counts = [records, unchanged, corrected, recorded, withdrawn, parked].map(u64::to_string);
     let [records, unchanged, corrected, recorded, withdrawn, parked] = counts;
     let refused = failed.as_ref().map(|why| format!("refused: {why}")).unwrap_or_default();

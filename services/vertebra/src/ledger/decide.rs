@@ -77,14 +77,16 @@ pub async fn choose(
             first.entry((&input.processor, key)).or_insert(input.id);
         }
     }
-    let first_of = |input: &Input| {
-        input.key.as_deref().map_or(input.id, |key| first[&(input.processor.as_str(), key)])
-    };
+    let first_of =
+        |input: &Input| input.key.as_deref().map_or(input.id, |key| first[&(input.processor.as_str(), key)]);
     if numbers.is_empty() {
         let wanted = parked::list(store, filter, usize::MAX).await?.inputs;
         let is_chosen = |input: &Input| verb == Verb::Discard || first_of(input) == input.id;
         let known: BTreeSet<i64> = all.iter().map(|input| input.id).collect();
-        return Ok(wanted.into_iter().filter(|input| known.contains(&input.id) && is_chosen(input)).collect());
+        return Ok(wanted
+            .into_iter()
+            .filter(|input| known.contains(&input.id) && is_chosen(input))
+            .collect());
     }
     let mut chosen = Vec::new();
     for number in numbers {
@@ -122,14 +124,20 @@ pub async fn carry_out(
         let came = ask(store, verb, step, asker, pace).await?;
         report.asked += step.len();
         report.sum.add(&came.sum);
-        told(&format!("{} of {}: {} parked no longer, {} parked", report.asked, report.chosen,
-            report.sum.resolved + report.sum.discarded, report.sum.parked));
+        told(&format!(
+            "{} of {}: {} parked no longer, {} parked",
+            report.asked,
+            report.chosen,
+            report.sum.resolved + report.sum.discarded,
+            report.sum.parked
+        ));
         report.stopped = came.stopped.or_else(|| stops(&came.sum, step.len() == canary));
         if report.stopped.is_some() {
             return Ok(report);
         }
         if report.asked < report.chosen && !pace.dry_run {
-            let due = Duration::from_secs(1) * u32::try_from(step.len()).unwrap_or(u32::MAX) / pace.rate.max(1);
+            let due =
+                Duration::from_secs(1) * u32::try_from(step.len()).unwrap_or(u32::MAX) / pace.rate.max(1);
             tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
         }
     }
@@ -283,7 +291,9 @@ pub async fn show(
     let input = all.iter().find(|input| input.id == number).cloned();
     let input = input.ok_or(LedgerError::NotParked { input: number })?;
     let chain = all.iter().filter(|other| {
-        (other.id == number || other.key.is_some()) && other.key == input.key && other.processor == input.processor
+        (other.id == number || other.key.is_some())
+            && other.key == input.key
+            && other.processor == input.processor
     });
     let chain: Vec<i64> = chain.map(|other| other.id).collect();
     let message = match reveal {
@@ -317,12 +327,20 @@ impl fmt::Display for Report {
         let facts = [recorded, corrected, withdrawn].map(|facts| facts.to_string()).join(" / ");
         let rejected = self.sum.rejected.iter().map(|(reason, of)| format!("{reason} {of}"));
         let rejected = rejected.collect::<Vec<_>>().join(", ");
-        let cells = [self.chosen as u64, resolved, discarded, parked, missed].map(|number| number.to_string());
+        let cells =
+            [self.chosen as u64, resolved, discarded, parked, missed].map(|number| number.to_string());
         let [chosen, resolved, discarded, parked, missed] = cells;
-        let heading =
-            ["", "chosen", "through", "given up", "parked", "missed", "facts new / corrected / withdrawn", "rejected again"];
-        let row =
-            [self.verb.to_owned(), chosen, resolved, discarded, parked, missed, facts, rejected];
+        let heading = [
+            "",
+            "chosen",
+            "through",
+            "given up",
+            "parked",
+            "missed",
+            "facts new / corrected / withdrawn",
+            "rejected again",
+        ];
+        let row = [self.verb.to_owned(), chosen, resolved, discarded, parked, missed, facts, rejected];
         table::write(f, heading, &[row])?;
         if let Some(why) = &self.stopped {
             return write!(f, "stopped after {} of {}: {why}", self.asked, self.chosen);
@@ -352,7 +370,10 @@ impl fmt::Display for Shown {
         ];
         table::write(f, ["what", "is"], &rows)?;
         match &self.message {
-            None => write!(f, "what was parked is not shown: --reveal --by … --because … shows a message, and is kept"),
+            None => write!(
+                f,
+                "what was parked is not shown: --reveal --by … --because … shows a message, and is kept"
+            ),
             Some(message) => write!(f, "\n{message}"),
         }
     }

@@ -1,12 +1,12 @@
 //! The operator's looks into a ledger, as a program, on a real PostgreSQL: tables, JSON and exit codes, and not a byte of
 //! what was parked.
 
-use backbone::wish::{Outcome, Wish};
 use backbone::postgres::{PostgresSettings, PostgresStore, Processor, look};
 use backbone::record::Record;
 use backbone::settings::ServiceUrl;
 use backbone::source::{Hold, Refusal, RowKnown, SourceChanges};
 use backbone::store::{Changes, Fence, LaneId, Parked, ParkedItem, Store, Tx, Waiting};
+use backbone::wish::{Outcome, Wish};
 use backbone::{Reason, Reject, Waits};
 use canon::Timestamp;
 use serde_json::Value;

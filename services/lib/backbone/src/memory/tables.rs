@@ -1,15 +1,15 @@
 //! What a ledger holds, and the rules of its rows: leases by the database's clock, locks, atomic commits.
 
-use crate::wish::{Outcome, Wish};
 use crate::emission::{CounterKey, Emitted, Origin};
 use crate::journal::Entry;
 use crate::projection::Row;
 use crate::record::OutRecord;
 use crate::store::{
-    AskNews, Changes, Decision, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, ParkedItem, Renewed,
-    ShardFence, StoreError, StoredState, Trial, Want,
+    AskNews, Changes, Decision, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked,
+    ParkedItem, Renewed, ShardFence, StoreError, StoredState, Trial, Want,
 };
 use crate::table::TableRow;
+use crate::wish::{Outcome, Wish};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
@@ -366,9 +366,10 @@ impl Tables {
         topic: &str,
         offsets: &Range<i64>,
     ) -> BTreeMap<i64, Option<Vec<u8>>> {
-        let mine = self.decisions.iter().filter(|((of, on, offset), _)| {
-            (*of, on.as_str()) == (lane, topic) && offsets.contains(offset)
-        });
+        let mine = self
+            .decisions
+            .iter()
+            .filter(|((of, on, offset), _)| (*of, on.as_str()) == (lane, topic) && offsets.contains(offset));
         mine.map(|((.., offset), decision)| (*offset, decision.now.clone())).collect()
     }
 

@@ -3,8 +3,8 @@
 use super::PostgresStore;
 use super::failure::Failure;
 use super::wire::{Ask, ask};
-use crate::wish::{Outcome, Wish};
 use crate::store::StoreError;
+use crate::wish::{Outcome, Wish};
 use serde_json::{Value, json};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;

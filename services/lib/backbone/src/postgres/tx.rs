@@ -11,7 +11,8 @@ use super::wire::{Ask, ask, pipeline};
 use super::{lease, pool, tables, write};
 use crate::emission::{CounterKey, Emitted, Origin};
 use crate::store::{
-    AskNews, Changes, Effect, Ended, Fence, Intent, Loaded, News, Parked, StoreError, StoredState, Trial, Tx, Want,
+    AskNews, Changes, Effect, Ended, Fence, Intent, Loaded, News, Parked, StoreError, StoredState, Trial, Tx,
+    Want,
 };
 use canon::event::ContentHash;
 use canon::time::Timestamp;
@@ -72,7 +73,8 @@ pub(super) const EMITTED: &str =
     "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire, origin_processor, origin_topic,
         origin_partition, origin_offset FROM emitted";
 
-const INTENT: &str = "SELECT id, body, tries FROM intent WHERE processor = $1 AND lane = $2 AND ended_at_us IS NULL
+const INTENT: &str =
+    "SELECT id, body, tries FROM intent WHERE processor = $1 AND lane = $2 AND ended_at_us IS NULL
     ORDER BY id LIMIT 1";
 
 const PARKED_RECORDS: &str = "SELECT topic, record_offset FROM parked

@@ -50,7 +50,8 @@ const PARK: &str = "INSERT INTO parked (processor, lane, chain, kind, topic, par
 const UNPARK: &str = "DELETE FROM parked WHERE processor = $1 AND lane = $2 AND id = ANY($3)";
 
 // What was edited before and is given up now, or edited again, keeps the value that came from the topic.
-const DECISIONS: &str = "INSERT INTO decision (processor, lane, topic, record_offset, was, value, intent, at_us)
+const DECISIONS: &str =
+    "INSERT INTO decision (processor, lane, topic, record_offset, was, value, intent, at_us)
     SELECT $1, $2, topic, record_offset, was, value, intent, $8
     FROM unnest($3::text[], $4::bigint[], $5::bytea[], $6::bytea[], $7::bigint[])
         AS new(topic, record_offset, was, value, intent)

@@ -1,10 +1,11 @@
 //! Everything comes back as it was written.
 
-use crate::home::{CASES, Inspect, LEASE, WRITER, commit, lane, load, own, state, states};
+use crate::home::{CASES, Inspect, LEASE, WRITER, commit, lane, load, next, own, state, states};
 use backbone::again::Again;
-use backbone::journal::{Culprit, Entry, Released, Segment};
+use backbone::journal::{Culprit, Edited, Entry, Place, Released, Segment};
 use backbone::record::Record;
-use backbone::store::{Changes, Effect, Ended, LaneId, Parked, ParkedItem, Store, Tx, Want};
+use backbone::store::{Changes, Decision, Effect, Ended, LaneId, Parked, ParkedItem, Store, Tx, Want};
+use backbone::wish::{Outcome, Wish};
 use backbone::{Emitted, Origin, Reason, Reject};
 use canon::{ContentHash, Timestamp};
 use serde_json::{Value, json};
@@ -148,11 +149,88 @@ pub(crate) async fn the_effect_ledger_keeps_what_became_of_a_command<S: Store>(s
     assert_eq!(known[&Uuid::from_u128(2)], redriven);
 }
 
+pub(crate) async fn parked_inputs_are_found_by_number_with_their_chains<S: Inspect>(store: S) {
+    let fence = own(&store, lane(0)).await.fence;
+    let other = own(&store, lane(1)).await.fence;
+    let item = |offset| ParkedItem::Record(record(offset, Some(b"k"), Some(b"v"), &[("ce_id", b"1")]));
+    let chains = [Some("a"), Some("b"), Some("a"), None, None];
+    let all: Vec<Parked> = (1..).zip(chains).map(|(offset, chain)| parked(chain, item(offset))).collect();
+    let fence = commit(&store, &fence, Changes { parked: all.clone(), ..Changes::default() }).await;
+    commit(&store, &other, Changes { parked: vec![parked(Some("c"), item(6))], ..Changes::default() }).await;
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    let numbers: Vec<i64> = (0..99).collect();
+    let found = tx.parked(&numbers).await.expect("rows");
+    let items =
+        found.iter().map(|(_, parked)| (parked.chain.clone(), parked.item.clone())).collect::<Vec<_>>();
+    let put = all.iter().map(|parked| (parked.chain.clone(), parked.item.clone())).collect::<Vec<_>>();
+    assert_eq!(items, put, "in park order, of the lane");
+    let number = |index: usize| found[index].0;
+    // (asked for, found), by their places in `all`.
+    for (asked, expected) in
+        [(vec![2], vec![0, 2]), (vec![3, 1], vec![1, 3]), (vec![4], vec![4]), (vec![], vec![])]
+    {
+        let asked: Vec<i64> = asked.into_iter().map(number).collect();
+        let rows = tx.parked(&asked).await.expect("rows");
+        let rows: Vec<i64> = rows.into_iter().map(|(number, _)| number).collect();
+        assert_eq!(rows, expected.into_iter().map(number).collect::<Vec<_>>());
+    }
+}
+
+pub(crate) async fn what_was_decided_is_kept_with_the_bytes_that_came<S: Inspect>(store: S) {
+    let mut fence = own(&store, lane(0)).await.fence;
+    let intent = store.ask(lane(0), Wish::Discard { inputs: vec![1], dry_run: false }).await;
+    let topic = "raw.hl7v2.v1".to_owned();
+    let decision = |offset, was: &[u8], now: Option<&[u8]>| Decision {
+        topic: topic.clone(),
+        offset,
+        was: Some(was.to_vec()),
+        now: now.map(<[u8]>::to_vec),
+        intent,
+    };
+    let rounds = [
+        vec![decision(3, b"came", Some(b"edited")), decision(4, b"bad", None)],
+        vec![decision(3, b"edited", Some(b"edited again")), decision(9, b"beyond", None)],
+    ];
+    for decisions in rounds {
+        fence = commit(&store, &fence, Changes { decisions, ..Changes::default() }).await;
+    }
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    let decided = tx.decisions(&topic, 0..9).await.expect("rows");
+    assert_eq!(decided, [(3, Some(b"edited again".to_vec())), (4, None)].into());
+    assert!(tx.decisions("billing.charge.v1", 0..9).await.expect("rows").is_empty());
+}
+
+pub(crate) async fn an_intent_is_open_until_it_is_ended_and_tells_how_often_it_was_begun<S: Inspect>(
+    store: S,
+) {
+    let fence = own(&store, lane(0)).await.fence;
+    let wish = Wish::Edit { input: 7, value: vec![0, 255], dry_run: true };
+    let id = store.ask(lane(0), wish.clone()).await;
+    let later = store.ask(lane(0), Wish::Redrive { inputs: vec![1], dry_run: false }).await;
+    let begun = Changes { begun: Some(id), ..Changes::default() };
+    let fence = commit(&store, &fence, begun).await;
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    let intent = tx.intent().await.expect("an answer").expect("an intent");
+    assert_eq!((intent.id, intent.wish, intent.tries), (id, Some(wish), 1));
+    let outcome =
+        Outcome { resolved: 3, missed: 1, rejected: [("invalid".into(), 2)].into(), ..Outcome::default() };
+    tx.write(Changes { ended: Some((id, outcome.clone())), ..Changes::default() }).await.expect("written");
+    tx.commit().await.expect("committed");
+    assert_eq!((store.outcome(id).await, store.outcome(later).await), (Some(outcome), None));
+    let mut tx = store.begin(&next(&fence), LEASE, 0).await.expect("a batch");
+    assert_eq!(tx.intent().await.expect("an answer").map(|intent| intent.id), Some(later));
+}
+
 pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(store: S) {
     let mut fence = own(&store, lane(0)).await.fence;
     let topic = "billing.charge.v1".to_owned();
     let entry = |seq| Entry {
         tables: 7,
+        discarded: vec![
+            Place::Record { topic: topic.clone(), offset: 5 },
+            Place::Deadline { key: "b".into(), at: Timestamp(6) },
+        ],
+        edited: vec![Edited { topic: topic.clone(), offset: 6, value: vec![0, 13, 255] }],
         released: vec![
             Released::Chain("schlüssel".into()),
             Released::Head("b".into()),

@@ -2,11 +2,13 @@
 
 use backbone::journal::Entry;
 use backbone::memory::{MemoryStore, World};
+use backbone::postgres::operate::{self, Asker};
 use backbone::postgres::{OpenError, PostgresSettings, PostgresStore, Processor, look};
 use backbone::settings::ServiceUrl;
 use backbone::store::{
     Changes, Fence, Grant, LaneId, Loaded, ParkedItem, Store, StoreError, StoredState, Tx, Want,
 };
+use backbone::wish::{Outcome, Wish};
 use backbone::{Column, Table};
 use canon::Timestamp;
 use serde_json::Value;
@@ -152,6 +154,12 @@ pub(crate) trait Inspect: Store {
     fn parked_bytes(&self, processor: &'static str) -> impl Future<Output = Vec<Bytes>> + Send;
 
     fn journal(&self, lane: LaneId) -> impl Future<Output = Vec<Entry>> + Send;
+
+    /// A person asks something of a lane; the intent's number.
+    fn ask(&self, lane: LaneId, wish: Wish) -> impl Future<Output = i64> + Send;
+
+    /// What came of an intent.
+    fn outcome(&self, id: i64) -> impl Future<Output = Option<Outcome>> + Send;
 }
 
 /// A parked record as it was kept.
@@ -173,6 +181,14 @@ impl Inspect for MemoryStore<Machine> {
     async fn journal(&self, lane: LaneId) -> Vec<Entry> {
         self.tables().journal.get(&lane).cloned().unwrap_or_default()
     }
+
+    async fn ask(&self, lane: LaneId, wish: Wish) -> i64 {
+        self.tables().ask(lane, wish)
+    }
+
+    async fn outcome(&self, id: i64) -> Option<Outcome> {
+        self.tables().intents.get(&id)?.outcome.clone()
+    }
 }
 
 impl Inspect for PostgresStore {
@@ -189,6 +205,16 @@ impl Inspect for PostgresStore {
 
     async fn journal(&self, lane: LaneId) -> Vec<Entry> {
         look::journal(self, lane).await.expect("a journal")
+    }
+
+    async fn ask(&self, lane: LaneId, wish: Wish) -> i64 {
+        let asker = Asker { by: "a test", because: "it is tested" };
+        let asked = operate::wish_of_lane(self, lane.processor, lane.number, &wish, asker).await;
+        asked.expect("an answer").expect("a lane").id
+    }
+
+    async fn outcome(&self, id: i64) -> Option<Outcome> {
+        operate::intents(self, &[id]).await.expect("an intent").into_iter().next()?.outcome
     }
 }
 

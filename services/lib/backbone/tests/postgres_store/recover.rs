@@ -100,17 +100,7 @@ fn emitted(number: i64, version: i64, revision: u32) -> Emitted {
 }
 
 fn entry(seq: i64) -> Entry {
-    Entry {
-        seq,
-        clock: Timestamp(0),
-        fired_to: None,
-        segments: Vec::new(),
-        tables: 0,
-        released: Vec::new(),
-        again: None,
-        culprits: Vec::new(),
-        code: "test".to_owned(),
-    }
+    Entry { seq, clock: Timestamp(0), code: "test".to_owned(), ..Entry::default() }
 }
 
 fn marks(seqs: &[(i32, i64)]) -> Marks {

@@ -21,7 +21,8 @@ impl Scenario {
             return;
         }
         let (input, lane) = parked[usize::try_from(self.sim.below(parked.len() as u64)).unwrap_or(0)];
-        let others: Vec<i64> = parked.iter().filter(|(_, of)| *of == lane).map(|(number, _)| *number).collect();
+        let others: Vec<i64> =
+            parked.iter().filter(|(_, of)| *of == lane).map(|(number, _)| *number).collect();
         let dry_run = self.sim.one_in(4);
         let wish = match self.sim.below(4) {
             0 => Wish::Discard { inputs: vec![input], dry_run },
@@ -61,9 +62,11 @@ impl Scenario {
         let number = sample::contract().partition_of(topic, key.to_string().as_bytes());
         let lane = LaneId { processor: Tally::NAME, number };
         let tables = self.store.tables();
-        let given_up = tables.decisions.values().zip(tables.decisions.keys()).filter(|(decision, (of, on, _))| {
-            decision.now.is_none() && *of == lane && on == topic
-        });
+        let given_up = tables
+            .decisions
+            .values()
+            .zip(tables.decisions.keys())
+            .filter(|(decision, (of, on, _))| decision.now.is_none() && *of == lane && on == topic);
         let offsets: BTreeSet<i64> = given_up.map(|(decision, _)| decision.offset).collect();
         let records = self.broker.committed(topic, number, 0).into_iter();
         let mine = records.filter(|record| {
