@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use canon::Name;
 use canon::event::{Change, ContentHash, ContentHasher, Event};
 use canon::headers::Headers;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
 /// Stands as the processor of a fact that was taken over and has not been stated again since.
@@ -59,6 +59,8 @@ pub struct Found {
     service: String,
     facts: HashMap<Uuid, Emitted>,
     versions: BTreeMap<CounterKey, i64>,
+    /// Of every record that was published.
+    ids: HashSet<Uuid>,
     /// Records of the service that were looked at.
     pub records: u64,
     /// Records whose headers or value could not be read: what they state counts as another content.
@@ -83,6 +85,7 @@ impl Found {
             return;
         }
         self.records += 1;
+        self.ids.insert(headers.id);
         let (Some(version), Some(revision), Ok(name)) =
             (headers.version, headers.revision, headers.factname.parse::<Name>())
         else {
@@ -134,13 +137,66 @@ impl Found {
         self.versions.iter().map(|(key, version)| (key, *version))
     }
 
-    /// Whether a row of the outbox was published. Per key the outbox is published in the order of versions.
-    pub(crate) fn has(&self, row: &OutRecord) -> bool {
-        let pairs = row.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
-        let Ok(headers) = Headers::from_pairs(pairs) else { return false };
-        let published = self.versions.get(&(row.topic.clone(), headers.subject));
-        published.is_some_and(|latest| headers.version.is_some_and(|version| version <= *latest))
+    /// What becomes of the outbox, given in its order: what was published is dropped. Where versions that wait were given to
+    /// other facts and published, whatever waits of that key gets further ones, in its order: else readers would drop it.
+    pub(crate) fn sift(&self, outbox: Vec<OutRecord>) -> Sifted {
+        let mut sifted = Sifted::default();
+        let mut waiting: BTreeMap<CounterKey, Vec<(OutRecord, Headers)>> = BTreeMap::new();
+        for row in outbox {
+            let pairs = row.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+            let Ok(headers) = Headers::from_pairs(pairs) else { continue };
+            match self.ids.contains(&headers.id) {
+                true => sifted.sent.push(row.seq),
+                false => {
+                    let key = (row.topic.clone(), headers.subject.clone());
+                    waiting.entry(key).or_default().push((row, headers));
+                }
+            }
+        }
+        for (key, rows) in waiting {
+            let latest = self.versions.get(&key).copied().unwrap_or(0);
+            if rows.iter().all(|(_, headers)| headers.version.is_some_and(|version| version > latest)) {
+                continue;
+            }
+            let mut version = latest;
+            for (row, mut headers) in rows {
+                version += 1;
+                headers.version = Some(version);
+                let fact = headers.factname.parse::<Name>().map(|name| name.fact_id(&row.topic));
+                let (seq, pairs, revision) = (row.seq, headers.to_pairs(), headers.revision.unwrap_or(1));
+                sifted.moved.extend(fact.ok().map(|fact| Moved {
+                    seq,
+                    headers: pairs,
+                    fact,
+                    revision,
+                    version,
+                }));
+            }
+            sifted.counters.push((key, version));
+        }
+        sifted
     }
+}
+
+/// What becomes of an outbox.
+#[derive(Debug, Default)]
+pub(crate) struct Sifted {
+    /// Rows that were published.
+    pub(crate) sent: Vec<i64>,
+    /// Rows that were not, and get another version.
+    pub(crate) moved: Vec<Moved>,
+    /// The counters after that.
+    pub(crate) counters: Vec<(CounterKey, i64)>,
+}
+
+/// A row of the outbox under another version.
+#[derive(Debug)]
+pub(crate) struct Moved {
+    pub(crate) seq: i64,
+    pub(crate) headers: Vec<(String, Vec<u8>)>,
+    pub(crate) fact: Uuid,
+    pub(crate) revision: u32,
+    pub(crate) version: i64,
 }
 
 const UNKNOWN: ContentHash = ContentHash([0; 16]);

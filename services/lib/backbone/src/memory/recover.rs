@@ -60,12 +60,12 @@ impl Tables {
         let higher = |(key, version): &(&_, i64)| self.counters.get(*key).is_none_or(|known| known < version);
         let counters: Vec<_> =
             found.versions().filter(higher).map(|(key, version)| (key.clone(), version)).collect();
-        let sent: Vec<i64> = self.outbox.values().filter(|row| found.has(row)).map(|row| row.seq).collect();
+        let sifted = found.sift(self.outbox.values().cloned().collect());
         let behind = guard::compare(&self.reached(), published).err();
         let mut recovered = Recovered {
             facts: facts.len() as u64,
             keys: counters.len() as u64,
-            outbox: sent.len() as u64,
+            outbox: sifted.sent.len() as u64,
             lanes: behind.map(|behind| behind.lanes.into_iter().collect()).unwrap_or_default(),
             gated: Vec::new(),
         };
@@ -75,7 +75,15 @@ impl Tables {
         let mut after = self.clone();
         after.emitted.extend(facts.into_iter().map(|row| (row.fact, row)));
         after.counters.extend(counters);
-        after.delete_outbox(&sent);
+        after.delete_outbox(&sifted.sent);
+        for moved in sifted.moved {
+            after.outbox.entry(moved.seq).and_modify(|row| row.headers = moved.headers);
+            if let Some(row) = after.emitted.get_mut(&moved.fact).filter(|row| row.revision == moved.revision)
+            {
+                row.version = moved.version;
+            }
+        }
+        after.counters.extend(sifted.counters);
         for (lane, row) in &mut after.lanes {
             let name = (lane.processor.to_owned(), lane.number);
             row.seq = row.seq.max(published.get(&name).copied().unwrap_or(0));

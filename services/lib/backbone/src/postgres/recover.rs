@@ -1,7 +1,7 @@
 //! A ledger on PostgreSQL that takes over what it lacks, in one transaction.
 
 use super::failure::Failure;
-use super::wire::{Ask, ask, out_record};
+use super::wire::{Ask, ask, out_record, pack};
 use super::{PostgresStore, lease, pool, write};
 use crate::guard;
 use crate::record::Marks;
@@ -23,8 +23,13 @@ const COUNTERS: &str = "INSERT INTO counter (topic, key, version)
     ON CONFLICT (topic, key) DO UPDATE SET version = excluded.version WHERE counter.version < excluded.version
     RETURNING 1";
 
-const OUTBOX: &str = "SELECT seq, topic, partition, key, NULL::bytea, headers FROM outbox
-    WHERE seq > $1 ORDER BY seq LIMIT $2";
+const OUTBOX: &str = "SELECT seq, topic, partition, key, NULL::bytea, headers FROM outbox ORDER BY seq";
+
+const MOVED: &str = "UPDATE outbox SET headers = $2 WHERE seq = $1";
+
+const RESTATED: &str = "UPDATE emitted SET version = $3 WHERE fact = $1 AND revision = $2";
+
+const COUNTED: &str = "UPDATE counter SET version = $3 WHERE topic = $1 AND key = $2";
 
 const ADVANCE: &str =
     "INSERT INTO lane (processor, lane, seq) SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[])
@@ -79,7 +84,7 @@ async fn run(client: &Object, found: &Found, published: &Marks, how: How<'_>) ->
     };
     take_over(client, found, &mut recovered).await?;
     if recovered.is_behind() {
-        recovered.outbox = drop_published(client, found).await?;
+        recovered.outbox = sift_outbox(client, found).await?;
         release(client, published, &mut recovered).await?;
     }
     match how {
@@ -110,19 +115,20 @@ async fn take_over(client: &Object, found: &Found, recovered: &mut Recovered) ->
     Ok(())
 }
 
-/// Rows of the outbox that were published are there no more.
-async fn drop_published(client: &Object, found: &Found) -> Result<u64, Failure> {
-    let (mut after, mut dropped) = (i64::MIN, 0);
-    loop {
-        let limit = i64::try_from(ROWS_MAX).unwrap_or(i64::MAX);
-        let rows = ask(client, Ask::new(OUTBOX).with(after).with(limit)).await?;
-        let rows: Vec<_> = rows.iter().map(out_record).collect::<Result<_, _>>()?;
-        let Some(last) = rows.last() else { return Ok(dropped) };
-        after = last.seq;
-        let sent: Vec<i64> = rows.iter().filter(|row| found.has(row)).map(|row| row.seq).collect();
-        dropped += sent.len() as u64;
-        ask(client, Ask::new("DELETE FROM outbox WHERE seq = ANY($1)").with(sent)).await?;
+/// Rows of the outbox that were published are there no more; the others come after what was.
+async fn sift_outbox(client: &Object, found: &Found) -> Result<u64, Failure> {
+    let rows = ask(client, Ask::new(OUTBOX)).await?;
+    let sifted = found.sift(rows.iter().map(out_record).collect::<Result<_, _>>()?);
+    ask(client, Ask::new("DELETE FROM outbox WHERE seq = ANY($1)").with(sifted.sent.as_slice())).await?;
+    for moved in &sifted.moved {
+        ask(client, Ask::new(MOVED).with(moved.seq).with(pack(&moved.headers))).await?;
+        let restated = Ask::new(RESTATED).with(moved.fact).with(i64::from(moved.revision));
+        ask(client, restated.with(moved.version)).await?;
     }
+    for ((topic, key), version) in &sifted.counters {
+        ask(client, Ask::new(COUNTED).with(topic.as_str()).with(key.as_str()).with(*version)).await?;
+    }
+    Ok(sifted.sent.len() as u64)
 }
 
 /// Every lane stands past what it had published and is free, but those of sinks are stopped.

@@ -173,6 +173,27 @@ pub(crate) async fn what_was_published_and_forgotten_is_taken_over<S: Store + Re
     assert!(!again.is_behind(), "{again:?}");
 }
 
+pub(crate) async fn what_was_not_published_gets_versions_after_what_was<S: Store + Recover>(store: S) {
+    a_ledger(&store).await;
+    // Version 2 was published of another notice; that of 2 waits in the outbox under the same one.
+    let published = [out(SERVICE, 1, 1, 1), out(SERVICE, 3, 2, 1)];
+    let (found, marks) = (found(&published), marks(&[(0, 6)]));
+    let recovered = store.recover(&found, &marks, DONE).await.expect("done");
+    assert!(recovered.is_behind());
+    let left = store.outbox(0, 10).await.expect("rows");
+    let left: Vec<Headers> = left.iter().map(|row| headers(row)).collect();
+    let told: Vec<_> = left.iter().map(|headers| (headers.factname.clone(), headers.version)).collect();
+    assert_eq!(told, [(name(2).to_string(), Some(3)), (name(9).to_string(), Some(4))]);
+    let (facts, counter) = ledger(&store, &[1, 2, 3]).await;
+    let versions: Vec<i64> = facts.values().map(|row| row.version).collect();
+    assert_eq!((versions, counter), (vec![1, 3, 2], 4));
+}
+
+fn headers(row: &OutRecord) -> Headers {
+    let pairs = row.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+    Headers::from_pairs(pairs).expect("headers of ours")
+}
+
 pub(crate) async fn lanes_of_a_recovered_ledger_are_free_and_those_of_sinks_wait<S: Store + Recover>(
     store: S,
 ) {
