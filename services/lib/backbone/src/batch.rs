@@ -11,7 +11,7 @@ use crate::journal::{Culprit, Released};
 use crate::program::{Given, Ground, Program, State, StateError};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
-use crate::store::{Changes, Loaded, Parked, ParkedItem, StoredState, Waiting};
+use crate::store::{Changes, Loaded, Parked, ParkedItem, StoredState, Trial, Waiting};
 use crate::table::Book;
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -202,6 +202,11 @@ impl<'r> Run<'r> {
         let result =
             self.attempt(index, key, Cause::default(), |state, out| program.woken(state, key, ground, out));
         if let Err(reject) = result {
+            if matches!(reject.reason, Reason::Crash) {
+                let Trial { topic, offset } = Trial::deadline(key, at);
+                let (reason, detail) = (reject.reason, reject.detail.clone());
+                self.folded.culprits.push(Culprit { topic, offset, reason, detail });
+            }
             self.park(Some(key), item, reject, 0);
         }
     }

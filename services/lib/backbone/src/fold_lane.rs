@@ -25,9 +25,6 @@ use std::time::Duration;
 /// How often a lane with nothing to do looks whether this process added rows to its tables.
 const TABLES_LOOKED_AT: Duration = Duration::from_millis(250);
 
-/// Stands for the first record while the number of due deadlines is not known.
-const FIRST_RECORD: usize = usize::MAX;
-
 /// The lane of a projection.
 pub(crate) struct FoldWorker<'p, S, L, C, E> {
     pub(crate) parts: &'p Parts<S, L, C, E>,
@@ -79,6 +76,23 @@ where
     }
 
     async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
+        // What is due comes before records, and while the process dies over inputs it is tried alone too.
+        if lane.solo_left > 0 && !records.is_empty() && lane.is_due(self.parts.env.elapsed()) {
+            self.batch(lane, Vec::new()).await?;
+        }
+        self.batch(lane, records).await
+    }
+}
+
+impl<S, L, C, E> FoldWorker<'_, S, L, C, E>
+where
+    S: Store,
+    L: Log,
+    C: SchemaSource,
+    E: Env,
+{
+    /// One batch: what is released, what is due, records.
+    async fn batch(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
         let began = self.parts.env.elapsed();
         // Taken before any row is locked, so that nobody waits for it with a transaction open.
         let (_alone, _beside);
@@ -97,15 +111,20 @@ where
         };
         let trial = match records.first() {
             Some(record) => Some(Trial { topic: record.topic.to_owned(), offset: record.offset }),
-            None => self.first_released(lane, released_max).await?,
+            None => self.first_alone(lane, released_max).await?,
         };
-        let forced = self.try_alone(lane, trial, &records).await?;
+        let forced = self.try_alone(lane, trial).await?;
         let stirred = self.parts.shelf.stirred();
-        let mut tx = self.parts.store.begin_at(&lane.fence, limits.lease, limits.due_max, lane.at).await?;
+        let due_max = match (heads_only, records.is_empty()) {
+            (true, true) => 1,
+            (true, false) => 0,
+            (false, _) => limits.due_max,
+        };
+        let mut tx = self.parts.store.begin_at(&lane.fence, limits.lease, due_max, lane.at).await?;
         let now = tx.now();
-        let due = tx.due().to_vec();
         let (book, news, upto) = self.look(lane, &mut tx, released_max).await?;
         lane.tables = lane.tables.max(upto);
+        let due = if heads_only && !news.released.is_empty() { Vec::new() } else { tx.due().to_vec() };
         let looked = (released_max > 0 && !news.more && (!heads_only || news.released.is_empty()))
             .then_some((upto, stirred));
         if due.is_empty() && records.is_empty() && news.released.is_empty() {
@@ -144,7 +163,8 @@ where
             culprits: folded.culprits.clone(),
             code: format!("{} {setup}", self.parts.code),
         });
-        lane.solo_left = lane.solo_left.saturating_sub(records.len().max(usize::from(!released.is_empty())));
+        let others = usize::from(!released.is_empty() || !due.is_empty());
+        lane.solo_left = lane.solo_left.saturating_sub(records.len().max(others));
         changes.attempts = if lane.solo_left > 0 { limits.crashes_max } else { 0 };
         let positions = changes.positions.clone();
         let reasons: Vec<Reason> = changes.parked.iter().map(|parked| parked.reason).collect();
@@ -166,15 +186,7 @@ where
         }
         Ok(())
     }
-}
 
-impl<S, L, C, E> FoldWorker<'_, S, L, C, E>
-where
-    S: Store,
-    L: Log,
-    C: SchemaSource,
-    E: Env,
-{
     pub(crate) fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
         self.cache.merge(slots);
         if self.cache.len() > self.parts.limits.cache_states_max {
@@ -187,7 +199,6 @@ where
         &self,
         lane: &mut Position,
         trial: Option<Trial>,
-        records: &[Record],
     ) -> Result<BTreeMap<usize, Reject>, Trouble> {
         let (true, Some(trial)) = (lane.solo_left > 0, trial) else { return Ok(BTreeMap::new()) };
         let limits = &self.parts.limits;
@@ -206,26 +217,24 @@ where
             return Ok(BTreeMap::new());
         }
         let what = format!("the process died over it {} times", limits.crashes_max);
-        // Deadlines come before records in a batch, and how many are due is known only inside the transaction. What is
-        // released comes before both.
-        let index = if records.is_empty() { 0 } else { FIRST_RECORD };
-        Ok(BTreeMap::from([(index, Reject::new(Reason::Crash, what))]))
+        // It is the only input of its batch.
+        Ok(BTreeMap::from([(0, Reject::new(Reason::Crash, what))]))
     }
 
-    /// While records are tried alone: the parked record that is to be released next.
-    async fn first_released(&self, lane: &Position, released_max: usize) -> Result<Option<Trial>, Trouble> {
+    /// While inputs are tried alone, and none is a record: the parked one that is to be released next, or what is due.
+    async fn first_alone(&self, lane: &Position, released_max: usize) -> Result<Option<Trial>, Trouble> {
         if lane.solo_left == 0 || released_max == 0 {
             return Ok(None);
         }
         // Rolled back when it is dropped: it only reads.
-        let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+        let mut tx = self.parts.store.begin_at(&lane.fence, self.parts.limits.lease, 1, lane.at).await?;
+        let due = tx.due().first().map(|(at, key)| Trial::deadline(key, *at));
         let (_, news, _) = self.look(lane, &mut tx, released_max).await?;
-        Ok(news.released.first().and_then(|(_, parked)| match &parked.item {
-            ParkedItem::Record(record) => {
-                Some(Trial { topic: record.topic.to_owned(), offset: record.offset })
-            }
-            ParkedItem::Deadline { .. } => None,
-        }))
+        let released = news.released.first().map(|(_, parked)| match &parked.item {
+            ParkedItem::Record(record) => Trial { topic: record.topic.to_owned(), offset: record.offset },
+            ParkedItem::Deadline { key, at } => Trial::deadline(key, *at),
+        });
+        Ok(released.or(due))
     }
 
     /// The tables as of this batch, what was waiting for what has come to them, and the place up to which that was asked:
@@ -285,11 +294,7 @@ where
     ) -> Result<(Folded, Resolved), Trouble> {
         let schemas: &Schemas = self.parts.source.schemas();
         let Given { book, released, given_up, heads_only, due, records } = *given;
-        let before = released.len() + due.len();
-        let mut forced: BTreeMap<usize, Reject> = forced
-            .into_iter()
-            .map(|(index, reject)| (if index == FIRST_RECORD { before } else { index }, reject))
-            .collect();
+        let mut forced = forced;
         let now = tx.now();
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
         let mut telling = true;

@@ -35,7 +35,7 @@ pub struct Entry {
     /// Records folded before that were folded again, by themselves.
     #[serde(default)]
     pub again: Option<Again>,
-    /// Records parked since the process died over them: not to be repeated by folding again.
+    /// Inputs parked since the process died over them: not to be repeated by folding again.
     pub culprits: Vec<Culprit>,
     /// The code and the configuration that folded it.
     pub code: String,
@@ -120,7 +120,7 @@ impl std::fmt::Debug for Edited {
     }
 }
 
-/// A record that was parked without being folded.
+/// An input that was parked without being folded: a record, or a deadline as it is tried alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Culprit {
     /// Its topic.

@@ -255,7 +255,7 @@ impl Position {
         self.clock.0 + elapsed.saturating_sub(self.clock.1)
     }
 
-    fn is_due(&self, elapsed: Duration) -> bool {
+    pub(crate) fn is_due(&self, elapsed: Duration) -> bool {
         self.next_due.is_some_and(|due| due <= self.now(elapsed))
     }
 

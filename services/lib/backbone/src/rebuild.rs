@@ -10,7 +10,7 @@ use crate::program::{self, Program, StateError};
 use crate::projection::Row;
 use crate::record::Record;
 use crate::reject::Reject;
-use crate::store::{Loaded, Parked, ParkedItem, StoredState};
+use crate::store::{Loaded, Parked, ParkedItem, StoredState, Trial};
 use crate::table::{Book, TableRow};
 use canon::event::ContentHash;
 use canon::time::Timestamp;
@@ -94,10 +94,18 @@ impl Lane {
         let mut forced: BTreeMap<usize, Reject> = BTreeMap::new();
         for culprit in &entry.culprits {
             let at = |record: &Record| record.topic == culprit.topic && record.offset == culprit.offset;
-            let was = |parked: &Parked| matches!(&parked.item, ParkedItem::Record(record) if at(record));
+            let fell_due = |key: &str, at: Timestamp| {
+                Trial::deadline(key, at) == Trial { topic: culprit.topic.clone(), offset: culprit.offset }
+            };
+            let was = |parked: &Parked| match &parked.item {
+                ParkedItem::Record(record) => at(record),
+                ParkedItem::Deadline { key, at } => fell_due(key, *at),
+            };
             let before = released.len() + due.len();
             let index = records.iter().position(at).map(|index| before + index);
             let index = index.or_else(|| released.iter().position(was));
+            let fired = || due.iter().position(|(at, key)| fell_due(key, *at));
+            let index = index.or_else(|| fired().map(|index| released.len() + index));
             let reject = Reject::new(culprit.reason, &culprit.detail);
             forced.extend(index.map(|index| (index, reject)));
         }

@@ -70,7 +70,7 @@ pub struct Grant {
     pub next_due: Option<Timestamp>,
     /// How often the lane was taken since its last commit: the crash counter.
     pub attempts: i32,
-    /// The record that was being tried alone when the process died.
+    /// The input that was being tried alone when the process died.
     pub trial: Option<Trial>,
     /// Whether the lane is stopped, until a person resumes it.
     pub stopped: bool,
@@ -78,13 +78,20 @@ pub struct Grant {
     pub reread_until: Option<Timestamp>,
 }
 
-/// A record run alone, since batches with it in them kept crashing.
+/// An input run alone, since batches with it in them kept crashing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trial {
-    /// Its topic.
+    /// Its topic; of a deadline its key, behind a word and a blank, which no topic's name holds.
     pub topic: String,
-    /// Its offset in the lane's partition.
+    /// Its offset in the lane's partition; of a deadline its time in microseconds.
     pub offset: i64,
+}
+
+impl Trial {
+    /// A deadline that is tried alone.
+    pub(crate) fn deadline(key: &str, at: Timestamp) -> Self {
+        Self { topic: format!("deadline {key}"), offset: at.0 }
+    }
 }
 
 /// Who is alive and who owns what, for sharing lanes out.
@@ -413,7 +420,7 @@ pub struct Changes {
     pub stop: Option<String>,
     /// The crash counter to leave behind: 0 after an ordinary batch.
     pub attempts: i32,
-    /// The record that will be tried alone next.
+    /// The input that will be tried alone next.
     pub trial: Option<Trial>,
     /// What a source keeps; nothing in a batch of a projection or sink.
     pub source: Option<crate::source::SourceChanges>,

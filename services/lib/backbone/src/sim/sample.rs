@@ -84,6 +84,9 @@ pub(crate) struct Tally {
     pub(crate) right: BTreeSet<i64>,
     pub(crate) doubled: u32,
     pub(crate) woken: u32,
+    /// Whoever is woken from here on dies of it.
+    #[serde(default)]
+    pub(crate) doomed: bool,
     /// The rates that were in force when they were needed.
     pub(crate) rates: Vec<i64>,
 }
@@ -121,6 +124,7 @@ impl Tally {
             "bad" => return Err(Reject::new(Reason::Invalid, "a bad number")),
             "rated" => self.rates.push(cx.lookup::<Rate>(key)?.n),
             "abort" => ABORTED.set(true),
+            "doom" => self.doomed = true,
             "panic" => panic!("a number to panic over"),
             "note" => cx.emit(name("note"), key, Note::new(self.sum() / 10, "")),
             "uncommand" => cx.retract::<Order>(name("order/fixed"), key),
@@ -139,6 +143,9 @@ impl Projection for Tally {
     type Setup = ();
 
     fn woken(&mut self, key: &EncounterToken, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
+        if self.doomed {
+            ABORTED.set(true);
+        }
         self.woken += 1;
         let name = Name::new("order", &[key.to_string(), self.woken.to_string()]);
         cx.emit(name, key, Order::new(self.sum(), ""));

@@ -229,9 +229,10 @@ impl Scenario {
             "bad",
             "panic",
             "abort",
+            "doom",
         ];
         // Bad numbers park all that follows of their key: rare, or nothing else would be seen.
-        let rare = if self.sim.one_in(6) { moods.len() } else { moods.len() - 3 };
+        let rare = if self.sim.one_in(6) { moods.len() } else { moods.len() - 4 };
         let mood = moods[usize::try_from(self.sim.below(rare as u64)).unwrap_or(0)];
         let mood = if mood == "uncommand" && !self.takes_back { "recommand" } else { mood };
         let side = usize::try_from(self.sim.below(2)).unwrap_or(0);
