@@ -181,9 +181,11 @@ impl<'s, 'a> Line<'s, 'a> {
             let detail = format!("{} and FT1-12 are empty: no amount; {}", self.part.at(11), waits.detail);
             Reject { detail, ..waits }
         })?;
-        let price = entry.price.ok_or_else(|| {
-            invalid(self.part.at(11), "and FT1-12 are empty: no amount, and the code table has no price")
-        })?;
+        let Some(price) = entry.price else {
+            let why = "and FT1-12 are empty: no amount, and the code table has no price";
+            let own = tables::key(CodeTable::Charge, sender, &self.code, self.part.at(7))?;
+            return Err(tables::released_by(invalid(self.part.at(11), why), &own));
+        };
         let currency = entry.currency.or_else(|| self.default_currency());
         Ok((price, self.sound(currency, 7)?))
     }

@@ -5,7 +5,7 @@
 
 use super::source::Source;
 use crate::setup::Setup;
-use backbone::{Absent, Cx, Reject};
+use backbone::{Absent, Cx, Reason, Reject};
 use canon::event::Event;
 use canon::events::reference_code::CodeEntry;
 use canon::{Code, CodeKey, CodeTable, Date, SenderName};
@@ -69,7 +69,7 @@ pub(super) fn find(
     at: impl Display,
 ) -> Result<Result<CodeEntry, Unknown>, Reject> {
     let at = at.to_string();
-    let own = CodeKey::of(table, Some(sender), code).map_err(|why| super::reader::invalid(&at, why))?;
+    let own = key(table, sender, code, &at)?;
     for key in [&own, &own.for_everybody()] {
         match tables.code(key) {
             Ok(code) => {
@@ -86,6 +86,16 @@ pub(super) fn find(
         }
     }
     Ok(Err(Unknown { key: own, at }))
+}
+
+/// The key of a sender's own row.
+pub(super) fn key(
+    table: CodeTable,
+    sender: &SenderName,
+    code: &str,
+    at: impl Display,
+) -> Result<CodeKey, Reject> {
+    CodeKey::of(table, Some(sender), code).map_err(|why| super::reader::invalid(at, why))
 }
 
 /// A code that is in no table, and passed as it is said.
@@ -121,11 +131,16 @@ pub(super) struct Unknown {
 }
 
 impl Unknown {
-    /// Parks the input until the sender has a row for the code.
+    /// Parks the input until the sender, or everybody, has a row for the code.
     pub(super) fn waits(self) -> Reject {
-        let waits = Reject::from(Absent::Missing { topic: Code::TOPIC, key: self.key.to_string() });
         let detail =
             format!("{}: {} is not in {} for its day; waits until it is", self.at, self.key, Code::TOPIC);
-        Reject { detail, ..waits }
+        released_by(Reject::new(Reason::Missing, detail), &self.key)
     }
+}
+
+/// The same, until a row of the code comes: the sender's own or everybody's, since either is looked up.
+pub(super) fn released_by(reject: Reject, own: &CodeKey) -> Reject {
+    let absent = |key: &CodeKey| Absent::Missing { topic: Code::TOPIC, key: key.to_string() };
+    reject.or(absent(own)).or(absent(&own.for_everybody()))
 }

@@ -116,6 +116,47 @@ fn a_code_that_is_not_mapped_parks_its_patient_until_its_row_comes() {
     assert_eq!((rig.latest::<Charge>().len(), rig.latest::<Encounter>().len()), (2, 1));
 }
 
+/// What is parked for a code goes on when everybody's row of it comes.
+#[track_caller]
+fn check_released(more: &str, message: &str, table: CodeTable, change: impl FnOnce(&mut CodeEntry)) {
+    let mut rig = rig(more);
+    sees(&mut rig, more, message);
+    sees(&mut rig, more, ADT);
+    assert_eq!(reasons(&rig), ["missing", "behind"]);
+    let (key, row) = code(table, "N1", "NEEDLE", change);
+    rig.knows::<Code>(&key.for_everybody(), &Code { sender: None, ..row });
+    assert_eq!(rig.parked(), []);
+    assert_eq!(rig.latest::<Encounter>().len(), 1);
+}
+
+#[test]
+fn what_waits_for_a_code_is_released_by_everybodys_row_as_well() {
+    let placed = edited(DFT, &[("12.50||D7", "12.50||D7|||W1"), ("4.10&USD", "4.10&USD||||W1")]);
+    let item = edited(&placed, &[("A10^Swab", "N1")]);
+    check_released("dft: both\n", &item, CodeTable::Charge, |_| {});
+    let place = edited(&placed, &[("D7|||W1", "D7|||N1")]);
+    check_released("dft: both\n", &place, CodeTable::Location, |_| {});
+    let unpriced = edited(DFT, &[("||||12.50||D7", "|||2||"), ("A10^Swab", "N1")]);
+    check_released("", &unpriced, CodeTable::Charge, |entry| {
+        entry.price = Some("4".parse().expect("a price"));
+        entry.currency = Some("EUR".to_owned());
+    });
+}
+
+#[test]
+fn a_charge_whose_row_has_no_price_waits_for_one_that_has() {
+    let mut rig = rig("");
+    sees(&mut rig, "", &edited(DFT, &[("||||12.50||D7", "|||2||"), ("A10^Swab", "BED")]));
+    assert_eq!(reasons(&rig), ["invalid"]);
+    let (key, row) = code(CodeTable::Charge, "BED", "", |entry| {
+        entry.price = Some("80".parse().expect("a price"));
+        entry.currency = Some("EUR".to_owned());
+    });
+    rig.knows::<Code>(&key, &row);
+    assert_eq!(rig.parked(), []);
+    assert_eq!(rig.latest::<Charge>()[0].amount.to_string(), "160");
+}
+
 #[test]
 fn a_row_of_everybodys_holds_where_the_sender_has_none_on_that_day() {
     let mut rig = rig("");
