@@ -124,10 +124,12 @@ impl Reading {
     pub(super) fn read(fields: &mut Fields) -> Option<Self> {
         let zone = fields
             .required("time_zone", "a name such as Europe/Berlin", |value| Zone::named(value.as_str()?).ok());
-        let charset =
-            fields.or("charset", "a character set such as UTF-8 or 8859/1", Charset::UTF_8, |value| {
-                Charset::named(value.as_str()?.as_bytes())
-            });
+        let charset = fields.or(
+            "charset",
+            "a character set such as UTF-8 or 8859/1; UTF-16 is none, since no message in it can be taken apart",
+            Charset::UTF_8,
+            |value| Charset::named(value.as_str()?.as_bytes()).filter(|charset| !charset.is_wide()),
+        );
         let control_ids = fields.or("control_ids", "unique or restarts", ControlIds::Unique, |value| {
             match value.as_str()? {
                 "unique" => Some(ControlIds::Unique),

@@ -47,7 +47,7 @@ pub enum Origin {
     ByteOrderMark,
     /// MSH-18 named it.
     Declared,
-    /// MSH-18 has a name that is not known; the fallback holds.
+    /// MSH-18 has a name that is not known, or that this message cannot be in; the fallback holds.
     Unknown,
 }
 
@@ -77,7 +77,7 @@ impl Charset {
         if declared.is_absent() {
             return Choice { charset: fallback, origin: Origin::Absent };
         }
-        match Self::named(declared.raw()) {
+        match Self::named(declared.raw()).filter(|charset| !charset.is_wide()) {
             Some(charset) => Choice { charset, origin: Origin::Declared },
             None => Choice { charset: fallback, origin: Origin::Unknown },
         }
@@ -108,6 +108,13 @@ impl Charset {
     #[must_use]
     pub fn delimiters_are_safe(self) -> bool {
         ![BIG5, GB18030, GBK, ISO_2022_JP, SHIFT_JIS, UTF_16BE, UTF_16LE].contains(&self.0)
+    }
+
+    /// Whether every character has two bytes, delimiters as well: a message that was taken apart by single bytes is not
+    /// in it, whatever its MSH-18 says.
+    #[must_use]
+    pub fn is_wide(self) -> bool {
+        [UTF_16BE, UTF_16LE].contains(&self.0)
     }
 
     /// The name of the encoding in the WHATWG standard.

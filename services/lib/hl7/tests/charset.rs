@@ -57,6 +57,9 @@ fn case_14_a_wrong_or_missing_name_is_never_silent() {
     check_message(b"", "UNICODE UTF-8", b"Zo\xeb", (Origin::Declared, "Zo\u{fffd}", true));
     check_message(b"", "", b"Zo\xeb", (Origin::Absent, "Zoë", false));
     check_message(b"", "KLINGON", b"Zo\xeb", (Origin::Unknown, "Zoë", false));
+    // A message whose delimiters are single bytes is not in UTF-16.
+    check_message(b"", "UNICODE UTF-16", b"Zo\xeb", (Origin::Unknown, "Zoë", false));
+    check_message(b"", "UTF-16BE", b"Zo\xeb", (Origin::Unknown, "Zoë", false));
     check_message(b"", "ASCII", b"Zo\xeb", (Origin::Declared, "Zo\u{fffd}", true));
     check_message(b"\xef\xbb\xbf", "8859/1", "Zoë".as_bytes(), (Origin::ByteOrderMark, "Zoë", false));
     check_message(b"", "8859/1~UNICODE UTF-8", b"Zo\xeb", (Origin::Declared, "Zoë", false));

@@ -136,3 +136,12 @@ fn a_consumption_needs_no_currency() {
     );
     check_told("dft: sometimes\n", &["line 6: dft: is not charge, consumption, both or ignore"]);
 }
+
+#[test]
+fn a_character_set_is_one_that_messages_can_be_in() {
+    assert_eq!(read("charset: BIG-5\n").charset.name(), "Big5");
+    let expects = "line 6: charset: is not a character set such as UTF-8 or 8859/1; UTF-16 is none, since no message \
+                   in it can be taken apart";
+    check_told("charset: UNICODE UTF-16\n", &[expects]);
+    check_told("charset: KLINGON\n", &[expects]);
+}

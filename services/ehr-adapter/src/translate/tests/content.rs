@@ -65,6 +65,8 @@ fn case_14_character_sets_absent_wrong_misspelt_with_a_mark() {
     check("", latin, "ISO_IR 100", false, Ok("Vä"));
     check("", latin, "UNICODE UTF-8", false, Err(illegible));
     check("", utf8, "nonsense", false, Ok("Vä"));
+    check("", utf8, "UNICODE UTF-16", false, Ok("Vä"));
+    check("charset: 8859/1\n", latin, "UTF-16", false, Ok("Vä"));
     check("", utf8, "8859/1", true, Ok("Vä"));
     check("charset: 8859/1\n", utf8, "", true, Ok("Vä"));
 }
