@@ -14,6 +14,7 @@ use crate::translate::{Reader, is_allowed, occurred_at};
 use backbone::{Cx, Fact, Folding, On, Projection, Reject};
 use canon::event::{Change, Name};
 use canon::{Patient, PatientToken, Phi, RawHl7v2, RawKey, SenderConfig, Timestamp};
+use hl7::charset::Charset;
 use hl7::message::{Field, Message, Presence, Repetition, Segment, Value};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -89,7 +90,8 @@ impl Known {
         if !is_of_registration(raw) || !matches!(is_allowed(raw, reading), Ok(true)) {
             return None;
         }
-        let message = Message::parse(raw.payload.reveal()).ok()?;
+        let payload = Charset::readable(raw.payload.reveal(), reading.charset);
+        let message = Message::parse(&payload).ok()?;
         let reader = Reader::new(&message, reading);
         // A time that cannot be read parks in the translation; here it is as if it were not there.
         let at = occurred_at(&reader).ok().flatten().unwrap_or(raw.received_at);

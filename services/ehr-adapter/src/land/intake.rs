@@ -44,7 +44,9 @@ struct Header {
 impl Intake {
     /// Reads what is needed to land a payload, however bad it is.
     pub(crate) fn of(sender: &Sender, tokens: &Tokenizer, payload: Vec<u8>, received_at: Timestamp) -> Self {
-        let parsed = Message::parse(&payload);
+        // What lands is what came; only what is read of it may be written anew.
+        let readable = Charset::readable(&payload, sender.reading.charset);
+        let parsed = Message::parse(&readable);
         let identity = identity(&payload, parsed.as_ref().ok());
         let header = header_line(&payload).map(<[u8]>::to_vec);
         let read = match &parsed {
@@ -166,7 +168,8 @@ fn headers(
     }
 }
 
-/// SHA-256 of the payload with MSH-7 blanked, since engines renew it when they send again.
+/// SHA-256 of the payload with MSH-7 blanked, since engines renew it when they send again. The message is the payload as
+/// it is read, which may be written anew.
 fn identity(payload: &[u8], message: Option<&Message<'_>>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let Some(message) = message else {
@@ -188,7 +191,9 @@ fn identity(payload: &[u8], message: Option<&Message<'_>>) -> [u8; 32] {
             hash.update(part);
         }
     }
-    hash.update(rest.get(msh.len()..).unwrap_or_default());
+    // As it came: what is written anew may be another message's as well.
+    let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+    hash.update(rest.get(end..).unwrap_or_default());
     hash.finalize().into()
 }
 

@@ -32,8 +32,12 @@ fn message(kind: &str, id: &str, hour: u32, pid: &str) -> String {
 }
 
 fn sees(rig: &mut Rig<Known>, text: &str) {
+    sees_bytes(rig, text.as_bytes());
+}
+
+fn sees_bytes(rig: &mut Rig<Known>, bytes: &[u8]) {
     let sender = Sender::parse(SENDER).expect("valid");
-    let (key, headers, raw) = intake_for_tests(&sender, &tokens(), text.as_bytes());
+    let (key, headers, raw) = intake_for_tests(&sender, &tokens(), bytes);
     rig.sees_raw(headers.factname.parse().expect("a name"), headers.id, &key, raw);
 }
 
@@ -104,6 +108,15 @@ fn the_legal_name_counts_and_a_phone_may_stand_in_its_twelfth_component() {
     let pid = "||Maid^E^^^^^M~Muster^Erika^^^^^L||1980||||||||".to_owned() + "";
     sees(&mut rig, &message("ADT^A28", "1", 8, &pid.replace("||||||||", "||||||^^^^^^^^^^^+49 40 1")));
     assert_eq!(told(&rig), "Muster / Erika / 1980 / - / - / +49 40 1 alive");
+}
+
+#[test]
+fn case_14_a_character_that_looks_like_a_delimiter_shifts_no_field() {
+    let mut rig = rig();
+    let text = message("ADT^A28", "1", 8, "||@^Erika||1980|F").replace("|P|2.5\r", "|P|2.5||||||BIG-5\r");
+    let (before, after) = text.split_once('@').expect("a place");
+    sees_bytes(&mut rig, &[before.as_bytes(), b"\xa8\x7c", after.as_bytes()].concat());
+    assert_eq!(told(&rig), "育 / Erika / 1980 / F / - / - alive");
 }
 
 #[test]

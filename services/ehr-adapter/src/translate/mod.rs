@@ -35,6 +35,7 @@ use canon::{
     Appointment, Charge, Code, Consumption, Encounter, LabResult, Order, PatientLink, RawHl7v2, RawKey,
     SenderConfig, Tokenizer,
 };
+use hl7::charset::Charset;
 use hl7::message::{Message, ParseError};
 use kind::Kind;
 use serde::{Deserialize, Serialize};
@@ -113,8 +114,8 @@ impl On<RawHl7v2> for Translation {
 
 /// What a message says; `homonyms` counts other messages that came under its control id before.
 pub(crate) fn translate(desk: &Desk<'_>, raw: &RawHl7v2, homonyms: u32) -> Result<Translated, Reject> {
-    let payload = raw.payload.reveal();
-    let message = Message::parse(payload).map_err(unreadable)?;
+    let payload = Charset::readable(raw.payload.reveal(), desk.reading.charset);
+    let message = Message::parse(&payload).map_err(unreadable)?;
     if let Some(why) = &raw.unparsed {
         return Err(Reject::alone(Reason::Invalid, why));
     }

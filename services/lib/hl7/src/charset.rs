@@ -14,7 +14,9 @@ use encoding_rs::{
     SHIFT_JIS, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_874, WINDOWS_1252, WINDOWS_1254,
 };
 
-use crate::message::Message;
+use crate::escape;
+use crate::message::{BYTE_ORDER_MARK, Lines, Message};
+use crate::scan;
 
 /// How bytes become text.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,33 @@ impl Charset {
         }
     }
 
+    /// A payload as it can be taken apart and read. Where characters of its set (see [`of`](Self::of)) have bytes that
+    /// look like delimiters it is written anew, in UTF-8 behind a byte order mark; else it is what came.
+    ///
+    /// Bytes without a meaning become FF, which has none in UTF-8 either: a value with one still says that it had errors.
+    #[must_use]
+    pub fn readable(payload: &[u8], fallback: Self) -> Cow<'_, [u8]> {
+        let header = Lines::of(payload).next().and_then(|(_, line)| Message::parse(line).ok());
+        let Some(header) = header.filter(|_| !payload.starts_with(BYTE_ORDER_MARK)) else {
+            return Cow::Borrowed(payload);
+        };
+        let charset = Self::of(&header, fallback).charset;
+        if charset.delimiters_are_safe() {
+            return Cow::Borrowed(payload);
+        }
+        let mut out = BYTE_ORDER_MARK.to_vec();
+        // Line ends are part of no character: what is damaged in a line does not reach the next one.
+        let mut rest = payload;
+        while !rest.is_empty() {
+            let end = scan::find_either(b'\r', b'\n', rest).unwrap_or(rest.len());
+            let (line, tail) = rest.split_at(end);
+            charset.write_anew(line, header.delimiters().escape, &mut out);
+            out.extend(tail.first());
+            rest = tail.get(1..).unwrap_or_default();
+        }
+        Cow::Owned(out)
+    }
+
     /// Decodes bytes; copies only where the bytes are not UTF-8 already.
     #[must_use]
     pub fn decode(self, bytes: &[u8]) -> Decoded<'_> {
@@ -103,8 +132,7 @@ impl Charset {
     }
 
     /// Whether a message may be split before it is decoded. In Shift_JIS, Big5, GBK, GB 18030 and ISO 2022
-    /// the second byte of a character can look like a delimiter: decode such a payload as a whole and parse
-    /// the text.
+    /// the second byte of a character can look like a delimiter: [`readable`](Self::readable) writes such a payload anew.
     #[must_use]
     pub fn delimiters_are_safe(self) -> bool {
         ![BIG5, GB18030, GBK, ISO_2022_JP, SHIFT_JIS, UTF_16BE, UTF_16LE].contains(&self.0)
@@ -121,6 +149,35 @@ impl Charset {
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name()
+    }
+}
+
+impl Charset {
+    /// A line in UTF-8, its hexadecimal escapes too: they hold bytes of the message's character set.
+    fn write_anew(self, line: &[u8], escape: u8, out: &mut Vec<u8>) {
+        let line = self.utf_8(line);
+        let mut pieces = line.split(|byte| *byte == escape).peekable();
+        let mut may_be_escape = false;
+        while let Some(piece) = pieces.next() {
+            let is_last = pieces.peek().is_none();
+            match escape::hexadecimal(piece).filter(|_| may_be_escape && !is_last) {
+                Some(bytes) => escape::push_hexadecimal(&self.utf_8(&bytes), out),
+                None => out.extend_from_slice(piece),
+            }
+            if !is_last {
+                out.push(escape);
+            }
+            may_be_escape = true;
+        }
+    }
+
+    fn utf_8(self, bytes: &[u8]) -> Vec<u8> {
+        let Decoded { mut text, .. } = self.decode(bytes);
+        if self.0 == ISO_2022_JP {
+            // The Roman set has them where ASCII has what delimiters are written with.
+            text = Cow::Owned(text.replace('\u{a5}', "\\").replace('\u{203e}', "~"));
+        }
+        text.split('\u{fffd}').map(str::as_bytes).collect::<Vec<_>>().join(&0xff)
     }
 }
 

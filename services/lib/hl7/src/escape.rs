@@ -42,6 +42,19 @@ pub fn unescape<'a>(raw: &'a [u8], delimiters: &Delimiters) -> Cow<'a, [u8]> {
     }
 }
 
+/// The bytes that a hexadecimal escape with this body stands for, if it is one.
+pub(crate) fn hexadecimal(body: &[u8]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    Meaning::Hexadecimal(pairs(body)?).push(&mut bytes);
+    Some(bytes)
+}
+
+/// Appends the body of the escape that stands for these bytes.
+pub(crate) fn push_hexadecimal(bytes: &[u8], out: &mut Vec<u8>) {
+    out.push(b'X');
+    out.extend(bytes.iter().flat_map(|byte| [hex(byte >> 4), hex(byte & 15)]));
+}
+
 /// Appends `text` to `out` so that no delimiter, no segment end and no framing byte of it takes effect.
 ///
 /// Control characters become `\Xdd\`; what is not ASCII becomes `?`, since the reader's character set is not
@@ -60,13 +73,9 @@ pub fn escape_into(text: &str, delimiters: &Delimiters, out: &mut Vec<u8>) {
             _ if byte == delimiters.escape => b'E',
             _ if Some(byte) == delimiters.truncation => b'P',
             0..=0x1f | 0x7f => {
-                out.extend_from_slice(&[
-                    delimiters.escape,
-                    b'X',
-                    hex(byte >> 4),
-                    hex(byte & 15),
-                    delimiters.escape,
-                ]);
+                out.push(delimiters.escape);
+                push_hexadecimal(&[byte], out);
+                out.push(delimiters.escape);
                 continue;
             }
             _ => {
@@ -94,11 +103,7 @@ impl<'a> Meaning<'a> {
             b"R" => Some(delimiters.repetition),
             b"E" => Some(delimiters.escape),
             b"P" => delimiters.truncation,
-            [b'X' | b'x', digits @ ..] => {
-                let (pairs, odd) = digits.as_chunks::<2>();
-                let sound = !pairs.is_empty() && odd.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
-                return sound.then_some(Self::Hexadecimal(pairs));
-            }
+            [b'X' | b'x', ..] => return pairs(body).map(Self::Hexadecimal),
             _ if body.eq_ignore_ascii_case(b".br") => Some(b'\n'),
             _ => None,
         };
@@ -113,6 +118,14 @@ impl<'a> Meaning<'a> {
             }
         }
     }
+}
+
+/// The digits of a hexadecimal escape with this body.
+fn pairs(body: &[u8]) -> Option<&[[u8; 2]]> {
+    let [b'X' | b'x', digits @ ..] = body else { return None };
+    let (pairs, odd) = digits.as_chunks::<2>();
+    let sound = !pairs.is_empty() && odd.is_empty() && digits.iter().all(u8::is_ascii_hexdigit);
+    sound.then_some(pairs)
 }
 
 /// The value of a hexadecimal digit.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
+use std::borrow::Cow;
+
 use hl7::charset::{Charset, Origin};
 use hl7::message::Message;
 
@@ -75,9 +77,56 @@ fn case_14_sets_whose_characters_look_like_delimiters_say_so() {
         let charset = Charset::named(name.as_bytes()).unwrap();
         assert!(!charset.delimiters_are_safe(), "{name}");
     }
-    // The second byte of this character is a backslash; decoded first, nothing is torn apart.
-    let payload = b"MSH|^~\\&|A\rPID|||1||\x83\x5c|x\r";
-    let text = Charset::named(b"Shift_JIS").unwrap().decode(payload).text;
-    let message = Message::parse(text.as_bytes()).unwrap();
-    assert_eq!(message.segment("PID").unwrap().field(5).text(Charset::UTF_8), "ソ");
+}
+
+/// PID-5 and PID-8 of a message in this set, and whether PID-5 had bytes without a meaning.
+#[track_caller]
+fn check_readable(msh_18: &str, name: &[u8], expected: (&str, &str, bool)) {
+    let mut payload = format!("MSH|^~\\&|A|B|||||ADT^A01|1|P|2.5||||||{msh_18}\rPID|||1||").into_bytes();
+    payload.extend_from_slice(name);
+    payload.extend_from_slice(b"|||F\nPV1||I\r");
+    let readable = Charset::readable(&payload, Charset::UTF_8);
+    let message = Message::parse(&readable).unwrap();
+    let charset = Charset::of(&message, Charset::UTF_8).charset;
+    let at = |path: &str| message.get(&path.parse().unwrap()).decode(charset);
+    let (family, sex) = (at("PID-5.1"), at("PID-8"));
+    assert_eq!((&*family.text, &*sex.text, family.had_errors), expected, "{msh_18}");
+    assert_eq!((&*at("PV1-2").text, message.segments().len()), ("I", 3), "{msh_18}");
+}
+
+#[test]
+fn case_14_a_character_that_looks_like_a_delimiter_tears_nothing_apart() {
+    // The second bytes are those of | \ | ^.
+    check_readable("BIG-5", b"\xa8\x7c^A", ("育", "F", false));
+    check_readable("Shift_JIS", b"\x83\x5c\x83\x5c^A", ("ソソ", "F", false));
+    check_readable("GB 18030-2000", b"\x81\x7c^A", ("亅", "F", false));
+    check_readable("ISO IR87", b"\x1b$B%^\x1b(B^A", ("マ", "F", false));
+    // The Roman set has a yen sign and an overline for backslash and tilde; as delimiters they are what they were.
+    check_readable("ISO IR87", b"\x1b$B%^\x1b(J\\T\\B^A~C", ("マ&B", "F", false));
+    // A line that does not return to single bytes does not take the next one along.
+    check_readable("ISO IR87", b"A^\x1b$B%^", ("A", "", false));
+}
+
+#[test]
+fn case_14_what_is_written_anew_keeps_its_escapes_and_says_where_bytes_had_no_meaning() {
+    check_readable("Shift_JIS", b"\\X835C\\^A", ("ソ", "F", false));
+    check_readable("Shift_JIS", b"\\X7C\\\\F\\X41^A", ("||X41", "F", false));
+    check_readable("Shift_JIS", b"X835C\\E\\X835C^A", ("X835C\\X835C", "F", false));
+    check_readable("Shift_JIS", b"\xfd^A", ("\u{fffd}", "F", true));
+    check_readable("Shift_JIS", b"\\XFD\\^A", ("\u{fffd}", "F", true));
+}
+
+#[test]
+fn case_14_what_can_be_taken_apart_as_it_is_stays_what_came() {
+    for name in ["", "8859/1", "UNICODE UTF-8", "KLINGON", "UTF-16", "KS X 1001"] {
+        let payload = format!("MSH|^~\\&|A|B|||||ADT^A01|1|P|2.5||||||{name}\rPID|||1\r");
+        assert!(matches!(Charset::readable(payload.as_bytes(), Charset::UTF_8), Cow::Borrowed(_)), "{name}");
+    }
+    for payload in [&b"\xef\xbb\xbfMSH|^~\\&|A\r"[..], b"PID|1\r", b"MSH|^^^^|A\r", b""] {
+        assert_eq!(Charset::readable(payload, Charset::named(b"BIG-5").unwrap()), payload);
+    }
+    // Where the message says nothing it is in the fallback.
+    let payload = b"MSH|^~\\&|A\xa8\x7c|B\r";
+    let readable = Charset::readable(payload, Charset::named(b"BIG-5").unwrap());
+    assert_eq!(readable, "\u{feff}MSH|^~\\&|A育|B\r".as_bytes());
 }

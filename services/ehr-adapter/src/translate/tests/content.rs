@@ -82,6 +82,38 @@ fn case_14_bytes_without_a_meaning_name_nobody_and_free_text_shows_where_they_we
     assert!(matches!(key, RawKey::Patient(_)));
 }
 
+/// The visit of a message whose patient's name has these bytes, as it is keyed and as it is translated.
+#[track_caller]
+fn check_shifts_nothing(more: &str, msh18: &str, name: &[u8]) {
+    let text =
+        edited(DFT, &[("|18|P|2.5\r", &format!("|18|P|2.5||||||{msh18}\r")), ("LAKESIDE^MR", "OTHER")]);
+    let (before, after) = text.split_once("Muster").expect("a name");
+    let bytes = [before.as_bytes(), name, after.as_bytes()].concat();
+    let (key, _, raw) = intake_for_tests(&sender(more), &tokens(), &bytes);
+    let visit = tokens().encounter("LAKESIDE", "V100");
+    assert_eq!(key, RawKey::Visit(visit), "{msh18}");
+    assert_eq!(raw.payload.reveal(), &bytes, "what came is what lands");
+    let translated = translated_bytes(more, &bytes, 0).expect("translated");
+    let Some(Statement::Charge(_, charge)) = translated.statements.first() else { panic!("a charge") };
+    assert_eq!(charge.encounter, visit, "{msh18}");
+}
+
+#[test]
+fn case_14_a_character_that_looks_like_a_delimiter_shifts_no_field() {
+    check_shifts_nothing("", "BIG-5", b"\xa8\x7c");
+    check_shifts_nothing("charset: BIG-5\n", "", b"\xa8\x7c");
+    check_shifts_nothing("", "GB 18030-2000", b"\x81\x7c");
+    check_shifts_nothing("", "Shift_JIS", b"\x83\x7c");
+    check_shifts_nothing("", "ISO IR87", b"\x1b$B%|\x1b(B");
+}
+
+#[test]
+fn case_14_bytes_without_a_meaning_name_nobody_where_the_message_is_written_anew_too() {
+    let illegible = "invalid: PV1-19, else PID-18 has bytes that its character set does not know";
+    assert_eq!(visit_number("", b"V\x83\x5c", "Shift_JIS", false).as_deref(), Ok("Vソ"));
+    assert_eq!(visit_number("", b"V\xfd", "Shift_JIS", false), Err(illegible.to_owned()));
+}
+
 #[test]
 fn case_15_escapes_are_read_where_they_stand() {
     let payer = |code: &str| {

@@ -36,6 +36,18 @@ pub(crate) fn parser(bytes: &[u8]) {
     let grouped: usize = message.groups("FT1", &["IN1"]).map(|group| group.segments().len()).sum();
     assert!(grouped <= message.segments().len());
     let _shown = format!("{message:?}");
+    written_anew(bytes, message.segments().len());
+}
+
+/// A payload that is written anew has no segment that it did not have.
+fn written_anew(bytes: &[u8], segments: usize) {
+    for name in [&b"Shift_JIS"[..], b"BIG-5", b"GB18030", b"ISO IR87"] {
+        let readable = Charset::readable(bytes, Charset::named(name).unwrap());
+        assert!(
+            Message::parse(&readable).is_err()
+                || Message::parse(&readable).unwrap().segments().len() <= segments
+        );
+    }
 }
 
 fn fields(bytes: &[u8], segment: Segment<'_>, message: &Message<'_>, charset: Charset) {
