@@ -7,7 +7,7 @@ use crate::phi::Phi;
 use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What ONE message said of a visit; named by (sender, control id). A null says nothing, so it changes
+/// What ONE message said of a visit; named by (sender, control id, visit). A null says nothing, so it changes
 /// nothing: folds merge the facts of a visit by occurred_at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Encounter {

@@ -36,8 +36,16 @@ pub(super) fn encounter(source: &Source<'_>, status: EncounterStatus) -> Result<
         discharged_at: reader.time_at("PV1-45")?,
         ..silent(source, visit.token, visit.number.clone(), source.patient)
     };
-    let name = source.name_by_message("encounter", &[source.sender.as_str(), source.control_id]);
-    Translated::of(vec![Statement::Encounter(name, Box::new(event))])
+    Translated::of(vec![stated(source, event, 1)])
+}
+
+/// With the visit: a fact's key never changes, so a message that turns out to be of another visit is another fact.
+fn stated(source: &Source<'_>, event: Encounter, number: usize) -> Statement {
+    let number = number.to_string();
+    let parts = [source.sender.as_str(), source.control_id, event.encounter.as_str(), &number];
+    // A message says one, as a rule.
+    let parts = if number == "1" { &parts[..3] } else { &parts[..] };
+    Statement::Encounter(source.name_by_message("encounter", parts), Box::new(event))
 }
 
 /// Accounts or visits that were merged or moved: each retired one says where it went.
@@ -54,11 +62,7 @@ pub(super) fn moves(source: &Source<'_>) -> Result<Translated, Reject> {
     let leader = if of_visits { "MRG" } else { "PID" };
     let mut statements = Vec::new();
     for (index, group) in source.reader.message().groups(leader, &[]).enumerate() {
-        let event = moved(source, group, of_visits)?;
-        let number = (index + 1).to_string();
-        let parts = [source.sender.as_str(), source.control_id, &number];
-        let parts = if index == 0 { &parts[..2] } else { &parts[..] };
-        statements.push(Statement::Encounter(source.name_by_message("encounter", parts), Box::new(event)));
+        statements.push(stated(source, moved(source, group, of_visits)?, index + 1));
     }
     match statements.is_empty() {
         true => Err(invalid("MRG", "is missing: not said what was merged or moved")),

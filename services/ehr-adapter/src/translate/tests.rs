@@ -28,10 +28,12 @@ pub(super) const DFT: &str = "MSH|^~\\&|ADT1|LAKESIDE|VERTEBRA|HQ|20260301101500
     FT1|2|T2||||CG|A11|long text||3||4.10&USD\r";
 
 pub(super) fn text(more: &str) -> String {
-    let visits = if more.contains("visit_paths") { "" } else { "visit_paths: [PV1-19, PID-18]\n" };
+    let default = |field: &str, text: &str| {
+        if more.contains(field) { String::new() } else { format!("{field}: {text}\n") }
+    };
+    let visits = default("visit_authority", "LAKESIDE") + &default("visit_paths", "[PV1-19, PID-18]");
     format!(
-        "name: north\ntime_zone: Europe/Berlin\ncurrency: EUR\npatient_authority: LAKESIDE\n\
-         visit_authority: LAKESIDE\n{visits}{more}"
+        "name: north\ntime_zone: Europe/Berlin\ncurrency: EUR\npatient_authority: LAKESIDE\n{visits}{more}"
     )
 }
 

@@ -94,7 +94,7 @@ fn every_message_is_told_with_its_facts_and_no_patients_data() {
     let text = page.text(false);
     for line in [
         "1  ADT^A01  control id 1: translated\n",
-        "    clinical.encounter.v1  encounter/north/1  at #1\n",
+        "    clinical.encounter.v1  encounter/north/1/#1  at #1\n",
         "    clinical.patient.v1  patient/#3  at #3\n",
         "    billing.charge.v1  charge/north/#1/T1  at #1\n",
         "    supply.consumption.v1  consumption/north/#1/T1/SWAB@WH%2FWard 1  at SWAB@WH/Ward 1\n",

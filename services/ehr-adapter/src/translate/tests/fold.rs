@@ -5,7 +5,8 @@ use super::*;
 use crate::setup::Setup;
 use backbone::rig::Rig;
 use canon::events::clinical_result::ResultStatus;
-use canon::{Change, Event, SenderConfig};
+use canon::{Change, EncounterToken, Event, SenderConfig};
+use std::collections::BTreeMap;
 
 fn unmapped() -> UnmappedCount {
     UnmappedCount::new().expect("a count")
@@ -97,6 +98,43 @@ fn a_message_is_read_by_the_configuration_that_holds_when_it_is_folded() {
     sees(&mut rig, "", &edited(DFT, &[("|18|", "|19|"), ("|T1|", "|T3|"), ("|T2|", "|T4|")]));
     let told: Vec<String> = rig.latest::<Charge>().into_iter().map(|charge| charge.transaction_id).collect();
     assert_eq!(told, ["T3", "T4"]);
+}
+
+/// Translated again under what holds now, the facts are at these visits and nowhere else.
+#[track_caller]
+fn check_again(before: &str, now: &str, messages: &[&str], visits: &[EncounterToken]) {
+    let mut rig = rig(before);
+    for text in messages {
+        sees(&mut rig, before, text);
+    }
+    configures(&mut rig, now);
+    let outcome = rig.folds_again::<RawHl7v2>(false);
+    assert_eq!((outcome.rejected, outcome.failed), (BTreeMap::new(), None));
+    let mut told: Vec<EncounterToken> =
+        rig.latest::<Encounter>().into_iter().map(|visit| visit.encounter).collect();
+    told.sort();
+    let mut visits = visits.to_vec();
+    visits.sort();
+    assert_eq!(told, visits);
+    assert_eq!(rig.parked(), []);
+}
+
+#[test]
+fn a_message_that_turns_out_to_be_of_another_visit_is_taken_from_the_one_and_told_of_the_other() {
+    let visit = |authority: &str, number: &str| tokens().encounter(authority, number);
+    let account = edited(ADT, &[("Erika\r", "Erika|||||||||||||K7\r")]);
+    check_again("", "visit_paths: [PID-18]\n", &[&account], &[visit("LAKESIDE", "K7")]);
+    let two = edited(&account, &[("|17|", "|19|"), ("V100", "V200")]);
+    check_again(
+        "visit_paths: [PID-18]\n",
+        "",
+        &[&account, &two],
+        &[visit("LAKESIDE", "V100"), visit("LAKESIDE", "V200")],
+    );
+    let moved = "MSH|^~\\&|A|LAKESIDE|V|HQ|20260301101500||ADT^A41|21|P|2.5\rEVN|A41\r\
+        PID|1||4711^^^LAKESIDE|||||||||||||||K2\rMRG|||K1\rPID|2||4711^^^LAKESIDE|||||||||||||||K4\rMRG|||K3\r";
+    let of_accounts = ["K1", "K3"].map(|number| visit("ACCOUNTS", number));
+    check_again("", "visit_paths: [PID-18]\nvisit_authority: ACCOUNTS\n", &[moved], &of_accounts);
 }
 
 #[test]
