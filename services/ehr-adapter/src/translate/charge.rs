@@ -75,7 +75,7 @@ impl<'s, 'a> Line<'s, 'a> {
             None => Quantity::from_whole(1).map_err(|why| invalid(part.at(10), why))?,
         };
         let transaction = part.code_at(&source.reading.transaction)?;
-        let day = part.day(4).unwrap_or_else(|| source.occurred_at.date());
+        let day = part.day(4).unwrap_or(source.occurred_on);
         Ok(Some(Self { part, source, kind, code, quantity, transaction, day }))
     }
 

@@ -110,7 +110,7 @@ pub(super) fn requisitions(source: &Source<'_>) -> Result<Translated, Reject> {
         let fields = Fields { name: &[1], code: &[2, 3, 4], at: 10, amount: 5 };
         let taken = of_part(source, part, ConsumptionSource::Requisition, &fields)?;
         // The time of RQD-10 is when it is needed.
-        let taken = Taken { consumed_at: source.occurred_at, day: source.occurred_at.date(), ..taken };
+        let taken = Taken { consumed_at: source.occurred_at, day: source.occurred_on, ..taken };
         match part.said_code(&["ORC-1"])?.as_deref() {
             Some("CA" | "CR" | "DC" | "DR" | "OC" | "OD") => undo(source, "RQD", &taken, told),
             _ => state(source, "RQD", &taken, told),
@@ -158,7 +158,7 @@ fn of_part(
         expires_on: None,
         returned: false,
         consumed_at: part.time(fields.at)?.unwrap_or(source.occurred_at),
-        day: part.day(fields.at).unwrap_or_else(|| source.occurred_at.date()),
+        day: part.day(fields.at).unwrap_or(source.occurred_on),
     })
 }
 

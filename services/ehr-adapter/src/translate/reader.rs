@@ -118,6 +118,18 @@ impl<'m, 'a> Reader<'m, 'a> {
         self.time(self.at(path), path)
     }
 
+    /// The day of a time at a path as it is written there, whatever the zone; what it leaves out is the first.
+    pub(super) fn date_at(&self, path: &str) -> Option<Date> {
+        let (year, month, day) = time::Dtm::parse(self.at(path).raw()).ok()?.date();
+        Date::from_ymd(year, month, day)
+    }
+
+    /// The day in the sender's zone at a point in time.
+    pub(super) fn date_of(&self, at: Timestamp) -> Option<Date> {
+        let (year, month, day) = self.reading.zone.date(at.as_micros())?;
+        Date::from_ymd(year, month, day)
+    }
+
     /// The value at a path that this crate wrote down.
     pub(super) fn at(&self, path: &str) -> Value<'a> {
         match Path::parse(path) {

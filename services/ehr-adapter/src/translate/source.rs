@@ -7,7 +7,7 @@ use crate::sender::{ControlIds, Reading};
 use crate::subject::{self, Illegible, Visit};
 use backbone::{Reason, Reject};
 use canon::event::Name;
-use canon::{EncounterToken, PatientToken, RawHl7v2, SenderName, Timestamp, Tokenizer};
+use canon::{Date, EncounterToken, PatientToken, RawHl7v2, SenderName, Timestamp, Tokenizer};
 use hl7::message::Path;
 
 /// A message with what all of its facts say.
@@ -21,6 +21,8 @@ pub(super) struct Source<'a> {
     pub(super) trigger: String,
     pub(super) facility: Option<String>,
     pub(super) occurred_at: Timestamp,
+    /// The day of that where the sender is: what code tables are asked for where a line has no day of its own.
+    pub(super) occurred_on: Date,
     /// Tells messages apart by content as well, where control ids start again.
     identity: Option<String>,
     visit: Option<Visit>,
@@ -56,6 +58,7 @@ impl<'a> Source<'a> {
             trigger,
             facility,
             occurred_at,
+            occurred_on: occurred_on(reader, raw.received_at),
             identity,
             visit,
             patient,
@@ -108,6 +111,12 @@ pub(crate) fn occurred_at(reader: &Reader<'_, '_>) -> Result<Option<Timestamp>, 
         Some(at) => Ok(Some(at)),
         None => reader.time_at("MSH-7"),
     }
+}
+
+/// The day that this is at its source: as it is written there, else the day in the sender's zone when it came.
+fn occurred_on(reader: &Reader<'_, '_>, received_at: Timestamp) -> Date {
+    let said = ["EVN-2", "MSH-7"].into_iter().find_map(|path| reader.date_at(path));
+    said.or_else(|| reader.date_of(received_at)).unwrap_or_else(|| received_at.date())
 }
 
 /// `PV1-19, else PID-18`.

@@ -31,10 +31,9 @@ pub(super) fn text(more: &str) -> String {
     let default = |field: &str, text: &str| {
         if more.contains(field) { String::new() } else { format!("{field}: {text}\n") }
     };
+    let zone = default("time_zone", "Europe/Berlin");
     let visits = default("visit_authority", "LAKESIDE") + &default("visit_paths", "[PV1-19, PID-18]");
-    format!(
-        "name: north\ntime_zone: Europe/Berlin\ncurrency: EUR\npatient_authority: LAKESIDE\n{visits}{more}"
-    )
+    format!("name: north\n{zone}currency: EUR\npatient_authority: LAKESIDE\n{visits}{more}")
 }
 
 pub(super) fn sender(more: &str) -> Sender {

@@ -136,6 +136,14 @@ impl Zone {
     pub fn named(name: &str) -> Result<Self, UnknownZone> {
         TimeZoneDatabase::bundled().get(name).map(Self).map_err(|_| UnknownZone)
     }
+
+    /// Year, month and day in this zone at a point in time, microseconds since 1970-01-01T00:00:00Z; none where the
+    /// calendar ends.
+    #[must_use]
+    pub fn date(&self, micros: i64) -> Option<(i16, i8, i8)> {
+        let date = jiff::Timestamp::from_microsecond(micros).ok()?.to_zoned(self.0.clone()).date();
+        Some((date.year(), date.month(), date.day()))
+    }
 }
 
 impl Dtm {

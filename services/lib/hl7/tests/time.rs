@@ -119,3 +119,14 @@ fn a_zone_is_one_of_the_database() {
     assert_eq!(Zone::named("Mars/Olympus"), Err(UnknownZone));
     assert!(Zone::named("America/New_York").is_ok());
 }
+
+#[test]
+fn case_17_a_point_in_time_is_on_the_day_of_the_zone() {
+    let berlin = Zone::named("Europe/Berlin").unwrap();
+    let day = |zone: &Zone, value: &str| zone.date(instant(value.as_bytes(), &Zone::UTC).unwrap().micros);
+    assert_eq!(day(&berlin, "20260228225959"), Some((2026, 2, 28)));
+    assert_eq!(day(&berlin, "20260228230000"), Some((2026, 3, 1)));
+    assert_eq!(day(&berlin, "20260630220000"), Some((2026, 7, 1)), "in summer");
+    assert_eq!(day(&Zone::UTC, "20260228230000"), Some((2026, 2, 28)));
+    assert_eq!(berlin.date(i64::MAX), None);
+}

@@ -1,11 +1,12 @@
 //! The fold: names, repeats, what parks and what is released, and the order of messages.
 
 use super::clinical::ORU;
+use super::supply::{OMS, RDS};
 use super::*;
 use crate::setup::Setup;
 use backbone::rig::Rig;
 use canon::events::clinical_result::ResultStatus;
-use canon::{Change, EncounterToken, Event, SenderConfig};
+use canon::{Change, Date, EncounterToken, Event, SenderConfig};
 use std::collections::BTreeMap;
 
 fn unmapped() -> UnmappedCount {
@@ -216,6 +217,46 @@ fn a_row_of_everybodys_holds_where_the_sender_has_none_on_that_day() {
     let amounts: Vec<String> =
         rig.latest::<Charge>().iter().map(|charge| charge.amount.to_string()).collect();
     assert_eq!(amounts, ["8", "12.3", "18", "12.3"]);
+}
+
+/// A line without a day of its own takes what the tables say from this day on, and no longer what they said before.
+#[track_caller]
+fn check_day(more: &str, text: &str, day: &str) {
+    let day: Date = day.parse().expect("a day");
+    let item = |since: Date| {
+        let mut rig = rig(more);
+        let (key, mut row) = code(CodeTable::Charge, "A10", "BEFORE", |entry| entry.valid_to = Some(since));
+        let (_, later) = code(CodeTable::Charge, "A10", "SINCE", |entry| entry.valid_from = Some(since));
+        row.entries.extend(later.entries);
+        rig.knows::<Code>(&key, &row);
+        sees(&mut rig, more, text);
+        rig.latest::<Consumption>().first().map(|event| event.item.to_string())
+    };
+    assert_eq!(item(day).as_deref(), Some("SINCE"), "{day}");
+    assert_eq!(item(Date(day.0 + 1)).as_deref(), Some("BEFORE"), "{day}");
+}
+
+#[test]
+fn case_17_tables_are_asked_for_the_day_where_the_sender_is() {
+    let more = "dft: consumption\n";
+    // An hour before midnight in London, half past midnight in Berlin.
+    let night = ("20260301101500+0100", "20260301003000");
+    let dft = edited(DFT, &[("|T1||20260301|20260301|", "|T1||||"), ("||D7", "||D7|||W1"), ("A11|", "BED|")]);
+    check_day(more, &edited(&dft, &[night]), "2026-03-01");
+    let event = ("\rPID", "\rEVN|P03|20260401003000\rPID");
+    check_day(more, &edited(&dft, &[night, event]), "2026-04-01");
+    check_day(more, &edited(&dft, &[night, ("\rPID", "\rEVN|P03|20260401003000-1100\rPID")]), "2026-04-01");
+    check_day(more, &edited(&dft, &[night, ("\rPID", "\rEVN|P03|202604\rPID")]), "2026-04-01");
+    let night = ("20260301101500", "20260301003000");
+    let rds = edited(RDS, &[night, ("|20260301090000|", "||"), ("|A11^Infusion|", "|A10|")]);
+    check_day("", &rds, "2026-03-01");
+    check_day("", &edited(OMS, &[night]), "2026-03-01");
+    // The time of RQD-10 is when it is needed.
+    check_day("", &edited(OMS, &[night, ("PCE|||W1\rRQD|2", "PCE|||W1|20260501\rRQD|2")]), "2026-03-01");
+    // Tests have received everything at 21:20 UTC.
+    let unsaid = edited(&dft, &[("20260301101500+0100", "")]);
+    check_day("dft: consumption\ntime_zone: Asia/Tokyo\n", &unsaid, "2026-03-02");
+    check_day("dft: consumption\ntime_zone: America/New_York\n", &unsaid, "2026-03-01");
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn taken(more: &str, text: &str) -> Vec<(String, Consumption)> {
     statements_of(more, text).into_iter().filter_map(consumption).collect()
 }
 
-const RDS: &str = "MSH|^~\\&|PHARM1|LAKESIDE|VERTEBRA|HQ|20260301101500||RDS^O13|31|P|2.5\r\
+pub(super) const RDS: &str = "MSH|^~\\&|PHARM1|LAKESIDE|VERTEBRA|HQ|20260301101500||RDS^O13|31|P|2.5\r\
     PID|1||4711^^^LAKESIDE^MR||Muster^Erika\r\
     PV1|1|I|W1^12^3||||||||||||||||V100\r\
     ORC|RE|P7|F7\r\
@@ -111,7 +111,7 @@ fn an_administration_takes_what_was_given_and_a_deleted_one_is_taken_back() {
     assert_eq!(deleted, [Statement::Unconsumed(name.parse().expect("a name"), key)]);
 }
 
-const OMS: &str = "MSH|^~\\&|CAB1|LAKESIDE|VERTEBRA|HQ|20260301101500||OMS^O05|33|P|2.5\r\
+pub(super) const OMS: &str = "MSH|^~\\&|CAB1|LAKESIDE|VERTEBRA|HQ|20260301101500||OMS^O05|33|P|2.5\r\
     ORC|NW|R1\rRQD|1||A10||4|PCE|||W1\rRQD|2|A11|||1|BOX|||W1\r\
     ORC|CA|R0\rRQD|1||A10||9|PCE|||W1\r";
 
