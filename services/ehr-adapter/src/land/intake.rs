@@ -168,21 +168,22 @@ fn headers(
     }
 }
 
-/// SHA-256 of the payload with MSH-7 blanked, since engines renew it when they send again. The message is the payload as
-/// it is read, which may be written anew.
+/// SHA-256 of the payload from its MSH on with MSH-7 blanked, since engines renew it when they send again, and with one
+/// line end behind the last segment, since they do not all keep that one. The message is the payload as it is read, which
+/// may be written anew.
 fn identity(payload: &[u8], message: Option<&Message<'_>>) -> [u8; 32] {
     let mut hash = Sha256::new();
     let Some(message) = message else {
         hash.update(payload);
         return hash.finalize().into();
     };
-    let msh = message.header().raw();
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
     // Only a byte order mark and line ends can stand before the MSH.
     let start = payload.iter().position(|byte| *byte == b'M').unwrap_or_default();
-    let (before, rest) = payload.split_at(start);
-    hash.update(before);
+    let last = payload.iter().rposition(|byte| !is_end(byte)).map_or(0, |last| last + 1);
+    let rest = payload.get(start..last).unwrap_or_default();
     let separator = message.delimiters().field;
-    for (place, part) in msh.split(|byte| *byte == separator).enumerate() {
+    for (place, part) in message.header().raw().split(|byte| *byte == separator).enumerate() {
         if place > 0 {
             hash.update([separator]);
         }
@@ -192,8 +193,9 @@ fn identity(payload: &[u8], message: Option<&Message<'_>>) -> [u8; 32] {
         }
     }
     // As it came: what is written anew may be another message's as well.
-    let end = rest.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(rest.len());
+    let end = rest.iter().position(is_end).unwrap_or(rest.len());
     hash.update(rest.get(end..).unwrap_or_default());
+    hash.update(b"\r");
     hash.finalize().into()
 }
 

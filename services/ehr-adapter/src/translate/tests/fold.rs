@@ -7,6 +7,7 @@ use crate::setup::Setup;
 use backbone::rig::Rig;
 use canon::events::clinical_result::ResultStatus;
 use canon::{Change, Date, EncounterToken, Event, SenderConfig};
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 fn unmapped() -> UnmappedCount {
@@ -45,6 +46,31 @@ fn case_11_a_message_sent_again_with_a_new_time_comes_to_nothing_new() {
     sees(&mut rig, "", &edited(DFT, &[("20260301101500+0100", "20260301111500+0100")]));
     assert_eq!(rig.emitted::<Charge>().len(), 2);
     assert_eq!(rig.parked(), []);
+}
+
+#[test]
+fn case_11_a_message_sent_again_with_another_last_line_end_comes_to_nothing_new() {
+    // Without a number of its own a charge is known by its message.
+    let unnumbered = edited(DFT, &[("|T1|", "||"), ("|T2|", "||")]);
+    let bare = unnumbered.trim_end();
+    for more in ["", "control_ids: restarts\n"] {
+        let mut rig = rig(more);
+        sees(&mut rig, more, &unnumbered);
+        for (before, end) in
+            [("", ""), ("", "\r\n"), ("", "\n"), ("", "\r\r"), ("\r\n", "\r"), ("\u{feff}", "\r")]
+        {
+            sees(&mut rig, more, &format!("{before}{bare}{end}"));
+        }
+        assert_eq!((rig.emitted::<Charge>().len(), rig.parked()), (2, vec![]), "{more}");
+    }
+}
+
+/// Those who sent a message before an upgrade may send it again after one.
+#[test]
+fn the_identity_of_a_message_that_ends_as_the_standard_says_is_its_hash_without_msh_7() {
+    let (_, _, raw) = intake_for_tests(&sender(""), &tokens(), DFT.as_bytes());
+    let plain = edited(DFT, &[("|20260301101500+0100|", "||")]);
+    assert_eq!(raw.identity, <[u8; 32]>::from(Sha256::digest(plain)));
 }
 
 #[test]
