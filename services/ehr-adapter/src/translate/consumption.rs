@@ -25,7 +25,8 @@ struct Taken {
     at: String,
     /// Where it was taken from, in the source's words.
     place: Option<String>,
-    quantity: Quantity,
+    /// What takes it back need not say how much.
+    quantity: Result<Quantity, Reject>,
     unit: Option<String>,
     lot: Option<String>,
     expires_on: Option<Date>,
@@ -48,7 +49,7 @@ pub(super) fn of_charge(line: &Line<'_, '_>, translated: &mut Translated) -> Res
         code: line.code.clone(),
         at: part.at(source.reading.charge_code.within.field.get().into()),
         place: part.first_of(&source.reading.location_paths)?,
-        quantity: line.quantity,
+        quantity: Ok(line.quantity),
         unit: None,
         lot: source.reading.lot.map(|path| part.code_at(&path)).transpose()?.flatten(),
         expires_on: None,
@@ -78,28 +79,29 @@ pub(super) fn dispenses(source: &Source<'_>) -> Result<Translated, Reject> {
                 &Fields { name: &[1], code: &[2], at: 3, amount: 4 },
             )?
         };
-        state(source, "RXD", &taken, told)
+        tell(source, part, "RXD", &taken, told)
     })
 }
 
 /// RXA: what a patient was given.
 pub(super) fn administrations(source: &Source<'_>) -> Result<Translated, Reject> {
     all(source, "RXA", |part, told| {
+        let fields = Fields { name: &[1, 2, 3], code: &[5], at: 3, amount: 6 };
+        let taken = || of_part(source, part, ConsumptionSource::Administration, &fields);
         // Refused or not given: nothing was taken, or it was put back.
         if matches!(part.code(20)?.as_deref(), Some("NA" | "RE")) {
             told.translated.unmapped.push(Unmapped { what: "RXA".to_owned(), why: Why::NotGiven });
+            // What cannot be made out of it holds nobody up: there is nothing to be stated.
+            if let Ok(Some(stock)) = taken().and_then(|taken| stock(source, &taken)) {
+                told.translated.statements.push(stock.taken_back());
+            }
             return Ok(());
         }
-        let fields = Fields { name: &[1, 2, 3], code: &[5], at: 3, amount: 6 };
-        let taken = Taken {
-            lot: part.code(15)?,
-            expires_on: part.day(16),
-            ..of_part(source, part, ConsumptionSource::Administration, &fields)?
-        };
+        let taken = Taken { lot: part.code(15)?, expires_on: part.day(16), ..taken()? };
         match part.code(21)?.as_deref() {
             // The record of it is deleted.
             Some("D") => undo(source, "RXA", &taken, told),
-            _ => state(source, "RXA", &taken, told),
+            _ => tell(source, part, "RXA", &taken, told),
         }
     })
 }
@@ -111,10 +113,7 @@ pub(super) fn requisitions(source: &Source<'_>) -> Result<Translated, Reject> {
         let taken = of_part(source, part, ConsumptionSource::Requisition, &fields)?;
         // The time of RQD-10 is when it is needed.
         let taken = Taken { consumed_at: source.occurred_at, day: source.occurred_on, ..taken };
-        match part.said_code(&["ORC-1"])?.as_deref() {
-            Some("CA" | "CR" | "DC" | "DR" | "OC" | "OD") => undo(source, "RQD", &taken, told),
-            _ => state(source, "RQD", &taken, told),
-        }
+        tell(source, part, "RQD", &taken, told)
     })
 }
 
@@ -143,9 +142,9 @@ fn of_part(
     }
     let first = part.at(fields.code.first().copied().unwrap_or_default());
     let (code, at) = found.ok_or_else(|| invalid(first, "is empty: no code of what was taken"))?;
-    let quantity: Quantity = part
-        .decimal(fields.amount)?
-        .ok_or_else(|| invalid(part.at(fields.amount), "is empty: no quantity"))?;
+    let quantity = part.decimal(fields.amount).and_then(|quantity| {
+        quantity.ok_or_else(|| invalid(part.at(fields.amount), "is empty: no quantity"))
+    });
     Ok(Taken {
         parts: parts(source, part, kind, fields.name)?,
         kind,
@@ -196,6 +195,7 @@ fn all(
     for part in &parts {
         read(part, &mut told)?;
     }
+    told.keep_what_is_stated();
     Ok(told.translated)
 }
 
@@ -214,6 +214,34 @@ impl Told {
             false => Err(Reject::new(Reason::Conflict, format!("two {what} have the same numbers"))),
         }
     }
+
+    /// What one segment says was given another one with its numbers does not take back.
+    fn keep_what_is_stated(&mut self) {
+        let statements = &mut self.translated.statements;
+        let stated = |statement: &Statement| match statement {
+            Statement::Consumption(name, _) => Some(name.clone()),
+            _ => None,
+        };
+        let stated: BTreeSet<Name> = statements.iter().filter_map(stated).collect();
+        statements.retain(|statement| match statement {
+            Statement::Unconsumed(name, _) => !stated.contains(name),
+            _ => true,
+        });
+    }
+}
+
+/// States it, or takes it back where its order is called off.
+fn tell(
+    source: &Source<'_>,
+    part: &Part<'_, '_>,
+    what: &str,
+    taken: &Taken,
+    told: &mut Told,
+) -> Result<(), Reject> {
+    match part.said_code(&["ORC-1"])?.as_deref() {
+        Some("CA" | "CR" | "DC" | "DR" | "OC" | "OD") => undo(source, what, taken, told),
+        _ => state(source, what, taken, told),
+    }
 }
 
 fn state(source: &Source<'_>, what: &str, taken: &Taken, told: &mut Told) -> Result<(), Reject> {
@@ -229,10 +257,8 @@ fn state(source: &Source<'_>, what: &str, taken: &Taken, told: &mut Told) -> Res
 /// What was told of it before is taken back.
 fn undo(source: &Source<'_>, what: &str, taken: &Taken, told: &mut Told) -> Result<(), Reject> {
     told.names(what, taken)?;
-    let translated = &mut told.translated;
-    if let Some((name, event)) = consumption(source, taken, &mut translated.as_said)? {
-        let key = StockKey::of(&event.item, &event.location);
-        translated.statements.push(Statement::Unconsumed(name, key));
+    if let Some(stock) = stock(source, taken)? {
+        told.translated.statements.push(stock.taken_back());
     }
     Ok(())
 }
@@ -241,12 +267,22 @@ fn not_stocked(what: &str) -> Unmapped {
     Unmapped { what: what.to_owned(), why: Why::NotStocked }
 }
 
-/// The fact; none where the code table says that it is nothing that is kept in stock.
-fn consumption(
-    source: &Source<'_>,
-    taken: &Taken,
-    as_said: &mut BTreeSet<AsSaid>,
-) -> Result<Option<(Name, Consumption)>, Reject> {
+/// The stock that something is taken from, and the name that the taking has by it.
+struct Stock {
+    entry: CodeEntry,
+    item: ItemCode,
+    location: LocationCode,
+    name: Name,
+}
+
+impl Stock {
+    fn taken_back(self) -> Statement {
+        Statement::Unconsumed(self.name, StockKey::of(&self.item, &self.location))
+    }
+}
+
+/// None where the code table says that it is nothing that is kept in stock.
+fn stock(source: &Source<'_>, taken: &Taken) -> Result<Option<Stock>, Reject> {
     let Source { tables, sender, .. } = source;
     let entry = tables::entry(*tables, CodeTable::Charge, sender, &taken.code, taken.day, &taken.at)?;
     if entry.target.is_empty() {
@@ -254,11 +290,21 @@ fn consumption(
     }
     let item = ItemCode::of(&entry.target).map_err(|why| invalid(&taken.at, format!("stands for {why}")))?;
     let location = location(source, taken)?;
-    let (quantity, unit) = measure(source, taken, entry, as_said)?;
     // With the stock: a fact's key never changes, and a table that is put right makes another fact of it.
     let stock = StockKey::of(&item, &location).to_string();
     let parts: Vec<&str> = taken.parts.iter().map(String::as_str).chain([stock.as_str()]).collect();
     let name = Name::new("consumption", &parts);
+    Ok(Some(Stock { entry, item, location, name }))
+}
+
+/// The fact; none of what is not kept in stock.
+fn consumption(
+    source: &Source<'_>,
+    taken: &Taken,
+    as_said: &mut BTreeSet<AsSaid>,
+) -> Result<Option<(Name, Consumption)>, Reject> {
+    let Some(Stock { entry, item, location, name }) = stock(source, taken)? else { return Ok(None) };
+    let (quantity, unit) = measure(source, taken, entry, as_said)?;
     let event = Consumption {
         change: Change::Recorded,
         consumption: name.to_string(),
@@ -270,7 +316,7 @@ fn consumption(
         unit,
         encounter: source.encounter(),
         patient: source.patient,
-        sender: sender.to_string(),
+        sender: source.sender.to_string(),
         control_id: source.control_id.to_owned(),
         source: taken.kind,
         code: taken.code.clone(),
@@ -290,6 +336,7 @@ fn measure(
     entry: CodeEntry,
     as_said: &mut BTreeSet<AsSaid>,
 ) -> Result<(Quantity, Option<String>), Reject> {
+    let said = taken.quantity.clone()?;
     let mut unknown = BTreeSet::new();
     let by_unit = match &taken.unit {
         Some(unit) => tables::known(source, CodeTable::Unit, unit, taken.day, &mut unknown)?,
@@ -304,8 +351,8 @@ fn measure(
         None if entry.unit.is_some() => (entry.unit, entry.factor),
         None => (taken.unit.clone(), entry.factor),
     };
-    let Some(factor) = factor else { return Ok((taken.quantity, unit)) };
-    let quantity = taken.quantity.checked_mul(factor);
+    let Some(factor) = factor else { return Ok((said, unit)) };
+    let quantity = said.checked_mul(factor);
     let quantity =
         quantity.map_err(|why| invalid(&taken.at, format!("times its unit's factor has {why}")))?;
     Ok((quantity, unit))

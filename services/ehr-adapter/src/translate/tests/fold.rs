@@ -1,7 +1,7 @@
 //! The fold: names, repeats, what parks and what is released, and the order of messages.
 
 use super::clinical::ORU;
-use super::supply::{OMS, RDS};
+use super::supply::{OMS, RAS, RDS};
 use super::*;
 use crate::setup::Setup;
 use backbone::rig::Rig;
@@ -283,6 +283,18 @@ fn case_17_tables_are_asked_for_the_day_where_the_sender_is() {
     let unsaid = edited(&dft, &[("20260301101500+0100", "")]);
     check_day("dft: consumption\ntime_zone: Asia/Tokyo\n", &unsaid, "2026-03-02");
     check_day("dft: consumption\ntime_zone: America/New_York\n", &unsaid, "2026-03-01");
+}
+
+#[test]
+fn an_administration_that_is_corrected_to_a_refusal_takes_nothing_from_stock() {
+    let mut rig = rig("");
+    sees(&mut rig, "", RAS);
+    assert_eq!(rig.latest::<Consumption>().len(), 1);
+    sees(&mut rig, "", &edited(RAS, &[("|32|", "|34|"), ("20271130", "20271130||||RE|U")]));
+    assert_eq!((rig.latest::<Consumption>(), rig.parked()), (vec![], vec![]));
+    // It was given after all.
+    sees(&mut rig, "", &edited(RAS, &[("|32|", "|35|"), ("20271130", "20271130||||CP|U")]));
+    assert_eq!(rig.latest::<Consumption>().len(), 1);
 }
 
 #[test]

@@ -92,7 +92,7 @@ fn what_is_in_no_table_waits_for_its_row_and_what_is_not_stocked_is_counted() {
     check_nothing("", RDS, &[("|A11^", "|BED^")], ("RXD", Why::NotStocked));
 }
 
-const RAS: &str = "MSH|^~\\&|PHARM1|LAKESIDE|VERTEBRA|HQ|20260301101500||RAS^O17|32|P|2.5\r\
+pub(super) const RAS: &str = "MSH|^~\\&|PHARM1|LAKESIDE|VERTEBRA|HQ|20260301101500||RAS^O17|32|P|2.5\r\
     PID|1||4711^^^LAKESIDE^MR||Muster^Erika\r\
     PV1|1|I|W1^12^3||||||||||||||||V100\r\
     ORC|RE|P7|F7\r\
@@ -104,11 +104,49 @@ fn an_administration_takes_what_was_given_and_a_deleted_one_is_taken_back() {
     let (name, event) = taken("", RAS).remove(0);
     assert_eq!(name, "consumption/north/administration/P7/0/1/20260301090000/GAUZE@WH%2FPharmacy");
     assert_eq!((event.lot.as_deref(), event.source), (Some("L43"), ConsumptionSource::Administration));
-    let refused = edited(RAS, &[("20271130", "20271130||||RE")]);
-    check_nothing("", &refused, &[], ("RXA", Why::NotGiven));
-    let deleted = statements_of("", &edited(RAS, &[("20271130", "20271130|||||D")]));
-    let key = StockKey::of(&event.item, &event.location);
-    assert_eq!(deleted, [Statement::Unconsumed(name.parse().expect("a name"), key)]);
+    check_taken_back(&edited(RAS, &[("20271130", "20271130|||||D")]), &name);
+}
+
+/// All that a message says is that this was not taken after all.
+#[track_caller]
+fn check_taken_back(text: &str, name: &str) {
+    let stock = name.rsplit('/').next().expect("a stock").replace("%2F", "/");
+    let key: StockKey = stock.parse().expect("a key");
+    assert_eq!(statements_of("", text), [Statement::Unconsumed(name.parse().expect("a name"), key)]);
+}
+
+#[test]
+fn what_was_refused_or_not_given_is_taken_back_where_it_was_told_before_and_is_counted() {
+    let name = "consumption/north/administration/P7/0/1/20260301090000/GAUZE@WH%2FPharmacy";
+    for status in ["NA", "RE"] {
+        let refused = edited(RAS, &[("20271130", &format!("20271130||||{status}|U"))]);
+        check_taken_back(&refused, name);
+        let counted = translated("", &refused, 0).expect("translated").unmapped;
+        assert_eq!(counted, [Unmapped { what: "RXA".to_owned(), why: Why::NotGiven }]);
+        check_taken_back(&edited(&refused, &[("|2|PCE|", "|||")]), name);
+        // Nothing is known of these, and nothing was taken: nobody waits for a row.
+        for (from, to) in
+            [("A10^Gauze", "X1"), ("A10^Gauze", ""), ("PHARM|", "CELLAR|"), ("A10^Gauze", "BED")]
+        {
+            check_nothing("", &refused, &[(from, to)], ("RXA", Why::NotGiven));
+        }
+    }
+    let (_, line) = RAS.split_at(RAS.find("RXA").expect("an RXA"));
+    let both = format!("{RAS}{}", edited(line, &[("20271130", "20271130||||RE")]));
+    assert_eq!(statements_of("", &both).len(), 1, "what this message says was given stands");
+    check_taken("", &both, &["GAUZE 2 PCE taken at WH/Pharmacy"]);
+}
+
+#[test]
+fn what_was_taken_for_an_order_that_is_called_off_is_taken_back() {
+    let (dispense, _) = taken("", RDS).remove(0);
+    let (administration, _) = taken("", RAS).remove(0);
+    for control in ["CA", "CR", "DC", "DR", "OC", "OD"] {
+        let orc = format!("ORC|{control}|");
+        check_taken_back(&edited(RDS, &[("ORC|RE|", &orc)]), &dispense);
+        check_taken_back(&edited(RDS, &[("ORC|RE|", &orc), ("|3|BOX|", "|||")]), &dispense);
+        check_taken_back(&edited(RAS, &[("ORC|RE|", &orc)]), &administration);
+    }
 }
 
 pub(super) const OMS: &str = "MSH|^~\\&|CAB1|LAKESIDE|VERTEBRA|HQ|20260301101500||OMS^O05|33|P|2.5\r\
