@@ -45,10 +45,11 @@ fn order(
     order: String,
 ) -> Result<Order, Reject> {
     let reader = part.reader;
-    let quantity = match part.said(&["RXE-10", "RXO-11", "ORC-7"]) {
-        Some((value, place)) => reader.decimal(value, part.within(place))?,
-        None => None,
-    };
+    // ORC-7 is a timing whose first component is an amount with its unit. What an order amounts to is for people to read: one
+    // that cannot be read is none, and holds nobody up.
+    let quantity = part
+        .said(&["RXE-10", "RXO-11", "ORC-7.1.1"])
+        .and_then(|(value, place)| reader.decimal(value, part.within(place)).ok().flatten());
     let ordered_at = match part.said(&["ORC-9", "OBR-6"]) {
         Some((value, place)) => reader.time(value, part.within(place))?,
         None => None,

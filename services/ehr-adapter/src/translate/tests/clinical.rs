@@ -153,6 +153,24 @@ fn a_drug_is_ordered_with_its_amount() {
 }
 
 #[track_caller]
+fn check_amount(edits: &[(&str, &str)], expected: Option<&str>) {
+    let amount = orders_of(&edited(ORM, edits)).remove(0).1.quantity;
+    assert_eq!(amount, expected.map(|number| number.parse().expect("a number")), "{edits:?}");
+}
+
+#[test]
+fn an_amount_stands_in_a_timing_too_and_one_that_cannot_be_read_is_none() {
+    let timing = |text: &str| format!("ORC|NW|P1|||||{text}||");
+    check_amount(&[("ORC|NW|P1|||||||", &timing("2^Q8H"))], Some("2"));
+    check_amount(&[("ORC|NW|P1|||||||", &timing("1&TAB^Q8H"))], Some("1"));
+    check_amount(&[("ORC|NW|P1|||||||", &timing("&TAB^Q8H"))], None);
+    check_amount(&[("ORC|NW|P1|||||||", &timing("some&TAB^Q8H"))], None);
+    let rxe = "RXE||A11^Infusion|1||ML|||||";
+    check_amount(&[("OBR|1|P1||CBC^Blood count", &format!("{rxe}as needed|ML"))], None);
+    check_amount(&[("OBR|1|P1||CBC^Blood count", &format!("{rxe}1.5|ML"))], Some("1.5"));
+}
+
+#[track_caller]
 fn check_order_status(orc: &str, expected: OrderStatus) {
     assert_eq!(orders_of(&edited(ORM, &[("ORC|CA|P2", orc)]))[1].1.status, expected, "{orc}");
 }
