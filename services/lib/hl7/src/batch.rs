@@ -7,7 +7,7 @@
 use std::fmt;
 
 use crate::delimiters::{DelimiterError, Delimiters};
-use crate::message::{BYTE_ORDER_MARK, Lines, Segment, is_named};
+use crate::message::{BYTE_ORDER_MARK, Lines, Segment, is_header, is_named};
 
 /// A batch, or a file of several.
 #[derive(Clone)]
@@ -186,24 +186,25 @@ impl<'a> Splitter<'a> {
 
     fn take(&mut self, segment: usize, at: usize, line: &'a [u8]) -> Result<(), BatchError> {
         let misplaced = Err(BatchError::Misplaced { segment });
+        let separator = self.delimiters.field;
         if self.has_ended {
             return misplaced;
         }
-        if self.is_header(line, b"MSH") {
+        if is_header(line, b"MSH", separator) {
             self.close(at);
             self.open(None);
             self.message = Some(at);
-        } else if self.is_header(line, b"BHS") {
+        } else if is_header(line, b"BHS", separator) {
             self.close(at);
             self.delimiters = Delimiters::of_header(line)?;
             self.is_open = false;
             self.open(Some(Segment::new(line, self.delimiters)));
-        } else if self.is_header(line, b"FHS") {
+        } else if is_header(line, b"FHS", separator) {
             if segment > 1 {
                 return misplaced;
             }
             self.batch.file = Some(Segment::new(line, self.delimiters));
-        } else if is_named(line, b"BTS", self.delimiters.field) {
+        } else if is_named(line, b"BTS", separator) {
             self.close(at);
             if !std::mem::take(&mut self.is_open) {
                 return misplaced;
@@ -211,7 +212,7 @@ impl<'a> Splitter<'a> {
             if let Some(group) = self.batch.groups.last_mut() {
                 group.counted = Count::of(Segment::new(line, self.delimiters));
             }
-        } else if is_named(line, b"FTS", self.delimiters.field) {
+        } else if is_named(line, b"FTS", separator) {
             self.close(at);
             self.has_ended = true;
             self.batch.counted = Count::of(Segment::new(line, self.delimiters));
@@ -219,13 +220,6 @@ impl<'a> Splitter<'a> {
             return misplaced;
         }
         Ok(())
-    }
-
-    /// Whether a line is this header: in the batch's delimiters, or in sound ones of its own. A text that was broken
-    /// by a stray line end and goes on with these letters is neither.
-    fn is_header(&self, line: &[u8], name: &[u8]) -> bool {
-        line.starts_with(name)
-            && (is_named(line, name, self.delimiters.field) || Delimiters::of_header(line).is_ok())
     }
 
     /// The message that is open ends here.

@@ -84,7 +84,7 @@ impl<'a> Message<'a> {
         let mut found = Vec::with_capacity(USUAL_SEGMENTS);
         found.push(header);
         for line in lines {
-            if is_named(line, b"MSH", delimiters.field) {
+            if is_header(line, b"MSH", delimiters.field) {
                 return Err(ParseError::SecondHeader { segment: found.len() + 1 });
             }
             found.push(line);
@@ -207,6 +207,12 @@ impl fmt::Debug for Group<'_, '_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.segments()).finish()
     }
+}
+
+/// Whether a line is this header: in delimiters that hold already, or in sound ones of its own. A text that was broken by a
+/// stray line end and goes on with these letters is neither.
+pub(crate) fn is_header(line: &[u8], name: &[u8], separator: u8) -> bool {
+    line.starts_with(name) && (is_named(line, name, separator) || Delimiters::of_header(line).is_ok())
 }
 
 /// The lines of a payload that are not blank, each with its place in the payload.

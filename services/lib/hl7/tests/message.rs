@@ -122,6 +122,11 @@ fn case_12_a_payload_that_cannot_be_read_without_guessing_is_refused() {
     check_refused(b"MSH|^~\\|A", delimiters(DelimiterError::Count { found: 3 }));
     check_refused(b"MSH|^~\\&#!|A", delimiters(DelimiterError::Count { found: 6 }));
     check_refused(b"MSH|^~\\&|A\rPID|1\rMSH|^~\\&|B\r", ParseError::SecondHeader { segment: 3 });
+    check_refused(b"MSH|^~\\&|A\rPID|1\rMSH#^~\\&#B\r", ParseError::SecondHeader { segment: 3 });
+    // A text that was broken by a stray line end is no header.
+    for line in ["MSHAPED|1", "MSH, he said", "MSH#", "MSH^^^^^"] {
+        check(&format!("MSH|^~\\&|A\rNTE|1||a\n{line}\rPV1||I\r"), &[("PV1-2", "I")]);
+    }
 }
 
 #[test]
