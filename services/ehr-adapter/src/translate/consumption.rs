@@ -188,7 +188,7 @@ fn all(
 ) -> Result<Translated, Reject> {
     source.one_patient()?;
     let mut told = Told::default();
-    let parts = Part::led_by(source.reader, "ORC", name);
+    let parts = Part::led_by(source.reader, "ORC", name)?;
     if parts.is_empty() {
         return Err(invalid(name, "is missing: not said what was taken"));
     }

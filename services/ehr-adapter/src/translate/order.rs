@@ -1,4 +1,4 @@
-//! What an order message says: one fact per ORC.
+//! What an order message says: one fact per ORC, and one more per further OBR behind it.
 
 use super::part::Part;
 use super::reader::invalid;
@@ -8,7 +8,11 @@ use backbone::{Reason, Reject};
 use canon::event::{Change, Name};
 use canon::events::clinical_order::OrderStatus;
 use canon::{Order, PatientToken};
+use hl7::message::Path;
 use std::collections::BTreeSet;
+
+/// What says what is ordered; each of them once behind an ORC, as a rule.
+const DETAILS: [&str; 3] = ["OBR", "RXE", "RXO"];
 
 /// The orders of a message as it left them.
 pub(super) fn orders(source: &Source<'_>) -> Result<Translated, Reject> {
@@ -18,24 +22,48 @@ pub(super) fn orders(source: &Source<'_>) -> Result<Translated, Reject> {
     if parts.is_empty() {
         return Err(Reject::new(Reason::Invalid, "an order message without ORC"));
     }
+    Part::none_before(source.reader, "ORC", &DETAILS)?;
     let mut ids = BTreeSet::new();
     let mut statements = Vec::new();
-    for part in &parts {
-        let paths = &source.reading.order_paths;
+    for orc in &parts {
+        for (index, part) in orc.each("OBR").enumerate() {
+            let id = id(source, &part, index == 0, &ids)?;
+            // With the patient: after a merge it is another's fact, and a fact's key never changes.
+            let name = Name::new("order", &[source.sender.as_str(), patient.as_str(), &id]);
+            let event = order(source, &part, patient, id_of(source, &id))?;
+            ids.insert(id);
+            statements.push(Statement::Order(name, Box::new(event)));
+        }
+    }
+    Translated::of(statements)
+}
+
+/// An order's number: by the ORC, which the first OBR behind it shares; of a further one it has to be its own.
+fn id(
+    source: &Source<'_>,
+    part: &Part<'_, '_>,
+    is_first: bool,
+    known: &BTreeSet<String>,
+) -> Result<String, Reject> {
+    let paths = &source.reading.order_paths;
+    let at = |rest: &str| format!("ORC[{}]: {rest}", part.number());
+    if is_first {
+        if let Some(name) = DETAILS[1..].iter().find(|name| part.count(name) > 1) {
+            return Err(Reject::new(Reason::Unsupported, at(&format!("a second {name} behind one ORC"))));
+        }
         let id = part.first_of(paths)?;
-        let id = id.ok_or_else(|| {
-            invalid(format!("ORC[{}]: {}", part.number(), places(paths)), "are empty: no order number")
-        })?;
-        // With the patient: after a merge it is another's fact, and a fact's key never changes.
-        let name = Name::new("order", &[source.sender.as_str(), patient.as_str(), &id]);
-        if !ids.insert(id.clone()) {
+        let id = id.ok_or_else(|| invalid(at(&places(paths)), "are empty: no order number"))?;
+        if known.contains(&id) {
             let detail = format!("{} is the order of an earlier ORC of this message", part.at(2));
             return Err(Reject::new(Reason::Conflict, detail));
         }
-        let event = order(source, part, patient, id_of(source, &id))?;
-        statements.push(Statement::Order(name, Box::new(event)));
+        return Ok(id);
     }
-    Translated::of(statements)
+    let own: Vec<Path> = paths.iter().copied().filter(|path| path.segment() == "OBR").collect();
+    part.first_of(&own)?.filter(|id| !known.contains(id)).ok_or_else(|| {
+        let detail = "a further OBR behind one ORC, without a number of its own";
+        Reject::new(Reason::Unsupported, at(detail))
+    })
 }
 
 fn order(

@@ -1,12 +1,13 @@
 //! One of several alike in a message: an FT1, an RXD, an OBR, with the segments that belong to it.
 
 use super::reader::Reader;
-use backbone::Reject;
+use backbone::{Reason, Reject};
 use canon::{Date, Fixed, Timestamp};
 use hl7::message::{Field, Group, Path, Presence, Segment, Value};
 use std::num::NonZeroU16;
 
 /// A segment that is told of by itself.
+#[derive(Clone, Copy)]
 pub(super) struct Part<'r, 'a> {
     pub(super) reader: &'r Reader<'r, 'a>,
     segment: Segment<'a>,
@@ -17,25 +18,66 @@ pub(super) struct Part<'r, 'a> {
     name: &'static str,
     /// From 1, within the message.
     number: usize,
+    /// Which of several segments of a name within the group is meant, from 1; the first if not said.
+    nth: Option<(&'static str, NonZeroU16)>,
 }
 
 impl<'r, 'a> Part<'r, 'a> {
     /// The segments of a name, each leading its own group.
     pub(super) fn all(reader: &'r Reader<'r, 'a>, name: &'static str) -> Vec<Self> {
-        Self::led_by(reader, name, name)
+        Self::within_groups(reader, name, name)
     }
 
     /// The segments of a name within the groups of a leader; where there is no leader they lead.
-    pub(super) fn led_by(reader: &'r Reader<'r, 'a>, leader: &'static str, name: &'static str) -> Vec<Self> {
-        let message = reader.message();
-        let leader = if message.segment(leader).is_some() { leader } else { name };
+    pub(super) fn led_by(
+        reader: &'r Reader<'r, 'a>,
+        leader: &'static str,
+        name: &'static str,
+    ) -> Result<Vec<Self>, Reject> {
+        if reader.message().segment(leader).is_none() {
+            return Ok(Self::all(reader, name));
+        }
+        Self::none_before(reader, leader, &[name])?;
+        Ok(Self::within_groups(reader, leader, name))
+    }
+
+    /// Parks a message with such a segment before the first leader, in no group: whose it is, is not said, and perhaps
+    /// the others are put with the wrong one too.
+    pub(super) fn none_before(
+        reader: &Reader<'_, '_>,
+        leader: &'static str,
+        names: &[&'static str],
+    ) -> Result<(), Reject> {
+        let mut before = reader.message().segments().take_while(|segment| !segment.is(leader));
+        match before.find_map(|segment| names.iter().find(|name| segment.is(name))) {
+            None => Ok(()),
+            Some(name) => {
+                let detail = format!("{name} stands before the first {leader}: not said to which it belongs");
+                Err(Reject::new(Reason::Unsupported, detail))
+            }
+        }
+    }
+
+    fn within_groups(reader: &'r Reader<'r, 'a>, leader: &'static str, name: &'static str) -> Vec<Self> {
         let mut parts = Vec::new();
-        for group in message.groups(leader, &[]) {
+        for group in reader.message().groups(leader, &[]) {
             for segment in group.segments_named(name) {
-                parts.push(Self { reader, segment, group, leader, name, number: parts.len() + 1 });
+                let number = parts.len() + 1;
+                parts.push(Self { reader, segment, group, leader, name, number, nth: None });
             }
         }
         parts
+    }
+
+    /// The part with each of the segments of a name within its group; itself, where there is none.
+    pub(super) fn each(self, name: &'static str) -> impl Iterator<Item = Self> {
+        let most = u16::try_from(self.count(name)).unwrap_or(u16::MAX).max(1);
+        (1..=most).filter_map(NonZeroU16::new).map(move |nth| Self { nth: Some((name, nth)), ..self })
+    }
+
+    /// How many segments of a name are within the group.
+    pub(super) fn count(&self, name: &str) -> usize {
+        self.group.segments_named(name).count()
     }
 
     pub(super) fn number(&self) -> usize {
@@ -89,6 +131,7 @@ impl<'r, 'a> Part<'r, 'a> {
         places.iter().find_map(|place| {
             let mut path = Path::parse(place).ok()?;
             path.within.component = path.within.component.or(NonZeroU16::new(1));
+            path.occurrence = self.occurrence(&path);
             let value = self.group.get(&path);
             (value.presence() == Presence::Value).then_some((value, *place))
         })
@@ -123,9 +166,14 @@ impl<'r, 'a> Part<'r, 'a> {
         }
     }
 
+    fn occurrence(&self, path: &Path) -> Option<NonZeroU16> {
+        let nth = self.nth.filter(|(name, _)| *name == path.segment());
+        path.occurrence.or(nth.map(|(_, nth)| nth))
+    }
+
     fn segment_of(&self, path: &Path) -> Option<Segment<'a>> {
         let name = path.segment();
-        let skip = path.occurrence.map_or(0, |occurrence| usize::from(occurrence.get()) - 1);
+        let skip = self.occurrence(path).map_or(0, |occurrence| usize::from(occurrence.get()) - 1);
         if name == self.name {
             return Some(self.segment);
         }

@@ -1,5 +1,6 @@
 //! Appointments, orders, results.
 
+use super::supply::{OMS, RAS, RDS};
 use super::*;
 use canon::Phi;
 use canon::events::clinical_appointment::AppointmentStatus;
@@ -138,6 +139,48 @@ fn every_orc_is_an_order() {
     );
     let unnumbered = "invalid: ORC[2]: ORC-2, else OBR-2, else ORC-3, else OBR-3 are empty: no order number";
     check_parks("", ORM, &[("ORC|CA|P2", "ORC|CA|")], unnumbered);
+}
+
+#[test]
+fn each_obr_behind_an_orc_is_an_order_where_it_has_a_number_of_its_own() {
+    let second = |number: &str| {
+        edited(ORM, &[("count\r", &format!("count\rOBR|2|{number}||CRP^Protein||20260301\r"))])
+    };
+    let told: Vec<_> = orders_of(&second("P3"))
+        .into_iter()
+        .map(|(_, order)| (order.order, order.code, order.description, order.order_control))
+        .collect();
+    let of = |number: &str, code: &str, description: Option<&str>, control: &str| {
+        let description = description.map(|text| Phi(text.to_owned()));
+        (format!("order/north/{number}"), code.to_owned(), description, control.to_owned())
+    };
+    let expected = [
+        of("P1", "CBC", Some("Blood count"), "NW"),
+        of("P3", "CRP", Some("Protein"), "NW"),
+        of("P2", "", None, "CA"),
+    ];
+    assert_eq!(told, expected);
+    let unnumbered = "unsupported: ORC[1]: a further OBR behind one ORC, without a number of its own";
+    check_parks("", &second("P1"), &[], unnumbered);
+    check_parks("", &second(""), &[], unnumbered);
+    let rxe = [("OBR|1|P1||CBC^Blood count\r", "RXE||A11|1\rRXE||A10|1\r")];
+    check_parks("", ORM, &rxe, "unsupported: ORC[1]: a second RXE behind one ORC");
+}
+
+#[test]
+fn what_stands_before_the_first_orc_belongs_to_no_order_and_parks() {
+    let before =
+        |name: &str| format!("unsupported: {name} stands before the first ORC: not said to which it belongs");
+    check_parks("", ORM, &[("ORC|NW|P1", "OBR|1|P0||X\rORC|NW|P1")], &before("OBR"));
+    for (text, segment) in
+        [(RDS, "RXD|1|A11||3\r"), (RAS, "RXA|0|1|||A10|1\r"), (OMS, "RQD|1|A10|||1||||W1\r")]
+    {
+        let early = edited(text, &[("ORC|", &format!("{segment}ORC|"))]);
+        check_parks("", &early, &[], &before(&segment[..3]));
+        // Without any ORC they lead themselves.
+        let (alone, _) = text.split_once("ORC|").expect("an ORC");
+        assert_eq!(statements_of("", &format!("{alone}{segment}")).len(), 1);
+    }
 }
 
 #[test]
