@@ -5,7 +5,7 @@
 use crate::sender::{PatientPolicy, VisitPolicy};
 use canon::{EncounterToken, PatientToken, Phi, Tokenizer};
 use hl7::charset::Charset;
-use hl7::message::{Field, Message, Path, Presence, Value};
+use hl7::message::{Field, Message, Path, Presence, Repetition, Value};
 
 /// The longest identifier that is taken as one, in bytes.
 pub(crate) const ID_BYTES_MAX: usize = 250;
@@ -48,7 +48,27 @@ pub(crate) fn patient_of(
     policy: &PatientPolicy,
     tokens: &Tokenizer,
 ) -> Result<Option<PatientToken>, Illegible> {
-    for identifier in field.repetitions() {
+    identifiers(field, charset, policy, tokens).next().transpose()
+}
+
+/// The tokens of all patients that a field of identifiers names, as a merge may name several.
+pub(crate) fn patients_of(
+    field: Field<'_>,
+    charset: Charset,
+    policy: &PatientPolicy,
+    tokens: &Tokenizer,
+) -> Result<Vec<PatientToken>, Illegible> {
+    identifiers(field, charset, policy, tokens).collect()
+}
+
+/// The repetitions that count by the policy and have a value.
+fn identifiers(
+    field: Field<'_>,
+    charset: Charset,
+    policy: &PatientPolicy,
+    tokens: &Tokenizer,
+) -> impl Iterator<Item = Result<PatientToken, Illegible>> {
+    let counts = move |identifier: &Repetition<'_>| {
         let authority = identifier.component(4);
         let is_named = |wanted: &String| {
             [*authority.subcomponent(1), *authority.subcomponent(2)]
@@ -56,16 +76,13 @@ pub(crate) fn patient_of(
                 .any(|part| part.text(charset).trim() == wanted)
         };
         let is_of_type = |wanted: &String| identifier.component(5).text(charset).trim() == wanted;
-        let counts = policy.assigning_authority.as_ref().is_none_or(is_named)
-            && policy.identifier_type.as_ref().is_none_or(is_of_type);
-        if !counts {
-            continue;
-        }
-        if let Some(id) = code(*identifier.component(1), charset)? {
-            return Ok(Some(tokens.patient(&policy.authority, &id)));
-        }
-    }
-    Ok(None)
+        policy.assigning_authority.as_ref().is_none_or(is_named)
+            && policy.identifier_type.as_ref().is_none_or(is_of_type)
+    };
+    field.repetitions().filter(counts).filter_map(move |identifier| {
+        let id = code(*identifier.component(1), charset).transpose()?;
+        Some(id.map(|id| tokens.patient(&policy.authority, &id)))
+    })
 }
 
 /// The visit, from the first place of the policy that has a number.

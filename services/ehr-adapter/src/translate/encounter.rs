@@ -1,5 +1,6 @@
 //! What an ADT message says of a visit: where it stands, or that it went into another.
 
+use super::part::Part;
 use super::reader::invalid;
 use super::source::{Source, illegible};
 use super::unmapped::{Unmapped, Why};
@@ -60,9 +61,13 @@ pub(super) fn moves(source: &Source<'_>) -> Result<Translated, Reject> {
         });
     }
     let leader = if of_visits { "MRG" } else { "PID" };
+    Part::none_before(source.reader, leader, &["MRG"])?;
     let mut statements = Vec::new();
-    for (index, group) in source.reader.message().groups(leader, &[]).enumerate() {
-        statements.push(stated(source, moved(source, group, of_visits)?, index + 1));
+    for group in source.reader.message().groups(leader, &[]) {
+        for number in retired(source, group, of_visits)? {
+            let event = moved(source, group, number, of_visits)?;
+            statements.push(stated(source, event, statements.len() + 1));
+        }
     }
     match statements.is_empty() {
         true => Err(invalid("MRG", "is missing: not said what was merged or moved")),
@@ -70,15 +75,34 @@ pub(super) fn moves(source: &Source<'_>) -> Result<Translated, Reject> {
     }
 }
 
-fn moved(source: &Source<'_>, group: Group<'_, '_>, of_visits: bool) -> Result<Encounter, Reject> {
+/// The numbers that retire in a group, each once: every MRG in it has to name one.
+fn retired(source: &Source<'_>, group: Group<'_, '_>, of_visits: bool) -> Result<Vec<String>, Reject> {
+    let (number, at) = if of_visits { (5, "MRG-5") } else { (3, "MRG-3") };
+    let unsaid = || invalid(at, "is empty: not said what was merged or moved");
+    let mut all = Vec::new();
+    for mrg in group.segments_named("MRG") {
+        let mut is_empty = true;
+        for repetition in mrg.field(number).repetitions() {
+            let Some(number) = source.reader.code(*repetition.component(1), at)? else { continue };
+            is_empty = false;
+            if !all.contains(&number) {
+                all.push(number);
+            }
+        }
+        if is_empty {
+            return Err(unsaid());
+        }
+    }
+    if all.is_empty() { Err(unsaid()) } else { Ok(all) }
+}
+
+fn moved(
+    source: &Source<'_>,
+    group: Group<'_, '_>,
+    retired: String,
+    of_visits: bool,
+) -> Result<Encounter, Reject> {
     let (reader, reading) = (source.reader, source.reading);
-    let at = if of_visits { "MRG-5" } else { "MRG-3" };
-    let mrg = group.segments_named("MRG").next();
-    let retired = match mrg {
-        Some(mrg) => reader.code(*mrg.field(if of_visits { 5 } else { 3 }).component(1), at)?,
-        None => None,
-    };
-    let retired = retired.ok_or_else(|| invalid(at, "is empty: not said what was merged or moved"))?;
     let survivor = match of_visits {
         true => match group.segments_named("PV1").next() {
             Some(pv1) => reader.code(*pv1.field(19).component(1), "PV1-19")?,

@@ -142,6 +142,51 @@ fn case_16_a_merge_is_a_link_from_the_retired_patient_to_the_one_that_survives()
     check_parks("", MERGE, &[("815^^^LAKESIDE", "4711^^^LAKESIDE")], the_same);
 }
 
+/// The patients that retire, each into 4711.
+#[track_caller]
+fn check_retired(edits: &[(&str, &str)], expected: &[&str]) {
+    let links: Vec<_> = statements_of("", &edited(MERGE, edits))
+        .into_iter()
+        .map(|statement| match statement {
+            Statement::Link(_, link) => (link.patient, link.survivor),
+            other => panic!("no link: {other:?}"),
+        })
+        .collect();
+    let expected: Vec<_> = expected.iter().map(|id| (patient(id), patient("4711"))).collect();
+    assert_eq!(links, expected);
+}
+
+#[test]
+fn case_16_all_patients_that_a_merge_names_retire() {
+    check_retired(&[("815^^^LAKESIDE^MR", "815^^^LAKESIDE^MR~816^^^LAKESIDE^MR")], &["815", "816"]);
+    check_retired(&[("\rPV1", "\rMRG|817^^^LAKESIDE\rPV1")], &["815", "817"]);
+    check_retired(&[("815^^^LAKESIDE^MR", "815^^^LAKESIDE^MR~815^^^LAKESIDE^PI")], &["815"]);
+    let unnamed = "invalid: MRG-1 names no patient of the authority that counts";
+    check_parks("", MERGE, &[("\rPV1", "\rMRG|817^^^OTHER\rPV1")], unnamed);
+    let two = format!("{MERGE}PID|2||12^^^LAKESIDE\rMRG|815^^^LAKESIDE\r");
+    check_parks("", &two, &[], "conflict: MRG-1 names a patient that is merged into two");
+    let early = "unsupported: MRG stands before the first PID: not said to which it belongs";
+    check_parks("", MERGE, &[("PID|1|", "MRG|817^^^LAKESIDE\rPID|1|")], early);
+}
+
+#[test]
+fn case_16_all_accounts_and_visits_that_are_merged_or_moved_say_where_they_went() {
+    let told = |edits: &[(&str, &str)]| -> Vec<_> {
+        let visits = encounters_of("", &edited(MERGE, edits));
+        visits.into_iter().map(|visit| (visit.visit_number.reveal().clone(), visit.moved_to)).collect()
+    };
+    let into = |number: &str| Some(tokens().encounter("LAKESIDE", number));
+    let of = |number: &str, survivor: &str| (number.to_owned(), into(survivor));
+    let account = ("ADT^A40", "ADT^A41");
+    assert_eq!(told(&[account, ("\rPV1", "\rMRG|||K7\rPV1")]), [of("K1", "K2"), of("K7", "K2")]);
+    assert_eq!(told(&[account, ("||K1||", "||K1~K7~K1||")]), [of("K1", "K2"), of("K7", "K2")]);
+    assert_eq!(told(&[("ADT^A40", "ADT^A45"), ("||V1\r", "||V1~V7\r")]), [of("V1", "V2"), of("V7", "V2")]);
+    let names = named(&statements_of("", &edited(MERGE, &[account, ("||K1||", "||K1~K7||")])));
+    assert_ne!(names[0], names[1]);
+    let unsaid = "invalid: MRG-3 is empty: not said what was merged or moved";
+    check_parks("", MERGE, &[account, ("\rPV1", "\rMRG|9\rPV1")], unsaid);
+}
+
 #[test]
 fn an_unlink_takes_the_link_back_whichever_of_the_two_was_retired() {
     let unlink = edited(MERGE, &[("ADT^A40", "ADT^A37"), ("MRG|9^^^OTHER^PI~", "PID|2||")]);
