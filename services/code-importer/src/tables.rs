@@ -1,4 +1,5 @@
-//! The tables as a source: each code is a row, and one that is written no longer is taken back.
+//! The tables as a source, once they have come to rest: each code is a row, and one that is written no longer is taken
+//! back.
 
 use backbone::Unavailable;
 use backbone::source::{Mark, Page, Source, SourceRow, Sourcing, Sweep};
@@ -9,7 +10,8 @@ use std::time::Duration;
 /// What a row of this source is.
 const KIND: &str = "code";
 
-/// How often the folder is looked at: a change is published this late at most.
+/// How often the folder is looked at. What differs from the look before is still being written: it is published when two
+/// looks are alike.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The folder of code tables.
@@ -33,11 +35,16 @@ pub(crate) fn sourcing(folder: PathBuf) -> Sourcing<Tables> {
 
 impl Source for Tables {
     const NAME: &'static str = "code-tables";
-    /// The folder is read whole each time.
-    type Cursor = ();
+    /// How the folder looked the last time. It is read whole each time.
+    type Cursor = Option<String>;
 
-    async fn next(&self, _: &(), at: Mark) -> Result<Page<()>, Unavailable> {
-        let codes = codes::read(&self.folder).map_err(|mistakes| {
+    async fn next(&self, last: &Option<String>, at: Mark) -> Result<Page<Option<String>>, Unavailable> {
+        let look = codes::look(&self.folder);
+        let seen = Some(look.print);
+        if seen != *last {
+            return Ok(Page::new(Vec::new(), seen).then_wait(LOOK));
+        }
+        let codes = look.codes.map_err(|mistakes| {
             let count = mistakes.len();
             match mistakes.into_iter().next() {
                 Some(first) => Unavailable::because(Mistaken { count, first }),
@@ -45,7 +52,7 @@ impl Source for Tables {
             }
         })?;
         let present = codes.keys().map(ToString::to_string).collect();
-        let page = Page::new(codes.into_iter().map(row).collect(), ());
+        let page = Page::new(codes.into_iter().map(row).collect(), seen);
         Ok(page.swept(Sweep { kind: KIND, present, began: at }).then_wait(LOOK))
     }
 }
@@ -71,21 +78,52 @@ mod tests {
         rig.latest::<Code>().into_iter().map(|code| (code.code, code.entries[0].target.clone())).collect()
     }
 
+    /// Looks at the folder until it is known to rest.
+    async fn settles(rig: &mut SourceRig<Tables>) {
+        rig.pulls().await.expect("a look");
+        rig.pulls().await.expect("a page");
+    }
+
     #[tokio::test]
     async fn what_the_files_say_is_published_once_and_what_they_no_longer_say_is_taken_back() {
         let folder = std::env::temp_dir().join(format!("vertebra-code-importer-{}", std::process::id()));
         write(&folder, "A,X\nB,Y\n");
         let mut rig = SourceRig::new(sourcing(folder.clone()));
-        rig.pulls().await.expect("a page");
-        rig.pulls().await.expect("a page");
+        settles(&mut rig).await;
+        settles(&mut rig).await;
         assert_eq!(rig.published::<Code>().len(), 2);
         write(&folder, "A,Z\n");
-        rig.pulls().await.expect("a page");
+        settles(&mut rig).await;
         assert_eq!(targets(&rig), [("A".to_owned(), "Z".to_owned())]);
         // A mistake takes nothing back.
         write(&folder, "A,Z\nB\n");
+        rig.pulls().await.expect("a look");
         assert!(rig.pulls().await.is_err());
         assert_eq!(targets(&rig), [("A".to_owned(), "Z".to_owned())]);
+        fs::remove_file(folder.join("charge.csv")).expect("removed");
+        rig.pulls().await.expect("a look");
+        assert!(rig.pulls().await.is_err(), "no table at all is none that says that there are no codes");
+        assert_eq!(targets(&rig), [("A".to_owned(), "Z".to_owned())]);
+        fs::remove_dir_all(&folder).expect("removed");
+    }
+
+    #[tokio::test]
+    async fn a_table_that_is_still_being_written_takes_nothing_back() {
+        let folder = std::env::temp_dir().join(format!("vertebra-code-importer-half-{}", std::process::id()));
+        write(&folder, "A,X\nB,Y\n");
+        let mut rig = SourceRig::new(sourcing(folder.clone()));
+        rig.pulls().await.expect("a look");
+        assert_eq!(targets(&rig), []);
+        rig.pulls().await.expect("a page");
+        // Half of it is a sound table.
+        write(&folder, "A,Z\n");
+        rig.pulls().await.expect("a look");
+        write(&folder, "A,Z\nB,Y\nC,X\n");
+        settles(&mut rig).await;
+        assert_eq!(rig.published::<Code>().iter().filter(|(_, code)| code.is_none()).count(), 0);
+        let told: Vec<String> =
+            targets(&rig).into_iter().map(|(code, target)| format!("{code} {target}")).collect();
+        assert_eq!(told, ["A Z", "B Y", "C X"]);
         fs::remove_dir_all(&folder).expect("removed");
     }
 }

@@ -1,7 +1,7 @@
 //! Senders' files as master data: what a message is read by is published, so that a fold looks it up and a rebuild finds
 //! it as it was.
 //!
-//! Consumes the folder of senders' files, publishes `reference.sender.v1`, each file whole. A file that cannot be used is
+//! Consumes the folder of senders' files, publishes `reference.sender.v1`, each file whole, once two looks are alike. A file that cannot be used is
 //! told and changes nothing; one that is gone is withdrawn, and its sender's messages wait.
 
 #[cfg(test)]
@@ -12,13 +12,15 @@ use backbone::source::{Mark, Page, Source, SourceRow, Sourcing, Sweep};
 use backbone::{Reason, Reject, Unavailable};
 use canon::event::{Change, Name};
 use canon::{SenderConfig, SenderName};
+use sha2::{Digest, Sha256};
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// What a row of this source is.
 const KIND: &str = "sender";
 
-/// How often the folder is looked at: a change is published this late at most.
+/// How often the folder is looked at. What differs from the look before is still being written: it is published when two
+/// looks are alike.
 const LOOK: Duration = Duration::from_secs(2);
 
 /// The folder of senders' files.
@@ -33,15 +35,31 @@ pub(crate) fn sourcing(folder: PathBuf) -> Sourcing<Senders> {
 
 impl Source for Senders {
     const NAME: &'static str = "senders";
-    /// The folder is read whole each time.
-    type Cursor = ();
+    /// How the folder looked the last time. It is read whole each time.
+    type Cursor = Option<String>;
 
-    async fn next(&self, _: &(), at: Mark) -> Result<Page<()>, Unavailable> {
+    async fn next(&self, last: &Option<String>, at: Mark) -> Result<Page<Option<String>>, Unavailable> {
         let files = sender::read(&self.folder).map_err(Unavailable::because)?;
+        let seen = Some(print(&files));
+        if seen != *last {
+            return Ok(Page::new(Vec::new(), seen).then_wait(LOOK));
+        }
         let present = files.iter().map(File::stem).collect();
-        let page = Page::new(files.into_iter().map(row).collect(), ());
+        let page = Page::new(files.into_iter().map(row).collect(), seen);
         Ok(page.swept(Sweep { kind: KIND, present, began: at }).then_wait(LOOK))
     }
+}
+
+/// Another one if any byte of the files is.
+fn print(files: &[File]) -> String {
+    let mut hash = Sha256::new();
+    for file in files {
+        for part in [file.path.as_os_str().as_encoded_bytes(), file.text.as_bytes()] {
+            hash.update(part.len().to_be_bytes());
+            hash.update(part);
+        }
+    }
+    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file's row: what it says, or why it cannot be used.

@@ -121,7 +121,8 @@ fn every_message_is_told_with_its_facts_and_no_patients_data() {
 #[test]
 fn what_parks_is_told_with_why_and_what_it_waits_for_and_who_would_wait_behind_it() {
     let late = ADT.replace("|1|P|", "|4|P|");
-    let folder = Folder::of(&[("north.yaml", SENDER), ("messages.hl7", &format!("{DFT}{late}"))]);
+    let messages = format!("{DFT}{late}");
+    let folder = Folder::of(&[("north.yaml", SENDER), ("places.csv", PLACES), ("messages.hl7", &messages)]);
     let page = folder.tried(false).expect("tried");
     assert!(page.parks());
     let page = page.json();
@@ -145,7 +146,7 @@ fn what_cannot_be_read_is_told_with_its_line() {
         "north.yaml:2: time_zone: is not a name such as Europe/Berlin"
     );
     assert_eq!(
-        told(&[("north.yaml", SENDER)]),
+        told(&[("north.yaml", SENDER), ("places.csv", PLACES)]),
         "messages.hl7 cannot be read: No such file or directory (os error 2)"
     );
     let codes = |text| told(&[("north.yaml", SENDER), ("messages.hl7", ADT), ("charge.csv", text)]);
@@ -154,6 +155,8 @@ fn what_cannot_be_read_is_told_with_its_line() {
         "charge.csv:2: `price` is not a number with a point and at most four decimals"
     );
     assert!(codes("code,target,colour\nA,B,red\n").contains("unknown field `colour`"));
+    let none = told(&[("north.yaml", SENDER), ("messages.hl7", ADT)]);
+    assert!(none.ends_with(": there is no code table (*.csv) in this folder"), "{none}");
 }
 
 #[test]

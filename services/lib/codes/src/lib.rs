@@ -6,6 +6,7 @@
 use canon::events::reference_code::CodeEntry;
 use canon::{Change, Code, CodeKey, CodeTable, Date, Fixed};
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
@@ -49,6 +50,9 @@ pub enum Problem {
     /// The folder or file cannot be read.
     #[error("it cannot be read: {0}")]
     Io(#[from] std::io::Error),
+    /// No tables at all: a folder that is not there yet, or another one than was meant.
+    #[error("there is no code table (*.csv) in this folder")]
+    NoFiles,
     /// Two rows hold on one day.
     #[error("it holds on days on which line {other} says something else of the same code")]
     Overlap {
@@ -83,24 +87,42 @@ struct Row {
     factor: Option<String>,
 }
 
+/// A folder of tables at one look.
+#[derive(Debug)]
+pub struct Look {
+    /// What its files said, or every mistake of every file: a table that is half right would price half the charges.
+    pub codes: Result<BTreeMap<CodeKey, Code>, Vec<Mistake>>,
+    /// Another one if any byte is: a file that is still being written may look sound, and lack half its rows.
+    pub print: String,
+}
+
 /// Codes with the lines that their entries came from.
 #[derive(Debug, Default)]
 struct Reading {
     codes: BTreeMap<CodeKey, Vec<(u64, CodeEntry)>>,
     mistakes: Vec<Mistake>,
+    print: Sha256,
 }
 
 /// Reads every `.csv` of a folder, in the order of their names.
 ///
 /// # Errors
-/// Every mistake of every file: a table that is half right would price half the charges.
+/// Every mistake of every file.
 pub fn read(folder: &Path) -> Result<BTreeMap<CodeKey, Code>, Vec<Mistake>> {
+    look(folder).codes
+}
+
+/// Reads every `.csv` of a folder, in the order of their names, and says how it looked.
+pub fn look(folder: &Path) -> Look {
     let mut reading = Reading::default();
     match files(folder) {
+        Ok(paths) if paths.is_empty() => reading.tell(folder, 0, Problem::NoFiles),
         Ok(paths) => paths.iter().for_each(|path| reading.file(path)),
         Err(error) => reading.tell(folder, 0, error.into()),
     }
-    if reading.mistakes.is_empty() { Ok(reading.codes()) } else { Err(reading.mistakes) }
+    let print = reading.print.clone().finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let codes = if reading.mistakes.is_empty() { Ok(reading.codes()) } else { Err(reading.mistakes) };
+    Look { codes, print }
 }
 
 fn files(folder: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
@@ -119,11 +141,15 @@ impl Reading {
     }
 
     fn file(&mut self, path: &Path) {
-        let opened = csv::ReaderBuilder::new().trim(csv::Trim::All).from_path(path);
-        let mut reader = match opened {
-            Ok(reader) => reader,
+        let bytes = match fs::read(path) {
+            Ok(bytes) => bytes,
             Err(error) => return self.tell(path, 0, error.into()),
         };
+        for part in [path.as_os_str().as_encoded_bytes(), &bytes] {
+            self.print.update(part.len().to_be_bytes());
+            self.print.update(part);
+        }
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
         let headers = match reader.headers() {
             Ok(headers) => headers.clone(),
             Err(error) => return self.tell(path, 1, error.into()),

@@ -1,7 +1,7 @@
 //! Tables as people write them, right and wrong.
 
 use canon::CodeTable;
-use codes::{Mistake, read};
+use codes::{Mistake, look, read};
 use std::fs;
 use std::path::PathBuf;
 
@@ -93,4 +93,28 @@ fn a_column_that_is_not_known_and_a_folder_that_is_not_there_are_told() {
     check("column", "code,target,colour\nA,B,red\n", &["charge.csv:2: it cannot be read as a code table"]);
     let mistakes = read(&PathBuf::from("/nonexistent/codes")).expect_err("no folder");
     assert!(mistakes[0].to_string().starts_with("/nonexistent/codes: it cannot be read"));
+}
+
+#[test]
+fn a_folder_without_any_table_is_a_mistake() {
+    let folder = Folder::of("empty", &[("notes.txt", "not a table")]);
+    let mistakes = read(&folder.0).expect_err("no table");
+    let told = format!("{}: there is no code table (*.csv) in this folder", folder.0.display());
+    assert_eq!(mistakes.iter().map(ToString::to_string).collect::<Vec<_>>(), [told]);
+}
+
+#[test]
+fn two_looks_are_alike_where_no_byte_of_the_tables_is_another() {
+    let folder = Folder::of("looks", &[("charge.csv", "code,target\nA,X\n"), ("notes.txt", "")]);
+    let write = |file: &str, text: &str| fs::write(folder.0.join(file), text).expect("written");
+    let first = look(&folder.0).print;
+    write("notes.txt", "not a table");
+    assert_eq!(look(&folder.0).print, first);
+    write("charge.csv", "code,target\nA,X\nB");
+    let half = look(&folder.0);
+    assert!(half.codes.is_err() && half.print != first);
+    write("charge.csv", "code,target\nA,X\n");
+    assert_eq!(look(&folder.0).print, first);
+    write("unit.csv", "code,target\n");
+    assert_ne!(look(&folder.0).print, first);
 }
