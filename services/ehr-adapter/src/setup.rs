@@ -75,13 +75,14 @@ impl fmt::Debug for Setup {
     }
 }
 
+/// The same, until the sender is configured otherwise.
+pub(crate) fn until_configured(sender: &str, reject: Reject) -> Reject {
+    reject.or(Absent::Missing { topic: SenderConfig::TOPIC, key: sender.to_owned() })
+}
+
 /// A published configuration that this build cannot read: its messages wait for the next one.
 fn unusable(name: &SenderName, mistakes: &[Mistake]) -> Reject {
-    let waits = Reject::from(Absent::Missing { topic: SenderConfig::TOPIC, key: name.to_string() });
     let told: Vec<String> = mistakes.iter().map(ToString::to_string).collect();
-    Reject {
-        reason: Reason::Invalid,
-        detail: format!("the sender's configuration: {}", told.join("; ")),
-        ..waits
-    }
+    let detail = format!("the sender's configuration: {}", told.join("; "));
+    until_configured(name.as_str(), Reject::new(Reason::Invalid, detail))
 }

@@ -7,6 +7,7 @@ use super::source::{Source, places};
 use super::tables::{self, AsSaid};
 use super::unmapped::{Unmapped, Why};
 use super::{Statement, Translated};
+use crate::setup::until_configured;
 use backbone::{Reason, Reject};
 use canon::event::{Change, Name};
 use canon::events::billing_charge::ChargeKind;
@@ -370,7 +371,8 @@ fn location(source: &Source<'_>, taken: &Taken) -> Result<LocationCode, Reject> 
             let facility = reading.facility_of(source.facility.as_deref());
             let warehouse = facility.and_then(|facility| facility.warehouse.clone());
             warehouse.ok_or_else(|| {
-                invalid(&at, "are empty, and the facility has no warehouse in the sender's configuration")
+                let why = "are empty, and the facility has no warehouse in the sender's configuration";
+                until_configured(source.sender.as_str(), invalid(&at, why))
             })?
         }
     };

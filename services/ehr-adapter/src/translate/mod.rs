@@ -29,7 +29,7 @@ pub(crate) use statement::{Shown, Statement, stated};
 pub(crate) use unmapped::{Unmapped, UnmappedCount, Why};
 
 use crate::sender::{ControlIds, Reading};
-use crate::setup::Setup;
+use crate::setup::{Setup, until_configured};
 use backbone::{Cx, Fact, Folding, On, Projection, Reason, Reject};
 use canon::{
     Appointment, Charge, Code, Consumption, Encounter, LabResult, Order, PatientLink, RawHl7v2, RawKey,
@@ -137,7 +137,7 @@ pub(crate) fn translate(desk: &Desk<'_>, raw: &RawHl7v2, homonyms: u32) -> Resul
     if homonyms > 0 && desk.reading.control_ids == ControlIds::Unique {
         let detail = "MSH-10 was given to another message before; if this sender's counter starts again, \
                       say `control_ids: restarts` in its configuration";
-        return Err(Reject::new(Reason::Conflict, detail));
+        return Err(until_configured(&raw.sender, Reject::new(Reason::Conflict, detail)));
     }
     let source = Source::of(raw, &reader, desk)?;
     match kind {
@@ -171,7 +171,7 @@ pub(crate) fn is_allowed(raw: &RawHl7v2, reading: &Reading) -> Result<bool, Reje
         // Skipping it could lose charges, taking it could bill a test: a person has to say.
         let detail =
             "MSH-11 is empty; if this sender leaves it out, add \"\" to `processing` in its configuration";
-        return Err(Reject::new(Reason::Invalid, detail));
+        return Err(until_configured(&raw.sender, Reject::new(Reason::Invalid, detail)));
     }
     Ok(is_listed)
 }

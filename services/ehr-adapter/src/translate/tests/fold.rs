@@ -118,6 +118,29 @@ fn a_message_of_a_sender_that_is_not_known_waits_until_it_is() {
 }
 
 #[test]
+fn what_the_senders_configuration_is_to_say_waits_until_it_does() {
+    let other = edited(ADT, &[("V100", "V200")]);
+    let mut unique = rig("");
+    sees(&mut unique, "", ADT);
+    sees(&mut unique, "", &other);
+    configures(&mut unique, "dft: both\n");
+    assert_eq!(reasons(&unique), ["conflict"], "it still does not say so");
+    configures(&mut unique, "control_ids: restarts\n");
+    assert_eq!((unique.latest::<Encounter>().len(), unique.parked()), (2, vec![]));
+    let mut unsaid = rig("");
+    sees(&mut unsaid, "", &edited(ADT, &[("|17|P|", "|17||")]));
+    sees(&mut unsaid, "", DFT);
+    assert_eq!(reasons(&unsaid), ["invalid", "behind"]);
+    configures(&mut unsaid, "processing: [P, \"\"]\n");
+    assert_eq!((unsaid.latest::<Charge>().len(), unsaid.parked()), (2, vec![]));
+    let mut nowhere = rig("");
+    sees(&mut nowhere, "", &edited(RDS, &[("|PHARM|", "||"), ("|W1^12^3|", "||")]));
+    assert_eq!(reasons(&nowhere), ["invalid"]);
+    configures(&mut nowhere, "facilities: {LAKESIDE: {warehouse: LK/Stock}}\n");
+    assert_eq!((nowhere.latest::<Consumption>().len(), nowhere.parked()), (1, vec![]));
+}
+
+#[test]
 fn a_message_is_read_by_the_configuration_that_holds_when_it_is_folded() {
     let mut rig = rig("dft: ignore\n");
     sees(&mut rig, "", DFT);
