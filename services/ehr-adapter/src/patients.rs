@@ -2,18 +2,19 @@
 //!
 //! Consumes `raw.hl7v2.v1`, publishes `clinical.patient.v1`. Only ADT messages count: what other systems copy into
 //! their PID is older than what registration says. An empty field says nothing, `""` deletes; of each field the latest
-//! word holds by the source's time, so that the order of arrival makes no difference. Nothing parks here: what cannot be
-//! read parks in the translation of the same message, and is told once.
+//! word holds by the source's time, so that the order of arrival makes no difference. What the
+//! translation passes by, or parks over its MSH, says nothing here. Nothing parks here: what cannot be read parks in the
+//! translation of the same message, and is told once.
 
 #[cfg(test)]
 mod tests;
 
 use crate::sender::Reading;
 use crate::setup::Setup;
-use crate::translate::{Reader, is_allowed, occurred_at};
+use crate::translate::{Reader, counts, occurred_at};
 use backbone::{Cx, Fact, Folding, On, Projection, Reject};
 use canon::event::{Change, Name};
-use canon::{Patient, PatientToken, Phi, RawHl7v2, RawKey, SenderConfig, Timestamp};
+use canon::{Patient, PatientToken, Phi, RawHl7v2, RawKey, SenderConfig, Timestamp, Tokenizer};
 use hl7::charset::Charset;
 use hl7::message::{Field, Message, Presence, Repetition, Segment, Value};
 use serde::{Deserialize, Serialize};
@@ -67,7 +68,8 @@ impl On<RawHl7v2> for Known {
             return Ok(());
         }
         let reading = cx.setup().reading(cx, &fact.body.sender)?;
-        if let Some((name, event)) = self.hear(&fact.body, patient, &reading) {
+        let heard = self.hear(&fact.body, fact.homonyms, patient, &reading, cx.setup().tokens());
+        if let Some((name, event)) = heard {
             cx.emit::<Patient>(name, &patient, event);
         }
         Ok(())
@@ -80,19 +82,25 @@ fn is_of_registration(raw: &RawHl7v2) -> bool {
 }
 
 impl Known {
-    /// Takes what a message says; gives the patient as it is then, if anything is different.
+    /// Takes what a message says; gives the patient as it is then, if anything is different. `homonyms` counts other
+    /// messages that came under its control id before.
     pub(crate) fn hear(
         &mut self,
         raw: &RawHl7v2,
+        homonyms: u32,
         patient: PatientToken,
         reading: &Reading,
+        tokens: &Tokenizer,
     ) -> Option<(Name, Patient)> {
-        if !is_of_registration(raw) || !matches!(is_allowed(raw, reading), Ok(true)) {
+        if !is_of_registration(raw) {
             return None;
         }
         let payload = Charset::readable(raw.payload.reveal(), reading.charset);
         let message = Message::parse(&payload).ok()?;
         let reader = Reader::new(&message, reading);
+        if !counts(raw, homonyms, &reader, tokens) {
+            return None;
+        }
         // A time that cannot be read parks in the translation; here it is as if it were not there.
         let at = occurred_at(&reader).ok().flatten().unwrap_or(raw.received_at);
         for (what, value) in words(&reader, message.segment("PID")?) {

@@ -202,14 +202,14 @@ impl<'a> Trial<'a> {
                 told.parked = Some(reject);
             }
         }
-        told.facts.extend(self.patient(&key, &raw));
+        told.facts.extend(self.patient(&key, &raw, homonyms));
         (told, is_behind)
     }
 
-    fn patient(&mut self, key: &RawKey, raw: &RawHl7v2) -> Option<Shown> {
+    fn patient(&mut self, key: &RawKey, raw: &RawHl7v2, homonyms: u32) -> Option<Shown> {
         let RawKey::Patient(patient) = key else { return None };
         let known = self.patients.entry(key.clone()).or_default();
-        let (name, event) = known.hear(raw, *patient, &self.sender.reading)?;
+        let (name, event) = known.hear(raw, homonyms, *patient, &self.sender.reading, &self.tokens)?;
         Some(stated(&name, patient, &event))
     }
 }

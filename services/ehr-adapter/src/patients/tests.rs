@@ -15,10 +15,16 @@ fn tokens() -> Tokenizer {
 }
 
 fn rig() -> Rig<Known> {
+    rig_of("")
+}
+
+/// With more in the sender's file.
+fn rig_of(more: &str) -> Rig<Known> {
     let unmapped = UnmappedCount::new().expect("a count");
     let mut rig = Rig::new(folding(Setup::new(tokens(), unmapped)));
     let name: SenderName = "north".parse().expect("a name");
-    let config = SenderConfig { change: Change::Recorded, sender: name.clone(), text: SENDER.to_owned() };
+    let config =
+        SenderConfig { change: Change::Recorded, sender: name.clone(), text: format!("{SENDER}{more}") };
     rig.knows::<SenderConfig>(&name, &config);
     rig
 }
@@ -100,6 +106,24 @@ fn copies_of_others_training_and_what_cannot_be_read_say_nothing_and_park_nothin
     sees(&mut rig, &message("ADT^A28", "4", 8, FULL).replace("EVN||2026030108", "EVN||soon"));
     assert_eq!(rig.emitted::<Patient>().len(), 1, "the time it came stands in for one that cannot be read");
     assert_eq!(rig.parked(), []);
+}
+
+#[test]
+fn what_is_ignored_and_a_control_id_given_twice_say_nothing() {
+    let other = "||Beispiel^Otto";
+    let mut rig = rig_of("ignore: [ADT^A31, ADT^A08 without a visit]\n");
+    sees(&mut rig, &message("ADT^A28", "1", 8, FULL));
+    let expected = told(&rig);
+    sees(&mut rig, &message("ADT^A31", "2", 9, other));
+    sees(&mut rig, &message("ADT^A08", "3", 9, other));
+    sees(&mut rig, &message("ADT^A28", "1", 9, other));
+    assert_eq!(told(&rig), expected);
+    sees(&mut rig, &(message("ADT^A08", "4", 9, "||Beispiel") + "PV1||I|||||||||||||||||V1\r"));
+    assert_eq!(told(&rig), expected.replace("Muster", "Beispiel"), "it names a visit");
+    let mut restarts = rig_of("control_ids: restarts\n");
+    sees(&mut restarts, &message("ADT^A28", "1", 8, FULL));
+    sees(&mut restarts, &message("ADT^A28", "1", 9, other));
+    assert_ne!(told(&restarts), expected);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::part::Part;
 use super::reader::invalid;
 use super::source::Source;
 use super::tables::{self, AsSaid};
-use super::unmapped::{Unmapped, Why};
+use super::unmapped::{PAYMENT, Unmapped, Why};
 use super::{Statement, Translated};
 use crate::sender::Reversal;
 use backbone::{Reason, Reject};
@@ -27,7 +27,7 @@ pub(super) fn charges(source: &Source<'_>) -> Result<Translated, Reject> {
     }
     for part in lines {
         let Some(line) = Line::read(part, source)? else {
-            translated.unmapped.push(Unmapped { what: "FT1 PY".to_owned(), why: Why::Payment });
+            translated.unmapped.push(Unmapped { what: PAYMENT.to_owned(), why: Why::Payment });
             continue;
         };
         if !names.insert(line.parts("")) {

@@ -124,7 +124,7 @@ pub(crate) fn translate(desk: &Desk<'_>, raw: &RawHl7v2, homonyms: u32) -> Resul
     let nothing = |why| {
         Ok(Translated { unmapped: vec![Unmapped { what: said.clone(), why }], ..Translated::default() })
     };
-    if unmapped::is_ignored(&said, &reader, desk) {
+    if unmapped::is_ignored(&said, &reader, desk.tokens) {
         return nothing(Why::Ignored);
     }
     let kind = match kind {
@@ -134,7 +134,7 @@ pub(crate) fn translate(desk: &Desk<'_>, raw: &RawHl7v2, homonyms: u32) -> Resul
     if !is_allowed(raw, desk.reading)? {
         return nothing(Why::Processing);
     }
-    if homonyms > 0 && desk.reading.control_ids == ControlIds::Unique {
+    if is_anothers(homonyms, desk.reading) {
         let detail = "MSH-10 was given to another message before; if this sender's counter starts again, \
                       say `control_ids: restarts` in its configuration";
         return Err(until_configured(&raw.sender, Reject::new(Reason::Conflict, detail)));
@@ -163,8 +163,22 @@ impl Translated {
     }
 }
 
+/// Whether a message counts that another projection reads: one that the translation passes by, or parks over its MSH, says
+/// nothing there either.
+pub(crate) fn counts(raw: &RawHl7v2, homonyms: u32, reader: &Reader<'_, '_>, tokens: &Tokenizer) -> bool {
+    let Ok((said, _)) = Kind::of(raw, reader) else { return false };
+    !unmapped::is_ignored(&said, reader, tokens)
+        && matches!(is_allowed(raw, reader.reading()), Ok(true))
+        && !is_anothers(homonyms, reader.reading())
+}
+
+/// Whether a message's control id is another one's.
+fn is_anothers(homonyms: u32, reading: &Reading) -> bool {
+    homonyms > 0 && reading.control_ids == ControlIds::Unique
+}
+
 /// Whether the message's processing mode is one that is translated here.
-pub(crate) fn is_allowed(raw: &RawHl7v2, reading: &Reading) -> Result<bool, Reject> {
+fn is_allowed(raw: &RawHl7v2, reading: &Reading) -> Result<bool, Reject> {
     let said = raw.processing_id.as_deref().unwrap_or_default();
     let is_listed = reading.processing.iter().any(|allowed| allowed == said);
     if said.is_empty() && !is_listed {

@@ -1,10 +1,10 @@
 //! What of the messages came to nothing, and why: counted by sender, kind of message and reason. Beside it the codes that
 //! no table has and that stand in facts as they are said, counted by sender, table and code.
 
-use super::Desk;
 use super::reader::Reader;
 use super::tables::AsSaid;
 use crate::subject;
+use canon::Tokenizer;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntCounterVec, Opts};
@@ -16,6 +16,9 @@ const KINDS_MAX: usize = 200;
 
 /// What all further kinds are called.
 const OTHERS: &str = "other";
+
+/// Parts of messages that are told apart, whose names are ours.
+pub(super) const PAYMENT: &str = "FT1 PY";
 
 /// A message, or a part of it, that comes to nothing.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,8 +105,7 @@ impl UnmappedCount {
     /// Counts one, and says it the first time.
     pub(crate) fn add(&self, sender: &str, unmapped: &Unmapped) {
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let sound = |char: char| char.is_ascii_alphanumeric() || char == '^' || char == ' ';
-        let tellable = unmapped.what.len() <= 12 && unmapped.what.chars().all(sound);
+        let tellable = unmapped.what == PAYMENT || is_kind(&unmapped.what);
         let mut unmapped = unmapped.clone();
         let known = |unmapped: &Unmapped| told.contains(&(sender.to_owned(), unmapped.clone()));
         if !tellable || (told.len() >= KINDS_MAX && !known(&unmapped)) {
@@ -127,15 +129,25 @@ impl Collector for UnmappedCount {
     }
 }
 
+/// Whether it is a kind of message or a segment as the standard writes them. What else stands in MSH-9 may be anything.
+fn is_kind(what: &str) -> bool {
+    let (code, trigger) = what.split_once('^').unwrap_or((what, ""));
+    let is_sound = |part: &str| {
+        part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
+    };
+    is_sound(code) && (trigger.is_empty() || is_sound(trigger))
+}
+
 /// Whether the sender's configuration passes the message by. What cannot be read for certain counts as named.
-pub(super) fn is_ignored(said: &str, reader: &Reader<'_, '_>, desk: &Desk<'_>) -> bool {
+pub(super) fn is_ignored(said: &str, reader: &Reader<'_, '_>, tokens: &Tokenizer) -> bool {
+    let reading = reader.reading();
     let (code, trigger) = said.split_once('^').unwrap_or((said, ""));
-    let mut rules = desk.reading.ignored.iter().filter(|rule| rule.is_of(code, trigger)).peekable();
+    let mut rules = reading.ignored.iter().filter(|rule| rule.is_of(code, trigger)).peekable();
     if rules.peek().is_none() {
         return false;
     }
     let (message, charset) = (reader.message(), reader.charset());
-    let visit = subject::visit(message, charset, &desk.reading.visit, desk.tokens);
-    let patient = subject::patient(message, charset, &desk.reading.patient, desk.tokens);
+    let visit = subject::visit(message, charset, &reading.visit, tokens);
+    let patient = subject::patient(message, charset, &reading.patient, tokens);
     rules.any(|rule| rule.holds(!matches!(visit, Ok(None)), !matches!(patient, Ok(None))))
 }

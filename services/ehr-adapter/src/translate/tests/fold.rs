@@ -435,7 +435,13 @@ fn what_comes_to_nothing_is_counted_by_sender_kind_and_reason() {
     add("ADT^A17", Why::NotMapped);
     add("FT1 PY", Why::Payment);
     // What a sender writes there is no label.
-    add("ADT^Erika Muster", Why::NotMapped);
+    for what in
+        ["ADT^Erika Muster", "ADT^Muster", "Muster^A01", "ADT^A01^Muster", "ADT^a01", "Erika", "Eri PY", ""]
+    {
+        add(what, Why::NotMapped);
+    }
+    add("ADT^", Why::NotMapped);
+    add("RXD", Why::NotMapped);
     let told: Vec<(Vec<String>, f64)> = prometheus::core::Collector::collect(&count)[0]
         .get_metric()
         .iter()
@@ -451,7 +457,13 @@ fn what_comes_to_nothing_is_counted_by_sender_kind_and_reason() {
     told.sort_by(|left, right| left.0.cmp(&right.0));
     assert_eq!(
         told,
-        [row("not_mapped", "ADT^A17", 2.0), row("not_mapped", "other", 1.0), row("payment", "FT1 PY", 1.0)]
+        [
+            row("not_mapped", "ADT^", 1.0),
+            row("not_mapped", "ADT^A17", 2.0),
+            row("not_mapped", "RXD", 1.0),
+            row("not_mapped", "other", 8.0),
+            row("payment", "FT1 PY", 1.0)
+        ]
     );
 }
 
