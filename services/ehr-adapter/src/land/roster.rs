@@ -8,6 +8,7 @@ use super::watch::Watch;
 use super::{Desk, Land, ListenError, Shared, StartError, listener};
 use crate::sender::{Mistake, Sender};
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -29,6 +30,13 @@ struct Post<L: Land> {
     accepting: CancellationToken,
     /// Ends the sender's connections as well.
     stop: CancellationToken,
+}
+
+impl<L: Land> Post<L> {
+    /// Where it is listened for, as its sender's file says; nowhere once that has ended.
+    fn address(&self) -> Option<SocketAddr> {
+        (!self.accepting.is_cancelled()).then(|| self.desk.borrow().sender.listening.address)
+    }
 }
 
 /// Why a file is not taken.
@@ -79,8 +87,10 @@ impl<L: Land> Roster<L> {
             self.rejected.remove(&name);
             self.shared.counts.forget(&name);
         }
+        self.unlock(&seen);
         for seen in seen {
-            if self.posts.get(&seen.name).is_some_and(|post| post.print == seen.print) {
+            let is_as_it_was = |post: &Post<L>| post.print == seen.print && post.address().is_some();
+            if self.posts.get(&seen.name).is_some_and(is_as_it_was) {
                 self.taken(&seen.name);
                 continue;
             }
@@ -94,10 +104,37 @@ impl<L: Land> Roster<L> {
         }
     }
 
+    /// Ends the accepting of senders that wait for each other's addresses in a ring: none of them could be listened for at its
+    /// new one while all are at their old ones. Where that leaves an address free, it is bound at this look or the next.
+    fn unlock(&self, seen: &[Seen]) {
+        let wanted = |seen: &Seen| {
+            let is_as_it_was = |post: &&Post<L>| post.print == seen.print;
+            let address = match self.posts.get(&seen.name).filter(is_as_it_was) {
+                Some(post) => post.desk.borrow().sender.listening.address,
+                None => seen.setting().ok()?.sender.listening.address,
+            };
+            Some((seen.name.clone(), address))
+        };
+        let wanted: BTreeMap<String, SocketAddr> = seen.iter().filter_map(wanted).collect();
+        let holder = |address: SocketAddr| {
+            let holds = |(_, post): &(&String, &Post<L>)| post.address() == Some(address);
+            self.posts.iter().find(holds).map(|(name, _)| name)
+        };
+        for (name, post) in &self.posts {
+            // From who holds what this one wants to who holds what that one wants, until nobody does.
+            let next = |name: &String| holder(*wanted.get(name)?);
+            let mut ring = std::iter::successors(next(name), |name| next(name)).take(self.posts.len());
+            let moves = post.address() != wanted.get(name).copied();
+            if moves && ring.any(|held_by| held_by == name) {
+                post.accepting.cancel();
+            }
+        }
+    }
+
     async fn take(&mut self, seen: &Seen) -> Result<(), Rejection> {
         let setting = seen.setting().map_err(Rejection::Mistakes)?;
         let address = setting.sender.listening.address;
-        let is_bound = |post: &Post<L>| post.desk.borrow().sender.listening.address == address;
+        let is_bound = |post: &Post<L>| post.address() == Some(address);
         match self.posts.get_mut(&seen.name) {
             // Open connections go on under what held when they came.
             Some(post) if is_bound(post) => {

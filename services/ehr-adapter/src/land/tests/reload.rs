@@ -161,6 +161,38 @@ async fn a_file_that_is_broken_keeps_what_holds_and_says_so_once() {
 }
 
 #[tokio::test]
+async fn senders_that_change_places_are_listened_for_at_each_others_addresses() {
+    let folder = Folder::new();
+    // What was free a moment ago, each on an address of its own.
+    let mut free = Vec::new();
+    for host in ["127.0.0.3:0", "127.0.0.4:0", "127.0.0.5:0"] {
+        let listener = tokio::net::TcpListener::bind(host).await.expect("bound");
+        free.push(listener.local_addr().expect("an address"));
+    }
+    let names = ["north", "south", "west"];
+    let write = |places: [usize; 3]| {
+        // In one moment, as a deployment does it.
+        for (name, place) in names.iter().zip(places) {
+            let text = SENDER.replace("north", name).replace("127.0.0.1:0", &free[place].to_string());
+            folder.has(&format!("{name}.yaml"), &text);
+        }
+    };
+    write([0, 1, 2]);
+    let stand = Stand::following(&folder).await;
+    for places in [[1, 0, 2], [2, 1, 0], [1, 2, 0]] {
+        write(places);
+        for (name, place) in names.iter().zip(places) {
+            until(&format!("{name} at its place"), || listens(&stand.around, name) == [free[place]]).await;
+            stand.has_rejected(name, false).await;
+            let mut peer = Peer::at(free[place]).await;
+            peer.says(&frame("1")).await;
+            peer.is_answered(AA, "1").await;
+            assert_eq!(stand.shelf.landed().last().expect("landed").message.sender, *name);
+        }
+    }
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_tried_again_until_it_is_free() {
     let folder = Folder::new();
     folder.has("north.yaml", SENDER);
