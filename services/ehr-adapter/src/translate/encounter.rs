@@ -10,7 +10,8 @@ use backbone::Reject;
 use canon::event::Change;
 use canon::events::clinical_encounter::EncounterStatus;
 use canon::{Encounter, EncounterToken, PatientToken, Phi};
-use hl7::message::{Field, Group};
+use hl7::message::{Field, Group, Path};
+use std::num::NonZeroU16;
 
 /// What this one message said, and nothing that others said before.
 pub(super) fn encounter(source: &Source<'_>, status: EncounterStatus) -> Result<Translated, Reject> {
@@ -53,7 +54,8 @@ fn stated(source: &Source<'_>, event: Encounter, number: usize) -> Statement {
 pub(super) fn moves(source: &Source<'_>) -> Result<Translated, Reject> {
     // A45 moves visits by their numbers, the others accounts.
     let of_visits = source.trigger == "A45";
-    if !of_visits && !source.reading.visit.paths.contains(&source.reading.account.path) {
+    let account = one_value(source.reading.account.path);
+    if !of_visits && !source.reading.visit.paths.iter().any(|path| one_value(*path) == account) {
         let what = format!("ADT^{}", source.trigger);
         return Ok(Translated {
             unmapped: vec![Unmapped { what, why: Why::Account }],
@@ -96,6 +98,15 @@ fn retired(source: &Source<'_>, group: Group<'_, '_>, of_visits: bool) -> Result
     if all.is_empty() { Err(unsaid()) } else { Ok(all) }
 }
 
+/// A path with all that it leaves out: PID-18 and PID-18.1 are one place.
+fn one_value(mut path: Path) -> Path {
+    let first = Some(NonZeroU16::MIN);
+    path.occurrence = path.occurrence.or(first);
+    path.within.repetition = path.within.repetition.or(first);
+    path.within.component = path.within.component.or(first);
+    path
+}
+
 fn moved(
     source: &Source<'_>,
     group: Group<'_, '_>,
@@ -110,9 +121,7 @@ fn moved(
         },
         false => {
             let path = reading.account.path;
-            let field = group.segments_named(path.segment()).next();
-            let value = field.map(|segment| *segment.field(path.within.field.get().into()).component(1));
-            value.map(|value| reader.code(value, path)).transpose()?.flatten()
+            reader.code(group.get(&one_value(path)), path)?
         }
     };
     let at = if of_visits { "PV1-19".to_owned() } else { reading.account.path.to_string() };

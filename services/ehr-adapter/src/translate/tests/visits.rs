@@ -170,6 +170,25 @@ fn case_16_all_patients_that_a_merge_names_retire() {
 }
 
 #[test]
+fn case_16_visits_are_known_by_their_accounts_however_the_place_is_written() {
+    let text = edited(MERGE, &[("ADT^A40", "ADT^A41")]);
+    let told = |more: &str| {
+        let visits = encounters_of(more, &text);
+        (visits[0].encounter, visits[0].moved_to)
+    };
+    let of = |number: &str| tokens().encounter("LAKESIDE", number);
+    for visits in ["PID-18.1", "'PID-18[1]'", "'PID[1]-18'", "PV1-19, PID-18"] {
+        assert_eq!(told(&format!("visit_paths: [{visits}]\n")), (of("K1"), Some(of("K2"))), "{visits}");
+        assert_eq!(told(&format!("account_path: PID-18.1\nvisit_paths: [{visits}]\n")), told(""), "{visits}");
+    }
+    check_nothing("visit_paths: [PID-18.2]\n", &text, &[], ("ADT^A41", Why::Account));
+    // The survivor stands where the account does.
+    let elsewhere = edited(&text, &[("|||K2\r", "|||K9^K2\r")]);
+    let visits = encounters_of("account_path: PID-18.2\nvisit_paths: [PID-18.2]\n", &elsewhere);
+    assert_eq!(visits[0].moved_to, Some(of("K2")));
+}
+
+#[test]
 fn case_16_all_accounts_and_visits_that_are_merged_or_moved_say_where_they_went() {
     let told = |edits: &[(&str, &str)]| -> Vec<_> {
         let visits = encounters_of("", &edited(MERGE, edits));
