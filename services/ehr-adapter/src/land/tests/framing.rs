@@ -86,6 +86,29 @@ async fn case_04_framing_bytes_inside_a_payload_are_payload_and_a_new_message_in
     assert_eq!(stand.shelf.landed().len(), 2);
 }
 
+/// MLLP has no way to say that such a byte is payload. A sender that pauses behind one has ended its message.
+#[tokio::test]
+async fn case_04_a_payload_fs_at_a_packets_end_before_a_pause_ends_the_message_there_and_the_rest_is_garbage()
+{
+    let stand = Stand::new(Mode::AtOnce).await;
+    let mut peer = stand.peer().await;
+    let (before, after) = ([&message("1")[..], b"NTE|1||one"].concat(), b"two\r\x1c\r");
+    peer.says(&[b"\x0b", &before[..], b"\x1c"].concat()).await;
+    // The pause is the server's, which answers behind it.
+    peer.is_answered(AA, "1").await;
+    assert_eq!(stand.shelf.landed()[0].message.payload.reveal(), &before);
+    peer.says(after).await;
+    peer.says(&frame("2")).await;
+    peer.is_answered(AA, "2").await;
+    stand.counts(&format!("{FAULT}{{kind=\"garbage\",sender=\"north\"}} 1")).await;
+    assert_eq!(stand.shelf.landed().len(), 2, "what stands behind it is no message");
+    // Without a pause it is payload, wherever a packet ends.
+    let whole = [&message("3")[..], b"NTE|1||one\x1ctwo\r"].concat();
+    peer.says(&mllp::encode(&whole)).await;
+    peer.is_answered(AA, "3").await;
+    assert_eq!(stand.shelf.landed()[2].message.payload.reveal(), &whole);
+}
+
 #[tokio::test]
 async fn case_05_a_message_over_the_limit_is_refused_and_the_connection_goes_on() {
     let stand = Stand::with(Mode::AtOnce, |sender| sender.listening.frame_bytes_max = 8 << 10).await;

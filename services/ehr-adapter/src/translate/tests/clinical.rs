@@ -213,6 +213,37 @@ fn an_amount_stands_in_a_timing_too_and_one_that_cannot_be_read_is_none() {
     check_amount(&[("OBR|1|P1||CBC^Blood count", &format!("{rxe}1.5|ML"))], Some("1.5"));
 }
 
+/// The number that a fact has by the sender's own places.
+#[track_caller]
+fn check_number(more: &str, text: &str, expected: &str) {
+    let number = match statements_of(more, text).remove(0) {
+        Statement::Appointment(_, event) => event.appointment,
+        Statement::Order(_, event) => event.order,
+        Statement::Result(_, event) => event.order.unwrap_or_default(),
+        other => panic!("no number: {other:?}"),
+    };
+    assert_eq!(number, expected, "{more}");
+}
+
+#[test]
+fn numbers_of_orders_and_appointments_stand_where_the_sender_says() {
+    let orders = "order_paths: [ZOR-2, ORC-4, OBR-3]\n";
+    let orm = edited(ORM, &[("\rORC|CA|P2\r", "\r")]);
+    check_number(orders, &edited(&orm, &[("ORC|NW|P1||", "ORC|NW|P1||G9")]), "order/north/G9");
+    check_number(orders, &edited(&orm, &[("OBR|1|P1|", "OBR|1|P1|F9")]), "order/north/F9");
+    check_number(orders, &format!("{orm}ZOR|x|Z9\r"), "order/north/Z9");
+    let unnumbered = "invalid: ORC[1]: ZOR-2, else ORC-4, else OBR-3 are empty: no order number";
+    check_parks(orders, &orm, &[], unnumbered);
+    check_number("order_paths: [ORC-3]\n", ORU, "order/north/F1");
+    check_number("order_paths: [OBR-4.1]\n", ORU, "order/north/CBC");
+    let appointments = "appointment_paths: [SCH-26, ZSC-1]\n";
+    check_number(appointments, &format!("{SIU}ZSC|Z9\r"), "appointment/north/Z9");
+    let placed = edited(SIU, &[("|^^^20260302093000", &format!("|^^^20260302093000{}A9", "|".repeat(15)))]);
+    check_number(appointments, &placed, "appointment/north/A9");
+    let unnumbered = "invalid: SCH-26, else ZSC-1 are empty: no appointment number";
+    check_parks(appointments, SIU, &[], unnumbered);
+}
+
 #[track_caller]
 fn check_order_status(orc: &str, expected: OrderStatus) {
     assert_eq!(orders_of(&edited(ORM, &[("ORC|CA|P2", orc)]))[1].1.status, expected, "{orc}");

@@ -5,6 +5,7 @@ use super::supply::{OMS, RAS, RDS};
 use super::*;
 use crate::setup::Setup;
 use backbone::rig::Rig;
+use canon::events::clinical_encounter::EncounterStatus;
 use canon::events::clinical_result::ResultStatus;
 use canon::{Change, Date, EncounterToken, Event, SenderConfig};
 use sha2::{Digest, Sha256};
@@ -332,6 +333,44 @@ fn case_16_a_corrected_result_corrects_the_fact() {
     assert_eq!(results[0].observations[0].value, Some(canon::Phi("7.4".to_owned())));
     let revisions: Vec<_> = rig.headers(LabResult::TOPIC).iter().map(|headers| headers.revision).collect();
     assert_eq!(revisions, [Some(1), Some(1), Some(2), Some(2)]);
+}
+
+#[test]
+fn case_16_a_corrected_value_corrects_a_report_that_does_not_say_where_it_stands() {
+    let unsaid = edited(ORU, &[("||F\rOBX|1|NM", "||\rOBX|1|NM")]);
+    let mut rig = rig("");
+    sees(&mut rig, "", &unsaid);
+    let first = rig.latest::<LabResult>().remove(0);
+    assert_eq!((first.change, first.status), (Change::Recorded, ResultStatus::Final));
+    sees(&mut rig, "", &edited(&unsaid, &[("|61|", "|62|"), ("||7.1|", "||7.4|"), ("|N|||F", "|N|||C")]));
+    let result = rig.latest::<LabResult>().remove(0);
+    assert_eq!((result.change, result.status), (Change::Corrected, ResultStatus::Corrected));
+    let told =
+        result.observations.iter().map(|one| (one.status, one.value.clone().map(canon::Phi::into_inner)));
+    let expected = [(ResultStatus::Corrected, "7.4"), (ResultStatus::Final, "9.0")];
+    let expected = expected.map(|(status, value)| (status, Some(value.to_owned())));
+    assert_eq!(told.collect::<Vec<_>>(), expected, "the other value stands");
+}
+
+#[test]
+fn case_16_an_update_after_a_discharge_reopens_nothing() {
+    let mut rig = rig("");
+    let later = |trigger: &str, id: &str, at: &str| {
+        let (kind, id) = (format!("ADT^{trigger}"), format!("|{id}|P"));
+        edited(ADT, &[("ADT^A01", &kind), ("|17|P", &id), ("A01|20260301101400", &format!("{trigger}|{at}"))])
+    };
+    sees(&mut rig, "", ADT);
+    sees(&mut rig, "", &later("A03", "18", "20260302101400"));
+    sees(&mut rig, "", &later("A08", "19", "20260303101400"));
+    let told = |rig: &Rig<Translation>| -> Vec<_> {
+        rig.latest::<Encounter>().into_iter().map(|visit| (visit.change, visit.status)).collect()
+    };
+    use EncounterStatus::{Finished, InProgress, Unsaid};
+    let expected = [InProgress, Finished, Unsaid].map(|status| (Change::Recorded, status));
+    assert_eq!(told(&rig), expected, "the discharge is the last word on where the visit stands");
+    sees(&mut rig, "", &later("A13", "20", "20260304101400"));
+    assert_eq!(told(&rig).last(), Some(&(Change::Recorded, InProgress)), "its cancel does reopen");
+    assert_eq!(rig.parked(), []);
 }
 
 #[test]

@@ -115,6 +115,23 @@ fn places_in_z_segments_can_be_configured() {
     assert_eq!((visit[0].payer.as_deref(), visit[0].facility.as_deref()), (Some("Z2"), Some("x")));
 }
 
+#[test]
+fn an_account_stands_where_the_sender_says_and_is_of_the_authority_that_it_says() {
+    let account = |more: &str, text: &str| encounters_of(more, text).remove(0).account;
+    let text = edited(ADT, &[("Erika\r", "Erika|||||||||||||K7\rZAC|x|K9\r")]);
+    let of = |authority: &str, number: &str| Some(tokens().account(authority, number));
+    assert_eq!(account("", &text), of("LAKESIDE", "K7"));
+    assert_eq!(account("account_path: ZAC-2\n", &text), of("LAKESIDE", "K9"));
+    assert_eq!(account("account_path: ZAC-2\naccount_authority: BILLING\n", &text), of("BILLING", "K9"));
+    assert_eq!(account("account_path: ZAC-3\n", &text), None);
+    // Where visits are known by it, moves of accounts are moves of visits there too.
+    let more = "account_path: ZAC-2\nvisit_paths: [ZAC-2]\n";
+    let moved = edited(MERGE, &[("ADT^A40", "ADT^A44"), ("\rMRG", "\rZAC|x|K9\rMRG")]);
+    let visits = encounters_of(more, &moved);
+    let of = |number: &str| tokens().encounter("LAKESIDE", number);
+    assert_eq!((visits[0].encounter, visits[0].moved_to), (of("K1"), Some(of("K9"))));
+}
+
 const MERGE: &str = "MSH|^~\\&|ADT1|LAKESIDE|VERTEBRA|HQ|20260301101500||ADT^A40|21|P|2.5\r\
     EVN|A40|20260301101400\r\
     PID|1||4711^^^LAKESIDE^MR||Muster^Erika|||||||||||||K2\r\
