@@ -3,38 +3,37 @@
 use super::charge::Line;
 use super::part::Part;
 use super::reader::invalid;
-use super::source::{Source, places};
-use super::tables::{self, AsSaid};
+use super::source::Source;
+use super::stock::{Stock, measure, stock};
+use super::tables::AsSaid;
 use super::unmapped::{Unmapped, Why};
 use super::{Statement, Translated};
-use crate::setup::until_configured;
 use backbone::{Reason, Reject};
 use canon::event::{Change, Name};
 use canon::events::billing_charge::ChargeKind;
-use canon::events::reference_code::CodeEntry;
 use canon::events::supply_consumption::ConsumptionSource;
-use canon::{CodeTable, Consumption, Date, ItemCode, LocationCode, Quantity, StockKey, Timestamp};
+use canon::{Consumption, Date, Quantity, Timestamp};
 use std::collections::BTreeSet;
 
 /// What one segment says was taken.
-struct Taken {
+pub(super) struct Taken {
     /// What it is named by, besides the stock it is taken from.
-    parts: Vec<String>,
+    pub(super) parts: Vec<String>,
     kind: ConsumptionSource,
-    code: String,
+    pub(super) code: String,
     /// Where the code stands, `RXD[1]-2`.
-    at: String,
+    pub(super) at: String,
     /// Where it was taken from, in the source's words.
-    place: Option<String>,
+    pub(super) place: Option<String>,
     /// What takes it back need not say how much.
-    quantity: Result<Quantity, Reject>,
-    unit: Option<String>,
+    pub(super) quantity: Result<Quantity, Reject>,
+    pub(super) unit: Option<String>,
     lot: Option<String>,
     expires_on: Option<Date>,
     returned: bool,
     consumed_at: Timestamp,
     /// The day of that, as the source has it.
-    day: Date,
+    pub(super) day: Date,
 }
 
 /// What an FT1 took from stock; adjustments move money only.
@@ -268,36 +267,6 @@ fn not_stocked(what: &str) -> Unmapped {
     Unmapped { what: what.to_owned(), why: Why::NotStocked }
 }
 
-/// The stock that something is taken from, and the name that the taking has by it.
-struct Stock {
-    entry: CodeEntry,
-    item: ItemCode,
-    location: LocationCode,
-    name: Name,
-}
-
-impl Stock {
-    fn taken_back(self) -> Statement {
-        Statement::Unconsumed(self.name, StockKey::of(&self.item, &self.location))
-    }
-}
-
-/// None where the code table says that it is nothing that is kept in stock.
-fn stock(source: &Source<'_>, taken: &Taken) -> Result<Option<Stock>, Reject> {
-    let Source { tables, sender, .. } = source;
-    let entry = tables::entry(*tables, CodeTable::Charge, sender, &taken.code, taken.day, &taken.at)?;
-    if entry.target.is_empty() {
-        return Ok(None);
-    }
-    let item = ItemCode::of(&entry.target).map_err(|why| invalid(&taken.at, format!("stands for {why}")))?;
-    let location = location(source, taken)?;
-    // With the stock: a fact's key never changes, and a table that is put right makes another fact of it.
-    let stock = StockKey::of(&item, &location).to_string();
-    let parts: Vec<&str> = taken.parts.iter().map(String::as_str).chain([stock.as_str()]).collect();
-    let name = Name::new("consumption", &parts);
-    Ok(Some(Stock { entry, item, location, name }))
-}
-
 /// The fact; none of what is not kept in stock.
 fn consumption(
     source: &Source<'_>,
@@ -328,53 +297,4 @@ fn consumption(
         occurred_at: source.occurred_at,
     };
     Ok(Some((name, event)))
-}
-
-/// How much in which unit: by the unit's table, else as the code's own row has it, else as it is said.
-fn measure(
-    source: &Source<'_>,
-    taken: &Taken,
-    entry: CodeEntry,
-    as_said: &mut BTreeSet<AsSaid>,
-) -> Result<(Quantity, Option<String>), Reject> {
-    let said = taken.quantity.clone()?;
-    let mut unknown = BTreeSet::new();
-    let by_unit = match &taken.unit {
-        Some(unit) => tables::known(source, CodeTable::Unit, unit, taken.day, &mut unknown)?,
-        None => None,
-    };
-    // A row that says what its code is measured in has said it of every unit.
-    if entry.unit.is_none() {
-        as_said.append(&mut unknown);
-    }
-    let (unit, factor) = match by_unit {
-        Some(unit) => (Some(unit.target), unit.factor),
-        None if entry.unit.is_some() => (entry.unit, entry.factor),
-        None => (taken.unit.clone(), entry.factor),
-    };
-    let Some(factor) = factor else { return Ok((said, unit)) };
-    let quantity = said.checked_mul(factor);
-    let quantity =
-        quantity.map_err(|why| invalid(&taken.at, format!("times its unit's factor has {why}")))?;
-    Ok((quantity, unit))
-}
-
-/// The stock's place: by the table where the message names one, else the facility's warehouse.
-fn location(source: &Source<'_>, taken: &Taken) -> Result<LocationCode, Reject> {
-    let reading = source.reading;
-    let at = places(&reading.location_paths);
-    let code = match &taken.place {
-        Some(place) => {
-            tables::entry(source.tables, CodeTable::Location, &source.sender, place, taken.day, &at)?.target
-        }
-        None => {
-            let facility = reading.facility_of(source.facility.as_deref());
-            let warehouse = facility.and_then(|facility| facility.warehouse.clone());
-            warehouse.ok_or_else(|| {
-                let why = "are empty, and the facility has no warehouse in the sender's configuration";
-                until_configured(source.sender.as_str(), invalid(&at, why))
-            })?
-        }
-    };
-    LocationCode::of(&code).map_err(|why| invalid(at, format!("stands for {why}")))
 }

@@ -18,6 +18,7 @@ mod reader;
 mod result;
 mod source;
 mod statement;
+mod stock;
 pub(crate) mod tables;
 #[cfg(test)]
 mod tests;

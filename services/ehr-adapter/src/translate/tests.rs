@@ -6,6 +6,7 @@ mod content;
 mod fold;
 mod supply;
 mod visits;
+mod waits;
 
 use super::tables::{AsSaid, Listed};
 use super::*;
