@@ -1,6 +1,7 @@
 //! The command line.
 
 use crate::again::Again;
+use crate::auditing::AuditCommand;
 use crate::cluster::Cluster;
 use crate::operate::{CodesCommand, LanesCommand, ParkedCommand, SourceCommand};
 use crate::recovering::Recover;
@@ -17,6 +18,11 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Area {
     Again(Again),
+    /// What people did to a service by hand, and whether that is still what they did
+    Audit {
+        #[command(subcommand)]
+        command: AuditCommand,
+    },
     /// Topics and schemas: what the services of this release read and write
     Contract {
         #[command(subcommand)]
@@ -135,6 +141,23 @@ mod tests {
         check_whole("lanes resume --service s --processor p --lane 0 --by me", false);
         check_whole("lanes resume --service s --processor p --by me --because repaired", false);
         check_whole("lanes resume --service s --processor p --lane -1 --by me --because repaired", false);
+    }
+
+    #[test]
+    fn what_is_parked_is_decided_about_by_somebody_and_for_a_reason() {
+        let all = "parked redrive --service s --reason refused --by me --because mended";
+        check_whole(all, true);
+        check_whole(&format!("{all} --yes --rate 10 --timeout 5m --json"), true);
+        check_whole(&all.replace(" --because mended", ""), false);
+        check_whole(&format!("{all} --id 3"), false);
+        check_whole("parked discard --service s --id 3,4 --by me --because so --yes", true);
+        check_whole("parked edit --service s --id 3 --message m.hl7 --by me --because so", true);
+        check_whole("parked edit --service s --id 3 --by me --because so", false);
+        check_whole("parked show --service s --id 3", true);
+        check_whole("parked show --service s --id 3 --reveal", false);
+        check_whole("audit list --service s --limit 5 --json", true);
+        check_whole("audit verify --service s", true);
+        check_whole("audit verify --service s --topic --kafka-bootstrap a:1 --registry-url http://a", true);
     }
 
     #[test]

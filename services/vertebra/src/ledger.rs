@@ -5,6 +5,7 @@
 //! again, edited or given up; each writes down who said so and why. Nothing else here changes anything, and no ledger is made or migrated.
 
 pub mod again;
+pub mod audit;
 pub mod codes;
 pub mod decide;
 pub mod lanes;

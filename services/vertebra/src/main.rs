@@ -2,6 +2,7 @@
 //! schemas, recovers ledgers and lets lanes and sources go on when told to; prints reports.
 
 mod again;
+mod auditing;
 mod cli;
 mod cluster;
 mod deciding;
@@ -32,6 +33,7 @@ const EVENTS: &str = include_str!("../../../docs/events.md");
 fn main() -> ExitCode {
     match &Cli::parse().area {
         Area::Again(command) => again::run(command),
+        Area::Audit { command } => auditing::run(command),
         Area::Contract { command } => contract(command),
         Area::Codes { command: CodesCommand::Unmapped(look) } => operated(Command::Unmapped(look)),
         Area::Lanes { command: LanesCommand::List(look) } => operated(Command::Lanes(look)),

@@ -112,6 +112,17 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
     let differences = check(&hospital, &sender.history, &evidence);
     let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
     assert!(differences.is_empty(), "the books do not balance:\n{}", told.join("\n"));
+    // All of it is kept, sealed, and said on the topic.
+    let verified = until(PARKED, || async {
+        let verified = operator.verify("ehr-adapter");
+        (verified["topic"] == verified["ledger"]).then_some(verified)
+    });
+    let verified = verified.await.expect("the topic says all that the ledger has");
+    assert_eq!(verified["broken"], json!([]), "{verified}");
+    let did = operator.did("ehr-adapter");
+    for action in ["redrive", "reveal", "discard", "edit"] {
+        assert!(did.contains(action), "{action} in {did}");
+    }
     drained(&mut processes).await;
     std::fs::remove_dir_all(&folder).expect("the folder goes when all went well");
 }
@@ -166,6 +177,38 @@ impl Operator<'_> {
             format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
         assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
         said
+    }
+
+    /// The audit of a service, held against its seals.
+    fn verify(&self, service: &str) -> Value {
+        let stack = self.stack;
+        let told = self.asked(&[
+            "audit",
+            "verify",
+            "--service",
+            service,
+            "--json",
+            "--topic",
+            "--kafka-bootstrap",
+            &stack.kafka,
+            "--registry-url",
+            &stack.registry_url,
+        ]);
+        serde_json::from_str(&told).expect("JSON")
+    }
+
+    fn did(&self, service: &str) -> String {
+        self.asked(&["audit", "list", "--service", service, "--json"])
+    }
+
+    fn asked(&self, args: &[&str]) -> String {
+        let output = Command::new(self.fleet.program("vertebra"))
+            .env_clear()
+            .args(args)
+            .args(["--postgres-url", &self.stack.postgres_url])
+            .output()
+            .expect("the program is built");
+        String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
     fn parked(&self, service: &str) -> Vec<Value> {

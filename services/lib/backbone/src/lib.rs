@@ -10,6 +10,7 @@
 
 pub mod again;
 mod again_lane;
+pub mod audit;
 mod batch;
 mod breaker;
 mod compensation;

@@ -27,7 +27,8 @@ pub(super) struct ProcessorSql {
 }
 
 /// Tables of the ledger itself, which no report table may be called.
-const RESERVED: [&str; 23] = [
+const RESERVED: [&str; 24] = [
+    "audit_head",
     "counter",
     "deadline",
     "decision",

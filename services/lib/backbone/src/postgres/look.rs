@@ -9,6 +9,7 @@ use super::layout::Layout;
 use super::tx;
 use super::wire::{Ask, ask, unpack};
 use super::{OpenError, PostgresSettings, PostgresStore, lease, pool};
+use crate::audit::Sealed;
 use crate::emission::Emitted;
 use crate::journal::Entry;
 use crate::reject::Reason;
@@ -185,6 +186,25 @@ pub async fn bytes(store: &PostgresStore, id: i64) -> Result<Option<RecordBytes>
     });
     let found: Vec<RecordBytes> = found.await?;
     Ok(found.into_iter().next())
+}
+
+/// What people did by hand and what the ledger has sealed, after a place, in order.
+pub async fn sealed(store: &PostgresStore, after: i64, max: i64) -> Result<Vec<Sealed>, StoreError> {
+    let sql = "SELECT audit_seq, asked_by, body ->> 'do', audit_subject(i), because, ended_at_us, audit_hash FROM intent i
+        WHERE audit_seq > $1 ORDER BY audit_seq LIMIT $2";
+    read(store, Ask::new(sql).with(after).with(max), |row| {
+        let hash = row.try_get::<_, &[u8]>(6)?.try_into().map_err(|_| Failure::Corrupt("a seal"))?;
+        Ok(Sealed {
+            seq: row.try_get(0)?,
+            actor: row.try_get(1)?,
+            action: row.try_get(2)?,
+            subject: row.try_get(3)?,
+            reason: row.try_get(4)?,
+            at: Timestamp(row.try_get(5)?),
+            hash,
+        })
+    })
+    .await
 }
 
 /// How many rows wait to be published, and since when.

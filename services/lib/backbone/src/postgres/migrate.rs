@@ -16,13 +16,14 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Applied in order, never changed once released.
-const MIGRATIONS: [(i32, &str, &str); 6] = [
+const MIGRATIONS: [(i32, &str, &str); 7] = [
     (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
     (2, "tables", include_str!("../../migrations/0002_tables.sql")),
     (3, "operations", include_str!("../../migrations/0003_operations.sql")),
     (4, "sources", include_str!("../../migrations/0004_sources.sql")),
     (5, "rereads", include_str!("../../migrations/0005_rereads.sql")),
     (6, "decisions", include_str!("../../migrations/0006_decisions.sql")),
+    (7, "audit", include_str!("../../migrations/0007_audit.sql")),
 ];
 
 /// Marks our advisory locks among those of others in the same database.

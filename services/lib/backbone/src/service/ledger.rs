@@ -1,9 +1,10 @@
 //! Services with a ledger: projections, sinks and sources, their lanes, and the relay.
 
 use super::parts::Surroundings;
-use super::source::LivePulling;
+use super::source::{LivePulling, SourceRunner};
 use super::watch::LiveWatch;
 use super::{Ledgered, TokioEnv};
+use crate::audit::{self, Audited};
 use crate::contract::Contract;
 use crate::env::{Env, Watch};
 use crate::fold_lane::FoldWorker;
@@ -18,12 +19,12 @@ use crate::registry::Registry;
 use crate::relay::{Relay, RelayLimits, transactional_id};
 use crate::sink::Sink;
 use crate::sink_lane::SinkWorker;
-use crate::source::SourceLimits;
+use crate::source::{SourceLimits, Sourcing};
 use crate::store::{Store, StoreError};
 use crate::table_lane::TableWorker;
-use canon::DeadLetter;
 use canon::catalog::Catalog;
 use canon::event::Event;
+use canon::{Audit, DeadLetter, ServiceName};
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
 use std::pin::Pin;
@@ -151,7 +152,8 @@ impl Topics {
         let inputs = folded.chain(sinks).chain(tables).collect();
         let outputs = work.programs.iter().flat_map(|program| program.outputs().iter().copied());
         let pulled = work.sources.iter().flat_map(|source| source.outputs());
-        let outputs = outputs.chain(pulled).chain([(DeadLetter::TOPIC, DeadLetter::SCHEMA)]).collect();
+        let outputs = outputs.chain(pulled).chain([(DeadLetter::TOPIC, DeadLetter::SCHEMA)]);
+        let outputs = outputs.chain([(Audit::TOPIC, Audit::SCHEMA)]).collect();
         Self { inputs, outputs }
     }
 
@@ -174,7 +176,8 @@ fn lanes(topics: &Topics, work: &Ledgered, contract: &Contract) -> Vec<(&'static
     let read = topics.inputs.iter().map(|(name, inputs)| {
         (*name, inputs.iter().map(|topic| lanes_of(contract, topic)).max().unwrap_or(1))
     });
-    read.chain(work.sources.iter().map(|source| (source.name(), 1))).collect()
+    let sources = work.sources.iter().map(|source| source.name()).chain([audit::NAME]);
+    read.chain(sources.map(|source| (source, 1))).collect()
 }
 
 /// Runs until told to stop.
@@ -240,7 +243,10 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
     for sink in &work.sinks {
         loops.push(sink.lanes(parts(sink.name()), around.stop.clone()));
     }
-    for source in &work.sources {
+    let service = around.name.parse::<ServiceName>()?;
+    let audited = Sourcing::new(Audited { store: ledger.clone(), service }).states::<Audit>();
+    let audited: Arc<dyn SourceRunner> = Arc::new(audited);
+    for source in work.sources.iter().chain([&audited]) {
         let parts = LivePulling {
             service: around.name,
             instance: around.common.instance,

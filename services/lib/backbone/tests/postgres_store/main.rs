@@ -5,6 +5,7 @@
 //! PostgreSQL comes from `VERTEBRA_TEST_POSTGRES_URL`; without it its half is skipped, or fails when
 //! `VERTEBRA_TEST_REQUIRED=1`. Each test has a schema of its own and drops it.
 
+mod audit;
 mod batches;
 mod contents;
 mod home;

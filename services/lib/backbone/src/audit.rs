@@ -1,0 +1,174 @@
+//! What people did to a service by hand, one record sealing the next.
+//!
+//! Consumes the intents of a ledger that have ended, which the ledger seals; publishes them on `ops.audit.v1`, as a source
+//! of every service with a ledger. [`Chain`] holds records against their seals, wherever they were read.
+
+use crate::postgres::{PostgresStore, look};
+use crate::sink::Unavailable;
+use crate::source::{Mark, Page, Source, SourceRow};
+use canon::{Audit, Name, ServiceName, Timestamp};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+
+/// How often it is looked whether a person did something.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
+/// Records of one page at most.
+const RECORDS_PER_PAGE: i64 = 500;
+
+/// The name of the source.
+pub(crate) const NAME: &str = "audit";
+
+/// A sealed record, as the ledger has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Its place in the ledger's chain, from 1 on.
+    pub seq: i64,
+    /// Who did it.
+    pub actor: String,
+    /// What was done, in a word.
+    pub action: String,
+    /// What it was done to.
+    pub subject: String,
+    /// Why.
+    pub reason: String,
+    /// When, by the database's clock.
+    pub at: Timestamp,
+    /// Its hash.
+    pub hash: [u8; 32],
+}
+
+/// A record does not fit the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// Its hash is not that of its content and of the record before it.
+    #[error("record {seq} is not what was sealed, or does not follow the one before it")]
+    Altered {
+        /// Its place.
+        seq: i64,
+    },
+    /// One is missing before it.
+    #[error("record {seq} follows {before}: what was between them is gone")]
+    Gap {
+        /// Its place.
+        seq: i64,
+        /// The place of the one before it.
+        before: i64,
+    },
+}
+
+/// A chain of records of one service, held against their seals one after another.
+#[derive(Clone, Debug)]
+pub struct Chain {
+    schema: String,
+    seq: i64,
+    hash: [u8; 32],
+}
+
+impl Chain {
+    /// The beginning of a service's chain.
+    pub fn of(service: &str) -> Self {
+        Self { schema: service.replace('-', "_"), seq: 0, hash: [0; 32] }
+    }
+
+    /// How many records there were, and the last one's hash.
+    pub fn head(&self) -> (i64, [u8; 32]) {
+        (self.seq, self.hash)
+    }
+
+    /// The next record.
+    ///
+    /// # Errors
+    /// It is not the one that was sealed after those before it.
+    pub fn follow(&mut self, record: &Sealed) -> Result<(), Broken> {
+        let Sealed { seq, actor, action, subject, reason, at, hash } = record;
+        if *seq != self.seq + 1 {
+            return Err(Broken::Gap { seq: *seq, before: self.seq });
+        }
+        let at = at.0.to_string();
+        let text = text(&[&self.schema, actor, action, subject, reason, &at]);
+        let sealed: [u8; 32] = Sha256::new().chain_update(self.hash).chain_update(text).finalize().into();
+        if sealed != *hash {
+            return Err(Broken::Altered { seq: *seq });
+        }
+        (self.seq, self.hash) = (*seq, *hash);
+        Ok(())
+    }
+}
+
+/// As the ledger's `audit_text` writes it: each field behind its length in bytes.
+fn text(fields: &[&str]) -> String {
+    let fields: Vec<String> = fields.iter().map(|field| format!("{}:{field}", field.len())).collect();
+    fields.join(",")
+}
+
+/// The source of every service with a ledger.
+pub(crate) struct Audited {
+    pub(crate) store: PostgresStore,
+    pub(crate) service: ServiceName,
+}
+
+impl Source for Audited {
+    const NAME: &'static str = NAME;
+    /// The place and the hash of the last record that was published.
+    type Cursor = (i64, [u8; 32]);
+
+    async fn next(&self, cursor: &Self::Cursor, _at: Mark) -> Result<Page<Self::Cursor>, Unavailable> {
+        let sealed = look::sealed(&self.store, cursor.0, RECORDS_PER_PAGE).await;
+        let sealed = sealed.map_err(Unavailable::because)?;
+        let mut after = *cursor;
+        let mut rows = Vec::new();
+        for record in sealed {
+            let previous_hash = std::mem::replace(&mut after, (record.seq, record.hash)).1;
+            // A ledger that was restored goes on from an older record: its next one is another fact than the one that it forgot.
+            let told = record.hash[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+            let place = record.seq.to_string();
+            let name = Name::new("audit", &[self.service.to_string(), place.clone(), told]);
+            let Sealed { actor, action, subject, reason, at, hash, .. } = record;
+            let service = self.service.clone();
+            let event = Audit { service, actor, action, subject, reason, at, previous_hash, hash };
+            rows.push(SourceRow::new("intent", place).states(name, &self.service, event));
+        }
+        let page = Page::new(rows, after);
+        Ok(if after == *cursor { page.then_wait(LOOKED_EVERY) } else { page })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sealed(chain: &Chain, seq: i64, reason: &str) -> Sealed {
+        let mut record = Sealed {
+            seq,
+            actor: "jo".to_owned(),
+            action: "discard".to_owned(),
+            subject: "hl7-translation/0 intent 7".to_owned(),
+            reason: reason.to_owned(),
+            at: Timestamp(5),
+            hash: [0; 32],
+        };
+        let fields = ["ehr_adapter", "jo", "discard", "hl7-translation/0 intent 7", reason, "5"];
+        record.hash = Sha256::new().chain_update(chain.hash).chain_update(text(&fields)).finalize().into();
+        record
+    }
+
+    #[test]
+    fn a_record_that_was_altered_taken_out_or_put_in_is_told() {
+        let mut chain = Chain::of("ehr-adapter");
+        let first = sealed(&chain, 1, "a reason");
+        chain.follow(&first).unwrap();
+        let second = sealed(&chain, 2, "another");
+        let altered = Sealed { reason: "a better one".to_owned(), ..second.clone() };
+        assert_eq!(chain.clone().follow(&altered), Err(Broken::Altered { seq: 2 }));
+        assert_eq!(Chain::of("ehr-adapter").follow(&second), Err(Broken::Gap { seq: 2, before: 0 }));
+        assert_eq!(Chain::of("other").follow(&first), Err(Broken::Altered { seq: 1 }));
+        chain.follow(&second).unwrap();
+        assert_eq!(chain.head(), (2, second.hash));
+    }
+
+    #[test]
+    fn no_field_can_be_moved_into_its_neighbour() {
+        assert_ne!(text(&["a", "b,1:c"]), text(&["a,1:b", "c"]));
+        assert_eq!(text(&["ü", ""]), "2:ü,0:");
+    }
+}
