@@ -5,6 +5,7 @@ use crate::auditing::AuditCommand;
 use crate::cluster::Cluster;
 use crate::operate::{CodesCommand, LanesCommand, ParkedCommand, SourceCommand};
 use crate::recovering::Recover;
+use crate::standing::Standing;
 use clap::{Args, Parser, Subcommand};
 
 /// What operators of Vertebra do by hand.
@@ -50,6 +51,7 @@ pub(crate) enum Area {
         #[command(subcommand)]
         command: SourceCommand,
     },
+    Status(Standing),
 }
 
 #[derive(Debug, Subcommand)]
@@ -155,6 +157,8 @@ mod tests {
         check_whole("parked edit --service s --id 3 --by me --because so", false);
         check_whole("parked show --service s --id 3", true);
         check_whole("parked show --service s --id 3 --reveal", false);
+        check_whole("status", true);
+        check_whole("status --service s --json --kafka-bootstrap a:1", true);
         check_whole("audit list --service s --limit 5 --json", true);
         check_whole("audit verify --service s", true);
         check_whole("audit verify --service s --topic --kafka-bootstrap a:1 --registry-url http://a", true);

@@ -53,25 +53,28 @@ impl Cluster {
                 .map_err(|wrong| format!("--registry-url is not {}", wrong.expects)),
         };
         let registry = registry.map_err(|mistake| mistakes.push(mistake)).ok();
-        let sasl = self.sasl().map_err(|mistake| mistakes.push(mistake)).ok().flatten();
-        match (self.kafka_bootstrap.clone(), registry) {
-            (Some(bootstrap), Some(registry)) if mistakes.is_empty() => {
-                let kafka = KafkaSettings {
-                    bootstrap,
-                    client_id: "vertebra".to_owned(),
-                    protocol: match self.kafka_security_protocol {
-                        Protocol::Plaintext => SecurityProtocol::Plaintext,
-                        Protocol::SaslPlaintext => SecurityProtocol::SaslPlaintext,
-                        Protocol::SaslSsl => SecurityProtocol::SaslSsl,
-                        Protocol::Ssl => SecurityProtocol::Ssl,
-                    },
-                    sasl,
-                    ssl_ca: self.kafka_ssl_ca.clone(),
-                };
-                Ok((kafka, registry))
-            }
+        let kafka = self.kafka().map_err(|mistake| mistakes.push(mistake)).ok().flatten();
+        match (kafka, registry) {
+            (Some(kafka), Some(registry)) if mistakes.is_empty() => Ok((kafka, registry)),
             _ => Err(mistakes),
         }
+    }
+
+    /// Kafka alone; nothing when no broker is named.
+    pub(crate) fn kafka(&self) -> Result<Option<KafkaSettings>, String> {
+        let sasl = self.sasl()?;
+        Ok(self.kafka_bootstrap.clone().map(|bootstrap| KafkaSettings {
+            bootstrap,
+            client_id: "vertebra".to_owned(),
+            protocol: match self.kafka_security_protocol {
+                Protocol::Plaintext => SecurityProtocol::Plaintext,
+                Protocol::SaslPlaintext => SecurityProtocol::SaslPlaintext,
+                Protocol::SaslSsl => SecurityProtocol::SaslSsl,
+                Protocol::Ssl => SecurityProtocol::Ssl,
+            },
+            sasl,
+            ssl_ca: self.kafka_ssl_ca.clone(),
+        }))
     }
 
     fn sasl(&self) -> Result<Option<Sasl>, String> {

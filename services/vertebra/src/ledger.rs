@@ -11,6 +11,7 @@ pub mod decide;
 pub mod lanes;
 pub mod parked;
 pub mod sources;
+pub mod status;
 mod table;
 
 use backbone::postgres::{OpenError, PostgresSettings, PostgresStore, look};

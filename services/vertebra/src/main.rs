@@ -8,6 +8,7 @@ mod cluster;
 mod deciding;
 mod operate;
 mod recovering;
+mod standing;
 
 use canon::Catalog;
 use clap::Parser;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Area::Recover(recover) => recovering::run(recover),
         Area::Source { command: SourceCommand::Approve(approve) } => operated(Command::Approve(approve)),
         Area::Source { command: SourceCommand::List(look) } => operated(Command::Sources(look)),
+        Area::Status(status) => standing::run(status),
     }
 }
 

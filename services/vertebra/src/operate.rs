@@ -7,7 +7,7 @@ use canon::ServiceName;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::fmt::Display;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vertebra::ledger::{LedgerError, codes, lanes, open, parked, sources};
 
 const CODES: &str = "Exit codes:
@@ -247,20 +247,26 @@ impl List {
 
 impl Place {
     pub(crate) fn url(&self) -> Result<ServiceUrl, String> {
-        let Some(url) = self.postgres_url.as_deref() else {
-            return Err("--postgres-url is missing (or VERTEBRA_POSTGRES_URL)".to_owned());
-        };
-        let url = ServiceUrl::parse(url, &["postgres", "postgresql"])
-            .map_err(|wrong| format!("--postgres-url is not {}", wrong.expects))?;
-        let Some(file) = &self.postgres_password_file else { return Ok(url) };
-        if url.has_password() {
-            return Err("the URL holds a password and --postgres-password-file gives one too: leave one out"
-                .to_owned());
-        }
-        let password = std::fs::read_to_string(file)
-            .map_err(|error| format!("--postgres-password-file cannot be read: {error}"))?;
-        Ok(url.with_password(&Secret::new(password.trim_end())))
+        database(self.postgres_url.as_deref(), self.postgres_password_file.as_deref())
     }
+}
+
+/// Where the ledgers are.
+pub(crate) fn database(url: Option<&str>, password_file: Option<&Path>) -> Result<ServiceUrl, String> {
+    let Some(url) = url else {
+        return Err("--postgres-url is missing (or VERTEBRA_POSTGRES_URL)".to_owned());
+    };
+    let url = ServiceUrl::parse(url, &["postgres", "postgresql"])
+        .map_err(|wrong| format!("--postgres-url is not {}", wrong.expects))?;
+    let Some(file) = password_file else { return Ok(url) };
+    if url.has_password() {
+        return Err(
+            "the URL holds a password and --postgres-password-file gives one too: leave one out".to_owned()
+        );
+    }
+    let password = std::fs::read_to_string(file)
+        .map_err(|error| format!("--postgres-password-file cannot be read: {error}"))?;
+    Ok(url.with_password(&Secret::new(password.trim_end())))
 }
 
 fn told(report: &(impl Display + Serialize), json: bool, waits: bool) -> Told {

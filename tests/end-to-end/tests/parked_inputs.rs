@@ -80,6 +80,17 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
     let shown = operator.said(0, &["show", "--service", "ehr-adapter", "--id", &head, "--reveal"]);
     assert!(shown.contains("MSH|") && shown.contains("|XX|"), "the message is shown to whoever says why");
 
+    let status = operator.asked(&["status", "--json", "--kafka-bootstrap", &stack.kafka]);
+    let status: Value = serde_json::from_str(&status).expect("JSON");
+    let services = status["services"].as_array().expect("services").iter();
+    let adapter =
+        services.clone().find(|service| service["service"] == "ehr-adapter").expect("it has a ledger");
+    let mut processors = adapter["processors"].as_array().expect("processors").iter();
+    let translation = processors.find(|at| at["processor"] == "hl7-translation").expect("the translation");
+    let count = i64::try_from(parked.len()).expect("few");
+    assert!(translation["parked"].as_i64() >= Some(count) && translation["unowned"] == 0, "{translation}");
+    assert!(translation["behind_s"].is_u64() && services.count() >= 3, "{status}");
+
     // The alien one is given up, the wrong one edited; what waited goes on.
     operator.said(0, &["discard", "--service", "ehr-adapter", "--id", &last]);
     operator.said(0, &["discard", "--service", "ehr-adapter", "--id", &last, "--yes"]);

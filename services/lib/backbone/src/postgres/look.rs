@@ -13,6 +13,7 @@ use crate::audit::Sealed;
 use crate::emission::Emitted;
 use crate::journal::Entry;
 use crate::reject::Reason;
+use crate::settings::ServiceUrl;
 use crate::store::{Effect, LaneId, StoreError, StoredState, Trial};
 use crate::table::TableRow;
 use canon::time::Timestamp;
@@ -327,6 +328,35 @@ pub async fn sources(store: &PostgresStore, ids: &[i64]) -> Result<BTreeMap<i64,
 pub async fn processors(store: &PostgresStore) -> Result<Vec<String>, StoreError> {
     let sql = "SELECT DISTINCT processor FROM lane ORDER BY 1";
     read(store, Ask::new(sql), |row| Ok(row.try_get(0)?)).await
+}
+
+/// Names of the services that have a ledger in a database, as far as their schemas tell: an underscore there is a dash in every
+/// name of the catalog.
+///
+/// # Errors
+/// When the database cannot be read, or the URL cannot be used.
+pub async fn ledgers(url: &ServiceUrl) -> Result<Vec<String>, OpenError> {
+    let settings = PostgresSettings {
+        url: url.clone(),
+        service: "vertebra",
+        instance: Uuid::new_v4(),
+        lease: Duration::from_secs(30),
+        connections_max: 1,
+    };
+    let layout = Arc::new(Layout::new(settings.service, 1, &[])?);
+    let store = PostgresStore { pool: pool::pool(&settings, &layout.schema)?, layout };
+    let sql = "SELECT replace(n.nspname, '_', '-') FROM pg_namespace n
+        WHERE has_schema_privilege(n.oid, 'USAGE') AND (SELECT count(*) FROM pg_class c
+            WHERE c.relnamespace = n.oid AND c.relname IN ('lane', 'intent', 'migration') AND c.relkind = 'r') = 3
+        ORDER BY 1";
+    Ok(read(&store, Ask::new(sql), |row| Ok(row.try_get(0)?)).await?)
+}
+
+/// How many wishes nobody has carried out yet.
+pub async fn open_intents(store: &PostgresStore) -> Result<i64, StoreError> {
+    let sql = "SELECT count(*) FROM intent WHERE ended_at_us IS NULL";
+    let counted: Vec<i64> = read(store, Ask::new(sql), |row| Ok(row.try_get(0)?)).await?;
+    Ok(counted.first().copied().unwrap_or(0))
 }
 
 /// The ledger of a service as it is, for operators: nothing is made, nothing migrated. Nothing when the service has none.

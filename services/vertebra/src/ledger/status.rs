@@ -1,0 +1,240 @@
+//! How every service of a database stands, on one page.
+//!
+//! Consumes the ledgers and, when a cluster is given, the ends of the topics that their lanes read; changes nothing.
+
+use super::lanes::{self, State};
+use super::{LedgerError, open, sources, table};
+use backbone::edge::{BrokerError, LaneReader, Log};
+use backbone::kafka::{KafkaLog, KafkaSettings, LogSettings};
+use backbone::postgres::{PostgresStore, look};
+use backbone::settings::ServiceUrl;
+use canon::{Catalog, Timestamp};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+/// How long the first record that was not read is waited for.
+const FIRST_WAIT: Duration = Duration::from_secs(3);
+
+/// What cannot be told.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// Kafka does not answer.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// PostgreSQL does not answer, or a ledger is not there.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+}
+
+impl StatusError {
+    /// Whether another try, later, may do.
+    pub fn is_away(&self) -> bool {
+        match self {
+            Self::Broker(_) => true,
+            Self::Ledger(error) => error.is_away(),
+        }
+    }
+}
+
+/// All services of a database.
+#[derive(Clone, Debug, Serialize)]
+pub struct Status {
+    /// By name.
+    pub services: Vec<Service>,
+}
+
+/// One service.
+#[derive(Clone, Debug, Serialize)]
+pub struct Service {
+    /// Its name.
+    pub service: String,
+    /// Its projections, sinks, tables and sources.
+    pub processors: Vec<Processor>,
+    /// Rows that are to be published.
+    pub outbox: i64,
+    /// How old the oldest of them is, in seconds.
+    pub outbox_age_s: Option<u64>,
+    /// What people have asked and nobody has carried out.
+    pub open_wishes: i64,
+    /// Questions of sources that nobody has answered.
+    pub questions: usize,
+}
+
+/// A projection, a sink, a table or a source.
+#[derive(Clone, Debug, Serialize)]
+pub struct Processor {
+    /// Its name.
+    pub processor: String,
+    /// How many lanes it has.
+    pub lanes: usize,
+    /// Those of them that a breaker, or a recovered ledger, has stopped.
+    pub stopped: usize,
+    /// Those of them that no instance holds.
+    pub unowned: usize,
+    /// Inputs that are parked.
+    pub parked: i64,
+    /// Offsets that were not read; nothing where it was not asked. Markers of transactions count too.
+    pub behind: Option<i64>,
+    /// How old the oldest record is that was not read, in seconds; 0 where there is none.
+    pub behind_s: Option<u64>,
+}
+
+/// Looks at ledgers: the one of a service, or all that the database has.
+///
+/// # Errors
+/// When PostgreSQL or Kafka does not answer, or the service has no ledger here.
+pub async fn status(
+    url: &ServiceUrl,
+    service: Option<&str>,
+    kafka: Option<&KafkaSettings>,
+) -> Result<Status, StatusError> {
+    let names = match service {
+        Some(service) => vec![service.to_owned()],
+        None => look::ledgers(url).await.map_err(LedgerError::from)?,
+    };
+    let log =
+        kafka.map(|kafka| KafkaLog::start(kafka, &LogSettings::new("vertebra-status"), None)).transpose()?;
+    let mut services = Vec::new();
+    for name in names {
+        let store = open(url.clone(), &name).await?;
+        services.push(of(&store, name, log.as_ref()).await?);
+    }
+    Ok(Status { services })
+}
+
+async fn of(store: &PostgresStore, service: String, log: Option<&KafkaLog>) -> Result<Service, StatusError> {
+    let mut processors: BTreeMap<String, Processor> = BTreeMap::new();
+    for lane in lanes::list(store).await?.lanes {
+        let at = processors.entry(lane.processor.clone()).or_insert_with(|| Processor {
+            processor: lane.processor,
+            lanes: 0,
+            stopped: 0,
+            unowned: 0,
+            parked: 0,
+            behind: None,
+            behind_s: None,
+        });
+        at.lanes += 1;
+        at.stopped += usize::from(lane.state == State::Stopped);
+        at.unowned += usize::from(lane.state == State::Unowned);
+    }
+    for (processor, _, parked) in look::parked_counts(store).await.map_err(LedgerError::Store)? {
+        processors.entry(processor).and_modify(|at| at.parked += parked);
+    }
+    if let Some(log) = log {
+        for processor in processors.values_mut() {
+            let behind = behind(store, log, &processor.processor).await?;
+            (processor.behind, processor.behind_s) = behind.unzip();
+        }
+    }
+    let outbox = look::outbox(store).await.map_err(LedgerError::Store)?;
+    let asks = sources::list(store).await?.kinds;
+    Ok(Service {
+        service,
+        processors: processors.into_values().collect(),
+        outbox: outbox.rows,
+        outbox_age_s: outbox.oldest_age.map(|age| age.as_secs()),
+        open_wishes: look::open_intents(store).await.map_err(LedgerError::Store)?,
+        questions: asks
+            .iter()
+            .filter(|kind| kind.asks.as_ref().is_some_and(|asks| asks.approved.is_none()))
+            .count(),
+    })
+}
+
+/// How far the lanes of a processor are behind what is committed at the broker: offsets, and seconds. Nothing for a source,
+/// which reads no topic.
+async fn behind(
+    store: &PostgresStore,
+    log: &KafkaLog,
+    processor: &str,
+) -> Result<Option<(i64, u64)>, StatusError> {
+    let positions = look::positions(store, processor).await.map_err(LedgerError::Store)?;
+    if positions.is_empty() {
+        return Ok(None);
+    }
+    let (mut offsets, mut seconds) = (0, 0);
+    for ((lane, topic), next) in positions {
+        let Some(topic) = Catalog::builtin().topic(&topic).map(|policy| policy.name.as_str()) else {
+            continue;
+        };
+        let (_, end) = log.bounds(topic, lane).await?;
+        if end <= next {
+            continue;
+        }
+        offsets += end - next;
+        let mut reader = log.open(lane, &[(topic, next)]).await?;
+        // Behind the last record there may be nothing but markers.
+        if let Some(first) = reader.next(1, FIRST_WAIT).await?.first() {
+            seconds = seconds.max(Timestamp::from(SystemTime::now()).since(first.timestamp).as_secs());
+        }
+    }
+    Ok(Some((offsets, seconds)))
+}
+
+impl Status {
+    /// Whether nothing waits for a person.
+    pub fn is_well(&self) -> bool {
+        self.services.iter().all(|service| {
+            service.questions == 0
+                && service.processors.iter().all(|at| at.stopped == 0 && at.unowned == 0 && at.parked == 0)
+        })
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.services.is_empty() {
+            return write!(f, "this database has no ledger");
+        }
+        let mut rows = Vec::new();
+        for service in &self.services {
+            for (place, at) in service.processors.iter().enumerate() {
+                let name = if place == 0 { service.service.clone() } else { String::new() };
+                let state = match (at.stopped, at.unowned) {
+                    (0, 0) => "works".to_owned(),
+                    (0, unowned) => format!("{unowned} UNOWNED"),
+                    (stopped, _) => format!("{stopped} STOPPED"),
+                };
+                let behind = at.behind.map_or_else(|| "-".to_owned(), |offsets| offsets.to_string());
+                let behind_s = at.behind_s.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"));
+                let (lanes, parked) = (at.lanes.to_string(), at.parked.to_string());
+                rows.push([name, at.processor.clone(), lanes, state, parked, behind, behind_s]);
+            }
+        }
+        table::write(
+            f,
+            ["service", "processor", "lanes", "state", "parked", "offsets behind", "behind"],
+            &rows,
+        )?;
+        writeln!(f)?;
+        let rows = self.services.iter().map(|service| {
+            let age = service.outbox_age_s.map_or_else(|| "-".to_owned(), |age| format!("{age} s"));
+            let counts = [
+                service.outbox.to_string(),
+                age,
+                service.open_wishes.to_string(),
+                service.questions.to_string(),
+            ];
+            let [outbox, age, wishes, questions] = counts;
+            [service.service.clone(), outbox, age, wishes, questions]
+        });
+        table::write(
+            f,
+            ["service", "outbox", "oldest", "open wishes", "questions"],
+            &rows.collect::<Vec<_>>(),
+        )?;
+        let parked: i64 =
+            self.services.iter().flat_map(|service| &service.processors).map(|at| at.parked).sum();
+        match self.is_well() {
+            true => write!(f, "nothing waits for a person"),
+            false => write!(
+                f,
+                "{parked} parked: `vertebra parked list`; stopped and unowned lanes: `vertebra lanes list`; questions: `vertebra \
+                 source list`"
+            ),
+        }
+    }
+}
