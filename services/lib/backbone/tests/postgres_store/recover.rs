@@ -181,7 +181,7 @@ pub(crate) async fn what_was_not_published_gets_versions_after_what_was<S: Store
     let recovered = store.recover(&found, &marks, DONE).await.expect("done");
     assert!(recovered.is_behind());
     let left = store.outbox(0, 10).await.expect("rows");
-    let left: Vec<Headers> = left.iter().map(|row| headers(row)).collect();
+    let left: Vec<Headers> = left.iter().map(headers).collect();
     let told: Vec<_> = left.iter().map(|headers| (headers.factname.clone(), headers.version)).collect();
     assert_eq!(told, [(name(2).to_string(), Some(3)), (name(9).to_string(), Some(4))]);
     let (facts, counter) = ledger(&store, &[1, 2, 3]).await;
