@@ -125,6 +125,38 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    /// The page of a command and of those beneath it.
+    fn page(command: &clap::Command, path: &str, page: &mut String) {
+        let help =
+            command.clone().term_width(100).mut_args(|arg| arg.hide_env_values(true)).render_long_help();
+        let level = path.split(' ').count();
+        let help = help.to_string();
+        let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+        *page +=
+            &format!("\n{} {path}\n```\n{}\n```\n", "#".repeat(level.min(3)), help.join("\n").trim_end());
+        for under in command.get_subcommands() {
+            self::page(under, &format!("{path} {}", under.get_name()), page);
+        }
+    }
+
+    #[test]
+    #[expect(clippy::disallowed_methods, reason = "a knob of this test, not configuration")]
+    fn the_page_of_commands_is_what_they_say_of_themselves() {
+        let mut expected =
+            "<!-- Generated from the commands' --help: UPDATE_GENERATED=1 cargo test -p vertebra -->\n"
+                .to_owned();
+        let mut command = Cli::command();
+        command.build();
+        page(&command, "vertebra", &mut expected);
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/vertebra.md");
+        if std::fs::read_to_string(&path).unwrap_or_default() == expected {
+            return;
+        }
+        let update = std::env::var("UPDATE_GENERATED").is_ok_and(|value| value == "1");
+        assert!(update, "docs/vertebra.md is stale: run `UPDATE_GENERATED=1 cargo test -p vertebra`");
+        std::fs::write(path, expected).expect("written");
+    }
+
     #[track_caller]
     fn check(args: &[&str], understood: bool) {
         let parsed = Cli::try_parse_from(["vertebra", "contract"].iter().chain(args));
