@@ -251,8 +251,10 @@ pub(crate) fn step(sim: &Sim, processes: &mut [Process]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::scenario::{Played, Scenario, Weakened};
+    use super::scenario::{Happened, Played, Scenario, Weakened};
+
     use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Mutex, PoisonError};
 
     /// How many schedules; `SIM_SCHEDULES` and `SIM_SEED` widen or repeat a run by hand.
     pub(super) fn seeds(default: u64) -> std::ops::Range<u64> {
@@ -304,13 +306,20 @@ mod tests {
 
     #[test]
     fn crashes_stalls_and_lost_answers_lose_and_double_nothing() {
-        let stops = AtomicU64::new(0);
+        let all = Mutex::new(Happened::default());
         let play = |seed| {
-            stops.fetch_add(Scenario::play(seed, Weakened::Nothing)?, Ordering::Relaxed);
+            let happened = Scenario::play(seed, Weakened::Nothing)?;
+            *all.lock().unwrap_or_else(PoisonError::into_inner) += happened;
             Ok(())
         };
         quietly(|| all_hold(seeds(5_000), play));
-        assert!(stops.load(Ordering::Relaxed) > 0, "no breaker stopped any lane");
+        let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
+        println!("{all:?}");
+        let Happened { stops, resolved, discarded, edited, commands } = all;
+        // A few schedules, played again by hand, show not all of it.
+        let is_whole = seeds(5_000).count() >= 1_000;
+        let happened = [stops, resolved, discarded, edited, commands];
+        assert!(!is_whole || happened.iter().all(|times| *times > 0), "{all:?}");
     }
 
     #[track_caller]

@@ -47,6 +47,31 @@ const LANES: i32 = 2;
 /// The last version given to what comes in, by topic's index and key.
 type Versions = BTreeMap<(usize, EncounterToken), i64>;
 
+/// How often what is rare happened in schedules: where it never does, nothing is shown of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Happened {
+    /// A breaker stopped a lane.
+    pub(super) stops: u64,
+    /// Parked inputs went through when a person had them tried again.
+    pub(super) resolved: u64,
+    /// Parked inputs were given up.
+    pub(super) discarded: u64,
+    /// Parked records got another value.
+    pub(super) edited: u64,
+    /// Commands went through that a sink had refused, or were given up.
+    pub(super) commands: u64,
+}
+
+impl std::ops::AddAssign for Happened {
+    fn add_assign(&mut self, other: Self) {
+        self.stops += other.stops;
+        self.resolved += other.resolved;
+        self.discarded += other.discarded;
+        self.edited += other.edited;
+        self.commands += other.commands;
+    }
+}
+
 pub(super) struct Scenario {
     sim: Sim,
     store: MemoryStore<Sim>,
@@ -115,8 +140,8 @@ fn instance(
 impl Scenario {
     /// Plays a seed to its end.
     ///
-    /// How often a breaker stopped a lane, when everything held.
-    pub(super) fn play(seed: u64, weakened: Weakened) -> Result<u64, String> {
+    /// What happened in it, when everything held.
+    pub(super) fn play(seed: u64, weakened: Weakened) -> Result<Happened, String> {
         let mut scenario = Self::new(seed, weakened);
         scenario.disturb()?;
         scenario.end()
@@ -144,11 +169,11 @@ impl Scenario {
         }
     }
 
-    fn end(mut self) -> Result<u64, String> {
+    fn end(mut self) -> Result<Happened, String> {
         self.sim.heal();
         self.settle()?;
         self.check()?;
-        Ok(self.stops)
+        Ok(self.happened())
     }
 
     fn start(&self) -> Process {

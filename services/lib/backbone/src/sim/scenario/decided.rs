@@ -1,7 +1,7 @@
 //! A person who decides about parked inputs now and then: tries them again, edits one, gives one up; also while processes
 //! die and stall, and about inputs that are parked no longer.
 
-use super::{LANES, Scenario, headers, version};
+use super::{Happened, LANES, Scenario, headers, version};
 use crate::mend::inputs;
 use crate::projection::Projection;
 use crate::sim::sample::{self, Left, OrderSink, Right, TOPICS, Tally};
@@ -50,6 +50,24 @@ impl Scenario {
             false => sample::input(&key, number, &Right::new(number, ""), schemas),
         };
         record.value
+    }
+
+    /// What happened in the schedule.
+    pub(super) fn happened(&self) -> Happened {
+        let tables = self.store.tables();
+        let mut happened = Happened { stops: self.stops, ..Happened::default() };
+        for row in tables.intents.values().filter(|row| !row.wish.is_dry()) {
+            let Some(outcome) = &row.outcome else { continue };
+            match row.lane.processor == OrderSink::NAME {
+                true => happened.commands += outcome.resolved + outcome.discarded,
+                false => {
+                    happened.resolved += outcome.resolved;
+                    happened.discarded += outcome.discarded;
+                }
+            }
+        }
+        happened.edited = tables.decisions.values().filter(|decision| decision.now.is_some()).count() as u64;
+        happened
     }
 
     /// Whether every wish was answered.
