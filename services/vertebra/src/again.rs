@@ -1,7 +1,7 @@
 //! The command that has records folded again.
 
 use crate::operate::{Place, said};
-use crate::{DIFFERENT, UNREACHABLE, USAGE, chain, fail, say};
+use crate::{USAGE, fail, reported};
 use backbone::postgres::operate::Asker;
 use backbone::settings::{ServiceUrl, duration};
 use canon::Timestamp;
@@ -72,14 +72,7 @@ pub(crate) fn run(command: &Again) -> ExitCode {
         Ok(url) => url,
         Err(mistake) => return fail(&mistake, USAGE),
     };
-    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string(), USAGE),
-    };
-    match runtime.block_on(command.ask(url)) {
-        Ok(report) => command.tell(&report),
-        Err(error) => fail(&chain(&error), if error.is_away() { UNREACHABLE } else { USAGE }),
-    }
+    reported(command.ask(url), LedgerError::is_away, command.json, Report::is_clean)
 }
 
 impl Again {
@@ -103,15 +96,6 @@ impl Again {
         let (processor, topic) = (self.processor.as_deref()?, self.topic.as_deref()?);
         let asker = Asker { by: self.by.as_deref()?, because: self.because.as_deref()? };
         Some((Wished { processor, topic, since: self.since?, dry_run }, asker))
-    }
-
-    fn tell(&self, report: &Report) -> ExitCode {
-        let text = match self.json {
-            true => serde_json::to_string_pretty(report).unwrap_or_default(),
-            false => report.to_string(),
-        };
-        let told = say(&format!("{text}\n"));
-        if report.is_clean() { told } else { ExitCode::from(DIFFERENT) }
     }
 }
 

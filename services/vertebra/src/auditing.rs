@@ -2,15 +2,13 @@
 
 use crate::cluster::Cluster;
 use crate::operate::Place;
-use crate::{DIFFERENT, UNREACHABLE, USAGE, chain, fail, say};
+use crate::{USAGE, fail, reported};
 use backbone::edge::BrokerError;
 use backbone::registry::Registry;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use std::fmt::Display;
 use std::process::ExitCode;
 use vertebra::ledger::audit::{self, AuditError, Verified};
-use vertebra::ledger::open;
+use vertebra::ledger::{LedgerError, open};
 
 const VERIFY: &str = "Exit codes:
   0  the chain holds
@@ -72,14 +70,11 @@ impl List {
             Ok(url) => url,
             Err(mistake) => return fail(&mistake, USAGE),
         };
-        told(
-            async {
-                let store = open(url, self.place.service.as_str()).await?;
-                Ok(audit::list(&store, self.limit).await?)
-            },
-            self.json,
-            |_| true,
-        )
+        let work = async {
+            let store = open(url, self.place.service.as_str()).await?;
+            audit::list(&store, self.limit).await
+        };
+        reported(work, LedgerError::is_away, self.json, |_| true)
     }
 }
 
@@ -102,27 +97,6 @@ impl Verify {
                 registry.map_err(|error| BrokerError::caused("the registry cannot be asked", error))?;
             audit::verify(&store, service, Some((&kafka, &registry))).await
         };
-        told(verified, self.json, |verified: &Verified| verified.broken.is_empty())
+        reported(verified, AuditError::is_away, self.json, |verified: &Verified| verified.broken.is_empty())
     }
-}
-
-fn told<T: Display + Serialize>(
-    work: impl Future<Output = Result<T, AuditError>>,
-    json: bool,
-    is_well: impl Fn(&T) -> bool,
-) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string(), USAGE),
-    };
-    let report = match runtime.block_on(work) {
-        Ok(report) => report,
-        Err(error) => return fail(&chain(&error), if error.is_away() { UNREACHABLE } else { USAGE }),
-    };
-    let text = match json {
-        true => serde_json::to_string_pretty(&report).unwrap_or_default(),
-        false => report.to_string(),
-    };
-    let told = say(&format!("{text}\n"));
-    if is_well(&report) { told } else { ExitCode::from(DIFFERENT) }
 }

@@ -2,7 +2,7 @@
 
 use crate::again::{patience, progress};
 use crate::operate::{Place, said};
-use crate::{DIFFERENT, UNREACHABLE, USAGE, chain, fail, say};
+use crate::{USAGE, fail, reported};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::Asker;
 use clap::Args;
@@ -145,10 +145,10 @@ pub(crate) fn edit(command: &Edit) -> ExitCode {
         Err(error) => return fail(&format!("--message cannot be read: {error}"), USAGE),
     };
     let pace = Pace { dry_run: !command.yes, rate: 1, patience: command.timeout };
-    let edited = in_ledger(&command.place, async |store| {
+    let work = async |store: PostgresStore| {
         decide::edit(&store, command.id, message.clone(), command.who.asker(), pace).await
-    });
-    told(edited, command.json, Report::is_clean)
+    };
+    in_ledger(&command.place, work, command.json, Report::is_clean)
 }
 
 pub(crate) fn show(command: &Show) -> ExitCode {
@@ -156,8 +156,8 @@ pub(crate) fn show(command: &Show) -> ExitCode {
         (true, Some(by), Some(because)) => Some(Asker { by, because }),
         _ => None,
     };
-    let shown = in_ledger(&command.place, async |store| decide::show(&store, command.id, asker).await);
-    told(shown, command.json, |_| true)
+    let work = async |store: PostgresStore| decide::show(&store, command.id, asker).await;
+    in_ledger(&command.place, work, command.json, |_| true)
 }
 
 impl Decide {
@@ -173,11 +173,11 @@ impl Decide {
             return fail("choose inputs: --id, --reason, --sender, --key or --processor", USAGE);
         }
         let pace = Pace { dry_run: !self.yes, rate: self.rate, patience: self.timeout };
-        let done = in_ledger(&self.place, async |store| {
+        let work = async |store: PostgresStore| {
             let chosen = decide::choose(&store, verb, &filter, &self.id).await?;
             decide::carry_out(&store, verb, &chosen, self.who.asker(), pace, progress).await
-        });
-        told(done, self.json, Report::is_clean)
+        };
+        in_ledger(&self.place, work, self.json, Report::is_clean)
     }
 }
 
@@ -200,41 +200,19 @@ fn segments(text: &[u8]) -> Vec<u8> {
     message
 }
 
-/// Why nothing was told.
-enum Failed {
-    Usage(String),
-    Ledger(LedgerError),
-}
-
-fn in_ledger<T>(
+/// Opens the ledger, does the work in it, and reports.
+fn in_ledger<T: Display + Serialize>(
     place: &Place,
     work: impl AsyncFnOnce(PostgresStore) -> Result<T, LedgerError>,
-) -> Result<T, Failed> {
-    let url = place.url().map_err(Failed::Usage)?;
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|error| Failed::Usage(error.to_string()))?;
-    let work = async { work(open(url, place.service.as_str()).await?).await };
-    runtime.block_on(work).map_err(Failed::Ledger)
-}
-
-fn told<T: Display + Serialize>(
-    done: Result<T, Failed>,
     json: bool,
     is_clean: impl Fn(&T) -> bool,
 ) -> ExitCode {
-    let report = match done {
-        Ok(report) => report,
-        Err(Failed::Usage(mistake)) => return fail(&mistake, USAGE),
-        Err(Failed::Ledger(error)) => {
-            return fail(&chain(&error), if error.is_away() { UNREACHABLE } else { USAGE });
-        }
+    let url = match place.url() {
+        Ok(url) => url,
+        Err(mistake) => return fail(&mistake, USAGE),
     };
-    let text = match json {
-        true => serde_json::to_string_pretty(&report).unwrap_or_default(),
-        false => report.to_string(),
-    };
-    let told = say(&format!("{text}\n"));
-    if is_clean(&report) { told } else { ExitCode::from(DIFFERENT) }
+    let work = async { work(open(url, place.service.as_str()).await?).await };
+    reported(work, LedgerError::is_away, json, is_clean)
 }
 
 #[cfg(test)]

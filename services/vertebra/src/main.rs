@@ -15,7 +15,9 @@ use clap::Parser;
 use cli::{Area, Cli, ContractCommand};
 use cluster::Cluster;
 use operate::{CodesCommand, Command, LanesCommand, ParkedCommand, SourceCommand};
+use serde::Serialize;
 use std::error::Error;
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
 use vertebra::contract::{Contract, ContractError, Report, check_releases};
@@ -125,6 +127,30 @@ fn tell(report: &Report, json: bool) -> ExitCode {
     match report.holds() {
         true => said,
         false => ExitCode::from(DIFFERENT),
+    }
+}
+
+/// Does what a command asks for, prints its report, and ends as that says.
+fn reported<T: Display + Serialize, E: Error>(
+    work: impl Future<Output = Result<T, E>>,
+    is_away: impl Fn(&E) -> bool,
+    json: bool,
+    is_well: impl Fn(&T) -> bool,
+) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.to_string(), USAGE),
+    };
+    match runtime.block_on(work) {
+        Err(error) => fail(&chain(&error), if is_away(&error) { UNREACHABLE } else { USAGE }),
+        Ok(report) => {
+            let text = match json {
+                true => serde_json::to_string_pretty(&report).unwrap_or_default(),
+                false => report.to_string(),
+            };
+            let told = say(&format!("{text}\n"));
+            if is_well(&report) { told } else { ExitCode::from(DIFFERENT) }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::cluster::Cluster;
 use crate::operate::{Place, said};
-use crate::{DIFFERENT, UNREACHABLE, USAGE, chain, fail, say};
+use crate::{USAGE, fail, reported};
 use backbone::recover::How;
 use backbone::registry::Registry;
 use clap::Args;
@@ -51,10 +51,6 @@ pub(crate) fn run(asked: &Recover) -> ExitCode {
             return fail(&mistakes.collect::<Vec<_>>().join("\n"), USAGE);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string(), USAGE),
-    };
     let work = async {
         let registry = Registry::new(&registry)
             .map_err(|error| backbone::edge::BrokerError::caused("the registry cannot be asked", error))?;
@@ -62,10 +58,7 @@ pub(crate) fn run(asked: &Recover) -> ExitCode {
         let store = open(url, service).await?;
         recover(&Ledger { service, store: &store, kafka: &kafka, registry: &registry }, asked.how()).await
     };
-    match runtime.block_on(work) {
-        Ok(report) => asked.tell(&report),
-        Err(error) => fail(&chain(&error), if is_away(&error) { UNREACHABLE } else { USAGE }),
-    }
+    reported(work, is_away, asked.json, |report: &Report| !report.behind || report.done)
 }
 
 fn is_away(error: &RecoverError) -> bool {
@@ -81,14 +74,5 @@ impl Recover {
             (true, Some(by), Some(because)) => How::Done { by, because },
             _ => How::DryRun,
         }
-    }
-
-    fn tell(&self, report: &Report) -> ExitCode {
-        let text = match self.json {
-            true => serde_json::to_string_pretty(report).unwrap_or_default(),
-            false => report.to_string(),
-        };
-        let told = say(&format!("{text}\n"));
-        if report.behind && !report.done { ExitCode::from(DIFFERENT) } else { told }
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::cluster::Cluster;
 use crate::operate::database;
-use crate::{DIFFERENT, UNREACHABLE, USAGE, chain, fail, say};
+use crate::{USAGE, fail, reported};
 use canon::ServiceName;
 use clap::Args;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use vertebra::ledger::status::status;
+use vertebra::ledger::status::{Status, StatusError, status};
 
 const HELP: &str = "Exit codes:
   0  nothing waits for a person
@@ -46,20 +46,7 @@ pub(crate) fn run(command: &Standing) -> ExitCode {
             return fail(&mistakes.join("\n"), USAGE);
         }
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => return fail(&error.to_string(), USAGE),
-    };
     let service = command.service.as_ref().map(ServiceName::as_str);
-    match runtime.block_on(status(&url, service, kafka.as_ref())) {
-        Err(error) => fail(&chain(&error), if error.is_away() { UNREACHABLE } else { USAGE }),
-        Ok(status) => {
-            let text = match command.json {
-                true => serde_json::to_string_pretty(&status).unwrap_or_default(),
-                false => status.to_string(),
-            };
-            let told = say(&format!("{text}\n"));
-            if status.is_well() { told } else { ExitCode::from(DIFFERENT) }
-        }
-    }
+    let work = status(&url, service, kafka.as_ref());
+    reported(work, StatusError::is_away, command.json, Status::is_well)
 }

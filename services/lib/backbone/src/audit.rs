@@ -1,22 +1,10 @@
-//! What people did to a service by hand, one record sealing the next.
+//! What people did to a service by hand, one record sealing the next: pure.
 //!
-//! Consumes the intents of a ledger that have ended, which the ledger seals; publishes them on `ops.audit.v1`, as a source
-//! of every service with a ledger. [`Chain`] holds records against their seals, wherever they were read.
+//! The ledger seals intents that have ended (`migrations/0007_audit.sql`); every service with a ledger publishes them
+//! (`service/audited`). [`Chain`] holds records against their seals, wherever they were read.
 
-use crate::postgres::{PostgresStore, look};
-use crate::sink::Unavailable;
-use crate::source::{Mark, Page, Source, SourceRow};
-use canon::{Audit, Name, ServiceName, Timestamp};
+use canon::Timestamp;
 use sha2::{Digest, Sha256};
-use std::time::Duration;
-
-/// How often it is looked whether a person did something.
-const LOOKED_EVERY: Duration = Duration::from_secs(1);
-/// Records of one page at most.
-const RECORDS_PER_PAGE: i64 = 500;
-
-/// The name of the source.
-pub(crate) const NAME: &str = "audit";
 
 /// A sealed record, as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,38 +87,6 @@ impl Chain {
 fn text(fields: &[&str]) -> String {
     let fields: Vec<String> = fields.iter().map(|field| format!("{}:{field}", field.len())).collect();
     fields.join(",")
-}
-
-/// The source of every service with a ledger.
-pub(crate) struct Audited {
-    pub(crate) store: PostgresStore,
-    pub(crate) service: ServiceName,
-}
-
-impl Source for Audited {
-    const NAME: &'static str = NAME;
-    /// The place and the hash of the last record that was published.
-    type Cursor = (i64, [u8; 32]);
-
-    async fn next(&self, cursor: &Self::Cursor, _at: Mark) -> Result<Page<Self::Cursor>, Unavailable> {
-        let sealed = look::sealed(&self.store, cursor.0, RECORDS_PER_PAGE).await;
-        let sealed = sealed.map_err(Unavailable::because)?;
-        let mut after = *cursor;
-        let mut rows = Vec::new();
-        for record in sealed {
-            let previous_hash = std::mem::replace(&mut after, (record.seq, record.hash)).1;
-            // A ledger that was restored goes on from an older record: its next one is another fact than the one that it forgot.
-            let told = record.hash[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-            let place = record.seq.to_string();
-            let name = Name::new("audit", &[self.service.to_string(), place.clone(), told]);
-            let Sealed { actor, action, subject, reason, at, hash, .. } = record;
-            let service = self.service.clone();
-            let event = Audit { service, actor, action, subject, reason, at, previous_hash, hash };
-            rows.push(SourceRow::new("intent", place).states(name, &self.service, event));
-        }
-        let page = Page::new(rows, after);
-        Ok(if after == *cursor { page.then_wait(LOOKED_EVERY) } else { page })
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! the ledger is opened and migrated; lanes and relay shards are taken. Whatever is away is waited for, unready and
 //! saying so. SIGTERM drains: lanes are given back, what was begun is ended.
 
+mod audited;
 mod beside;
 mod landing;
 mod ledger;

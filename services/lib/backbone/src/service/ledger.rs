@@ -1,10 +1,10 @@
 //! Services with a ledger: projections, sinks and sources, their lanes, and the relay.
 
+use super::audited::Audited;
 use super::parts::Surroundings;
 use super::source::{LivePulling, SourceRunner};
 use super::watch::LiveWatch;
 use super::{Ledgered, TokioEnv};
-use crate::audit::{self, Audited};
 use crate::contract::Contract;
 use crate::env::{Env, Watch};
 use crate::fold_lane::FoldWorker;
@@ -19,7 +19,7 @@ use crate::registry::Registry;
 use crate::relay::{Relay, RelayLimits, transactional_id};
 use crate::sink::Sink;
 use crate::sink_lane::SinkWorker;
-use crate::source::{SourceLimits, Sourcing};
+use crate::source::{Source, SourceLimits, Sourcing};
 use crate::store::{Store, StoreError};
 use crate::table_lane::TableWorker;
 use canon::catalog::Catalog;
@@ -176,7 +176,7 @@ fn lanes(topics: &Topics, work: &Ledgered, contract: &Contract) -> Vec<(&'static
     let read = topics.inputs.iter().map(|(name, inputs)| {
         (*name, inputs.iter().map(|topic| lanes_of(contract, topic)).max().unwrap_or(1))
     });
-    let sources = work.sources.iter().map(|source| source.name()).chain([audit::NAME]);
+    let sources = work.sources.iter().map(|source| source.name()).chain([Audited::NAME]);
     read.chain(sources.map(|source| (source, 1))).collect()
 }
 
