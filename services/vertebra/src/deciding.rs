@@ -22,7 +22,8 @@ const HELP: &str = "Exit codes:
   3  PostgreSQL does not answer
 
 Without --yes nothing is changed: the lanes' owners tell what would come of it (a sink only how many it would try). With --yes one
-input is tried first, and the others, at most --rate a second, only if it went through. The service has to run.
+input is tried again first, and the others, at most --rate a second, only if it went through; what is given up is given up without such a
+trial. The service has to run.
 
 Example, after a release that could not read a segment was mended:
   vertebra parked redrive --service ehr-adapter --reason invalid --sender north --by jo --because 'ZPI is read now'

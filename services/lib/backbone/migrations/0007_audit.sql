@@ -22,7 +22,8 @@ CREATE FUNCTION audit_subject(of_intent intent) RETURNS text LANGUAGE sql IMMUTA
         || '' asked '' || encode(sha256(convert_to(of_intent.body::text, ''UTF8'')), ''hex'')
         || '' came '' || encode(sha256(convert_to(of_intent.result::text, ''UTF8'')), ''hex'')';
 
-CREATE FUNCTION audit_seal() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Whatever path whoever writes has set, this is about this schema's head.
+CREATE FUNCTION audit_seal() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
 DECLARE
     head audit_head;
 BEGIN

@@ -44,7 +44,7 @@ where
         }
         if lane.begun_wish != Some(intent.id) {
             if intent.tries >= self.parts.limits.crashes_max {
-                let why = format!("the process died over it {} times", intent.tries);
+                let why = format!("it did not come to an end in {} tries", intent.tries);
                 return self.give_up(lane, intent.id, &why).await;
             }
             // An owner that comes after us knows by it that we did not come to an end.

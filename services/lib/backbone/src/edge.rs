@@ -71,6 +71,9 @@ pub trait LaneReader: Send {
     /// Whether everything was returned that the partitions held when they were last looked at. Silence does not say so: a
     /// broker may be slow.
     fn is_at_end(&self) -> bool;
+
+    /// The same of one topic.
+    fn is_at_end_of(&self, topic: &str) -> bool;
 }
 
 /// What the broker keeps of how far the lanes of a ledger had come.

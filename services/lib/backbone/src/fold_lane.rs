@@ -63,8 +63,9 @@ where
         !self.program.lookups().is_empty() && !lane.looked.is_some_and(looked)
     }
 
+    /// Not while records are read again: a wish is carried out now, and they are of then.
     fn is_wished(&self, lane: &Position) -> bool {
-        lane.wish
+        lane.wish && lane.reread_until.is_none()
     }
 
     async fn do_as_wished(&mut self, lane: &mut Position) -> Result<(), Trouble> {
@@ -77,8 +78,12 @@ where
 
     async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
         // What is due comes before records, and while the process dies over inputs it is tried alone too.
-        if lane.solo_left > 0 && !records.is_empty() && lane.is_due(self.parts.env.elapsed()) {
+        while lane.solo_left > 0 && !records.is_empty() && lane.is_due(self.parts.env.elapsed()) {
+            let before = lane.fence.seq;
             self.batch(lane, Vec::new()).await?;
+            if lane.fence.seq == before {
+                break;
+            }
         }
         self.batch(lane, records).await
     }
@@ -110,7 +115,7 @@ where
             (false, _) => limits.batch_records_max,
         };
         let trial = match records.first() {
-            Some(record) => Some(Trial { topic: record.topic.to_owned(), offset: record.offset }),
+            Some(record) => Some(Trial::of(record)),
             None => self.first_alone(lane, released_max).await?,
         };
         let forced = self.try_alone(lane, trial).await?;
@@ -134,6 +139,11 @@ where
             return Ok(());
         }
         let (numbers, released): (Vec<i64>, Vec<Parked>) = news.released.into_iter().unzip();
+        let alone = records.first().map(Trial::of).or_else(|| first_alone(&released, &due));
+        if heads_only && alone != lane.trial {
+            // A row of a table came meanwhile, and with it another input comes first: it is looked again.
+            return Ok(());
+        }
         let loaded = self.load(&mut tx, &released, &due, &records).await?;
         let given = Given {
             book: &book,
@@ -149,6 +159,7 @@ where
         (changes.emitted, changes.counters, changes.outbox) =
             (resolved.emitted, resolved.counters, resolved.outbox);
         changes.positions = positions_after(&records);
+        changes.reread_over = lane.reread_over;
         let setup = self.program.setup_text();
         changes.journal = Some(journal::Entry {
             seq: lane.fence.seq + 1,
@@ -177,6 +188,7 @@ where
         self.parts.bell.notify_one();
         self.settle(folded.slots);
         (lane.trial, lane.begun, lane.next_due, lane.looked) = (None, None, next_due, looked);
+        lane.reread_over = false;
         let elapsed = self.parts.env.elapsed();
         lane.advance(positions, now, elapsed);
         let took = elapsed.saturating_sub(began);
@@ -228,13 +240,10 @@ where
         }
         // Rolled back when it is dropped: it only reads.
         let mut tx = self.parts.store.begin_at(&lane.fence, self.parts.limits.lease, 1, lane.at).await?;
-        let due = tx.due().first().map(|(at, key)| Trial::deadline(key, *at));
+        let due = tx.due().to_vec();
         let (_, news, _) = self.look(lane, &mut tx, released_max).await?;
-        let released = news.released.first().map(|(_, parked)| match &parked.item {
-            ParkedItem::Record(record) => Trial { topic: record.topic.to_owned(), offset: record.offset },
-            ParkedItem::Deadline { key, at } => Trial::deadline(key, *at),
-        });
-        Ok(released.or(due))
+        let released: Vec<Parked> = news.released.into_iter().map(|(_, parked)| parked).collect();
+        Ok(first_alone(&released, &due))
     }
 
     /// The tables as of this batch, what was waiting for what has come to them, and the place up to which that was asked:
@@ -338,6 +347,15 @@ where
             }
         }
     }
+}
+
+/// What is tried alone when no record is: what is released, then what is due.
+fn first_alone(released: &[Parked], due: &[(Timestamp, String)]) -> Option<Trial> {
+    let released = released.first().map(|parked| match &parked.item {
+        ParkedItem::Record(record) => Trial::of(record),
+        ParkedItem::Deadline { key, at } => Trial::deadline(key, *at),
+    });
+    released.or_else(|| due.first().map(|(at, key)| Trial::deadline(key, *at)))
 }
 
 /// The inputs of a batch.

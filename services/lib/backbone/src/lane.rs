@@ -208,7 +208,9 @@ pub(crate) struct Position {
     pub(crate) stopped: bool,
     pub(crate) breaker: Breaker,
     /// Until when records are read again that a recovered ledger had forgotten.
-    reread_until: Option<Timestamp>,
+    pub(crate) reread_until: Option<Timestamp>,
+    /// That is over, and the ledger is to be told.
+    pub(crate) reread_over: bool,
     /// While they are: the time of the record at hand, which the batch's clock does not pass.
     pub(crate) at: Option<Timestamp>,
 }
@@ -233,6 +235,7 @@ impl Position {
             stopped: grant.stopped,
             breaker: Breaker::default(),
             reread_until: grant.reread_until,
+            reread_over: false,
             at: None,
         }
     }
@@ -293,6 +296,10 @@ where
         worker.forget();
         if matches!(trouble, Trouble::Store(StoreError::Fenced)) {
             break Left::Lost;
+        }
+        if matches!(trouble, Trouble::Store(_)) {
+            // What was wished may be what the ledger could not do: begun again, it counts.
+            lane.begun_wish = None;
         }
         let (what, error) = trouble.what();
         parts.watch.trouble(what, error);
@@ -397,7 +404,8 @@ where
             false => records,
             true => {
                 forgotten.add(records);
-                reread(parts, worker, lane, &mut forgotten, stop).await?;
+                let ended = worker.inputs().into_iter().filter(|topic| reader.is_at_end_of(topic)).collect();
+                reread(parts, worker, lane, (&mut forgotten, &ended), stop).await?;
                 if lane.reread_until.is_some() || stop.is_cancelled() {
                     continue;
                 }
@@ -407,7 +415,7 @@ where
         if records.is_empty() && !lane.is_due(elapsed) && !worker.has_news(lane) {
             continue;
         }
-        worker.run(lane, records).await?;
+        run_all(worker, lane, records, max).await?;
         backoff.reset();
         healthy(parts);
         hold_still(parts, lane, stop).await?;
@@ -420,7 +428,7 @@ async fn reread<S, L, C, E, W>(
     parts: &Parts<S, L, C, E>,
     worker: &mut W,
     lane: &mut Position,
-    forgotten: &mut Forgotten,
+    (forgotten, ended): (&mut Forgotten, &BTreeSet<&'static str>),
     stop: &CancellationToken,
 ) -> Result<(), Trouble>
 where
@@ -429,14 +437,15 @@ where
     W: Worker,
 {
     while !stop.is_cancelled() {
-        let Some(at) = forgotten.earliest(lane.at_end) else {
-            if lane.at_end {
-                (lane.reread_until, lane.at) = (None, None);
-            }
-            return Ok(());
+        let earliest = forgotten.earliest(ended);
+        let is_over = match earliest {
+            None => forgotten.is_read(ended),
+            Some(at) => lane.reread_until.is_none_or(|until| at >= until),
         };
-        if lane.reread_until.is_none_or(|until| at >= until) {
-            (lane.reread_until, lane.at) = (None, None);
+        if is_over {
+            (lane.reread_until, lane.at, lane.reread_over) = (None, None, true);
+        }
+        if is_over || earliest.is_none() {
             return Ok(());
         }
         let Some(record) = forgotten.take() else { return Ok(()) };
@@ -446,6 +455,20 @@ where
         hold_still(parts, lane, stop).await?;
     }
     Ok(())
+}
+
+/// Runs records in batches of so many; without any, once.
+async fn run_all<W: Worker>(
+    worker: &mut W,
+    lane: &mut Position,
+    mut records: Vec<Record>,
+    max: usize,
+) -> Result<(), Trouble> {
+    while records.len() > max {
+        let rest = records.split_off(max);
+        worker.run(lane, std::mem::replace(&mut records, rest)).await?;
+    }
+    worker.run(lane, records).await
 }
 
 /// Records that a recovered ledger had forgotten, read and not yet run: each topic's in its order.
@@ -462,12 +485,16 @@ impl Forgotten {
         }
     }
 
-    /// The time of the record that comes first, once it is known: every topic has one at hand, or all were read to their
-    /// ends.
-    fn earliest(&self, at_end: bool) -> Option<Timestamp> {
-        let heads = self.0.values().map(|records| records.front().map(|record| record.timestamp));
-        let heads: Vec<Option<Timestamp>> = heads.filter(|head| !at_end || head.is_some()).collect();
-        heads.into_iter().collect::<Option<Vec<Timestamp>>>()?.into_iter().min()
+    /// The time of the record that comes first, once it is known: every topic has one at hand or was read to its end.
+    fn earliest(&self, ended: &BTreeSet<&'static str>) -> Option<Timestamp> {
+        let at_hand = self.0.iter().filter(|(topic, records)| !records.is_empty() || !ended.contains(*topic));
+        let heads = at_hand.map(|(_, records)| records.front().map(|record| record.timestamp));
+        heads.collect::<Option<Vec<Timestamp>>>()?.into_iter().min()
+    }
+
+    /// Whether all of it was run and there is nothing more.
+    fn is_read(&self, ended: &BTreeSet<&'static str>) -> bool {
+        self.0.iter().all(|(topic, records)| records.is_empty() && ended.contains(topic))
     }
 
     fn take(&mut self) -> Option<Record> {

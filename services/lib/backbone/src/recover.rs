@@ -145,7 +145,12 @@ impl Found {
         for row in outbox {
             let pairs = row.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
             let Ok(headers) = Headers::from_pairs(pairs) else { continue };
-            match self.ids.contains(&headers.id) {
+            // Of a compacted topic an older revision may be gone that was published.
+            let fact = headers.factname.parse::<Name>().map(|name| name.fact_id(&row.topic));
+            let latest = fact.ok().and_then(|fact| self.facts.get(&fact)).map(|latest| latest.revision);
+            let is_past =
+                latest.is_some_and(|latest| headers.revision.is_some_and(|revision| latest >= revision));
+            match is_past || self.ids.contains(&headers.id) {
                 true => sifted.sent.push(row.seq),
                 false => {
                     let key = (row.topic.clone(), headers.subject.clone());

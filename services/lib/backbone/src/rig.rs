@@ -464,6 +464,10 @@ impl LaneReader for Shelved {
     fn is_at_end(&self) -> bool {
         self.0.is_empty()
     }
+
+    fn is_at_end_of(&self, topic: &str) -> bool {
+        self.0.iter().all(|record| record.topic != topic)
+    }
 }
 
 /// Keeps the last batch's tally.

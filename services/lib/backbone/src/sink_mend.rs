@@ -17,6 +17,7 @@ use crate::store::{Changes, Effect, Ended, Parked, ParkedItem, Store, Tx};
 use crate::wish::{Outcome, Wish};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
 
 /// A record's place: its topic is the sink's.
 type Offset = i64;
@@ -52,9 +53,17 @@ where
                 return self.give_up(lane, tx, intent.id, why).await;
             }
         };
+        if lane.begun_wish != Some(intent.id) {
+            if intent.tries >= self.parts.limits.crashes_max {
+                let why = format!("it did not come to an end in {} tries", intent.tries);
+                return self.give_up(lane, tx, intent.id, &why).await;
+            }
+            // An owner that comes after us knows by it that we did not come to an end.
+            self.end(lane, tx, Changes { begun: Some(intent.id), ..Changes::default() }).await?;
+            lane.begun_wish = Some(intent.id);
+            tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+        }
         let rows = tx.parked(mend::inputs(&wish)).await?;
-        let numbers: BTreeMap<Offset, i64> =
-            rows.iter().filter_map(|(number, parked)| Some((offset(parked)?, *number))).collect();
         let plan = match mend::plan(&wish, rows) {
             Ok(plan) => plan,
             Err(why) => return self.give_up(lane, tx, intent.id, why).await,
@@ -66,9 +75,15 @@ where
                 .end(lane, tx, Changes { ended: Some((intent.id, outcome)), ..Changes::default() })
                 .await;
         }
+        // What an interrupted try of this wish has carried out.
+        let metas = plan.released.iter().filter_map(record).filter_map(|record| Meta::of(record).ok());
+        let commands: Vec<Uuid> = metas.map(|meta| command_of::<K::Command>(&meta)).collect();
+        let effects = tx.effects(&commands).await?.into_values();
+        let done: BTreeSet<Uuid> =
+            effects.filter(|effect| effect.ended == Ended::Applied).map(|effect| effect.command).collect();
         drop(tx);
         ensure_writers(self.parts.source.as_ref(), values(plan.released.iter())).await?;
-        self.try_again(lane, intent.id, &plan, &numbers).await
+        self.try_again(lane, intent.id, &plan, &done).await
     }
 
     async fn try_again(
@@ -76,7 +91,7 @@ where
         lane: &mut Position,
         intent: i64,
         plan: &Plan,
-        numbers: &BTreeMap<Offset, i64>,
+        done: &BTreeSet<Uuid>,
     ) -> Result<(), Trouble> {
         let began = self.parts.env.elapsed();
         let mut progress = Progress::default();
@@ -86,6 +101,9 @@ where
                 Err(reject) => progress.park(None, record, reject),
                 Ok(meta) => {
                     let command = command_of::<K::Command>(&meta);
+                    if done.contains(&command) {
+                        continue;
+                    }
                     match self.decode(record, &meta) {
                         Ok(fact) => pending.push(Pending { record, meta, command, fact }),
                         Err(reject) => progress.park(Some((&meta, command)), record, reject),
@@ -94,8 +112,7 @@ where
             }
         }
         let fence = lane.fence;
-        let left: BTreeSet<Offset> =
-            self.carry_out(&fence, pending, &mut progress).await.iter().map(|record| record.offset).collect();
+        self.carry_out(&fence, pending, &mut progress).await;
         let (tally, stalled) = (progress.tally, progress.stalled.take());
         let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         let now = tx.now();
@@ -105,26 +122,33 @@ where
             .released
             .iter()
             .filter_map(record)
-            .filter(|record| !left.contains(&record.offset) && !again.contains(&record.offset))
+            .filter(|record| !again.contains(&record.offset))
             .cloned()
             .collect();
         let given_up = plan.given_up();
-        let is_left = |number: &i64| left.iter().any(|offset| numbers.get(offset) == Some(number));
+        let effects = progress.effects.into_iter();
+        let effects = effects.map(|(command, name, ended, their_id)| Effect {
+            command,
+            name,
+            ended,
+            their_id,
+            at: now,
+        });
+        if let Some(unavailable) = stalled {
+            // What took effect is kept. All else stays as it is parked, and so does the wish: it is carried out when the
+            // receiver is back.
+            let effects = effects.filter(|effect| effect.ended == Ended::Applied).collect();
+            self.end(lane, tx, Changes { effects, ..Changes::default() }).await?;
+            return Err(Trouble::Effect(unavailable));
+        }
+        let discarded = given_up.iter().filter_map(|record| discarded::<K>(record, now));
         let mut changes = Changes {
-            unparked: plan.unparked.iter().filter(|number| !is_left(number)).copied().collect(),
+            unparked: plan.unparked.clone(),
             decisions: plan.decisions(intent),
-            effects: progress
-                .effects
-                .into_iter()
-                .map(|(command, name, ended, their_id)| Effect { command, name, ended, their_id, at: now })
-                .chain(given_up.iter().filter_map(|record| discarded::<K>(record, now)))
-                .collect(),
+            effects: effects.chain(discarded).collect(),
+            ended: Some((intent, plan.outcome(&parked, &[]))),
             ..Changes::default()
         };
-        // What could not be tried stays as it is parked, and so does the wish: it is carried out when the receiver is back.
-        if stalled.is_none() {
-            changes.ended = Some((intent, plan.outcome(&parked, &[])));
-        }
         let reasons: Vec<_> = parked.iter().map(|parked| parked.reason).collect();
         changes.parked = parked;
         let resolved: Vec<Record> = went_through.into_iter().chain(given_up).collect();
@@ -135,7 +159,7 @@ where
         for reason in reasons {
             self.parts.watch.parked(lane.fence.lane, reason);
         }
-        stalled.map_or(Ok(()), |unavailable| Err(Trouble::Effect(unavailable)))
+        Ok(())
     }
 
     /// Ends an intent that cannot be carried out, and says why.

@@ -88,6 +88,11 @@ pub struct Trial {
 }
 
 impl Trial {
+    /// A record that is tried alone.
+    pub(crate) fn of(record: &Record) -> Self {
+        Self { topic: record.topic.to_owned(), offset: record.offset }
+    }
+
     /// A deadline that is tried alone.
     pub(crate) fn deadline(key: &str, at: Timestamp) -> Self {
         Self { topic: format!("deadline {key}"), offset: at.0 }
@@ -418,6 +423,8 @@ pub struct Changes {
     pub begun: Option<i64>,
     /// Why the lane stops here.
     pub stop: Option<String>,
+    /// What a recovered ledger had forgotten has been read again.
+    pub reread_over: bool,
     /// The crash counter to leave behind: 0 after an ordinary batch.
     pub attempts: i32,
     /// The input that will be tried alone next.

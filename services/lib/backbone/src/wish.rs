@@ -6,9 +6,10 @@
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// What a person asks of a lane.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Wish {
     /// Folds the records of a topic again, from a time on.
@@ -44,6 +45,14 @@ pub enum Wish {
         /// Only counts what would come of it.
         dry_run: bool,
     },
+}
+
+impl fmt::Debug for Wish {
+    /// Without the value of an edit: a patient's data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let dry = if self.is_dry() { ", dry run" } else { "" };
+        write!(f, "{} of {:?}{dry}", self.verb(), crate::mend::inputs(self))
+    }
 }
 
 impl Wish {

@@ -121,6 +121,11 @@ pub async fn verify(
     service: &str,
     topic: Option<(&KafkaSettings, &Registry)>,
 ) -> Result<Verified, AuditError> {
+    // The topic first: what is done meanwhile is in the ledger by then.
+    let told = match topic {
+        None => None,
+        Some((kafka, registry)) => Some(published(kafka, registry, service).await?),
+    };
     let sealed = read(store).await?;
     let mut chain = Chain::of(service);
     let broken = sealed.iter().find_map(|record| chain.follow(record).err());
@@ -131,15 +136,23 @@ pub async fn verify(
         head: hex(&chain.head().1),
         broken: broken.iter().map(|broken| format!("the ledger: {broken}")).collect(),
     };
-    let Some((kafka, registry)) = topic else { return Ok(verified) };
+    if let Some(told) = told {
+        verified.topic = Some(i64::try_from(told.len()).unwrap_or(i64::MAX));
+        verified.broken.extend(compare(&sealed, &told, service));
+    }
+    Ok(verified)
+}
+
+async fn published(
+    kafka: &KafkaSettings,
+    registry: &Registry,
+    service: &str,
+) -> Result<Vec<Audit>, BrokerError> {
     let records = tail(kafka, Audit::TOPIC, Visible::Committed).await?;
     let ids: BTreeSet<u32> =
         records.iter().filter_map(|record| Some(codec::split(record.value.as_deref()?).ok()?.0)).collect();
     registry.ensure(&ids.into_iter().collect::<Vec<_>>()).await?;
-    let told = told(&records, registry, service);
-    verified.topic = Some(i64::try_from(told.len()).unwrap_or(i64::MAX));
-    verified.broken.extend(compare(&sealed, &told, service));
-    Ok(verified)
+    Ok(told(&records, registry, service))
 }
 
 /// What the topic says of a service, in order; what was published twice once.

@@ -116,9 +116,19 @@ pub async fn carry_out(
 ) -> Result<Report, LedgerError> {
     let name = if verb == Verb::Discard { "discard" } else { "redrive" };
     let mut report = Report::new(name, pace.dry_run, chosen.len());
+    let mut chosen = chosen.to_vec();
+    // The first of a key goes last: given up earlier, what is still to be given up behind it would go on.
+    if verb == Verb::Discard {
+        chosen.sort_by_key(|input| std::cmp::Reverse(input.id));
+    }
     let canary = usize::from(!pace.dry_run && verb == Verb::Redrive && chosen.len() > 1);
     let (first, rest) = chosen.split_at(canary);
-    let per_step = usize::try_from(pace.rate).unwrap_or(STEP_MAX).clamp(1, STEP_MAX);
+    let per_step = match (verb, pace.dry_run) {
+        // What would come of the first of a key depends on what is given up behind it.
+        (Verb::Discard, true) => chosen.len().max(1),
+        _ => usize::try_from(pace.rate).unwrap_or(STEP_MAX).clamp(1, STEP_MAX),
+    };
+    let mut is_canary = canary > 0;
     for step in [first].into_iter().chain(rest.chunks(per_step)).filter(|step| !step.is_empty()) {
         let began = Instant::now();
         let came = ask(store, verb, step, asker, pace).await?;
@@ -131,7 +141,7 @@ pub async fn carry_out(
             report.sum.resolved + report.sum.discarded,
             report.sum.parked
         ));
-        report.stopped = came.stopped.or_else(|| stops(&came.sum, step.len() == canary));
+        report.stopped = came.stopped.or_else(|| stops(&came.sum, std::mem::take(&mut is_canary)));
         if report.stopped.is_some() {
             return Ok(report);
         }

@@ -160,11 +160,15 @@ async fn behind(
         let Some(topic) = Catalog::builtin().topic(&topic).map(|policy| policy.name.as_str()) else {
             continue;
         };
-        let (_, end) = log.bounds(topic, lane).await?;
+        let (low, end) = log.bounds(topic, lane).await?;
         if end <= next {
             continue;
         }
         offsets += end - next;
+        // What lies before the topic's beginning cannot be read: the lane says so itself.
+        if next < low {
+            continue;
+        }
         let mut reader = log.open(lane, &[(topic, next)]).await?;
         // Behind the last record there may be nothing but markers.
         if let Some(first) = reader.next(1, FIRST_WAIT).await?.first() {

@@ -3,7 +3,7 @@
 use super::log::Command;
 use crate::edge::{BrokerError, LaneReader};
 use crate::record::Record;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Thread;
 use std::time::Duration;
@@ -32,6 +32,8 @@ impl Bounds {
 /// Records fetched and not yet read.
 pub(crate) struct Buffer {
     bounds: Bounds,
+    /// How many topics the lane reads.
+    topics: usize,
     waiting: Mutex<Waiting>,
     filled: Notify,
 }
@@ -43,15 +45,21 @@ struct Waiting {
     failed: Option<BrokerError>,
     /// The thread has left the lane alone for want of room.
     starved: bool,
-    /// Behind these records every partition is at its end.
-    ended: bool,
-    /// That was told to whoever waited.
+    /// Topics that are at their ends behind these records.
+    ended: BTreeSet<&'static str>,
+    /// That all are was told to whoever waited.
     told: bool,
 }
 
+impl Waiting {
+    fn is_at_end(&self, topics: usize) -> bool {
+        self.ended.len() == topics && self.records.is_empty()
+    }
+}
+
 impl Buffer {
-    pub(crate) fn new(bounds: Bounds) -> Self {
-        Self { bounds, waiting: Mutex::default(), filled: Notify::new() }
+    pub(crate) fn new(bounds: Bounds, topics: usize) -> Self {
+        Self { bounds, topics, waiting: Mutex::default(), filled: Notify::new() }
     }
 
     /// What fits; nothing when the lane is full, and then its reader will wake the thread.
@@ -71,28 +79,35 @@ impl Buffer {
         }
         let mut waiting = self.lock();
         waiting.bytes += records.iter().map(Record::size_bytes).sum::<usize>();
-        waiting.records.extend(records.drain(..));
-        (waiting.ended, waiting.told) = (false, false);
+        for record in records.drain(..) {
+            waiting.ended.remove(record.topic);
+            waiting.records.push_back(record);
+        }
+        waiting.told = false;
         drop(waiting);
         self.filled.notify_one();
     }
 
-    /// Every partition is at its end, as far as was fetched.
-    pub(crate) fn end(&self) {
-        self.lock().ended = true;
+    /// A topic is at its end, behind what was put in of it.
+    pub(crate) fn end(&self, topic: &'static str) {
+        self.lock().ended.insert(topic);
         self.filled.notify_one();
     }
 
     /// Whether everything up to the partitions' ends was taken.
     fn is_at_end(&self) -> bool {
+        self.lock().is_at_end(self.topics)
+    }
+
+    fn is_at_end_of(&self, topic: &str) -> bool {
         let waiting = self.lock();
-        waiting.ended && waiting.records.is_empty()
+        waiting.ended.contains(topic) && waiting.records.iter().all(|record| record.topic != topic)
     }
 
     /// The same, for the first time since records came.
     fn has_come_to_the_end(&self) -> bool {
         let mut waiting = self.lock();
-        waiting.ended && waiting.records.is_empty() && !std::mem::replace(&mut waiting.told, true)
+        waiting.is_at_end(self.topics) && !std::mem::replace(&mut waiting.told, true)
     }
 
     /// The lane cannot be read on. What was fetched before is still handed out.
@@ -151,6 +166,10 @@ impl LaneReader for KafkaReader {
     fn is_at_end(&self) -> bool {
         self.buffer.is_at_end()
     }
+
+    fn is_at_end_of(&self, topic: &str) -> bool {
+        self.buffer.is_at_end_of(topic)
+    }
 }
 
 impl Drop for KafkaReader {
@@ -174,7 +193,7 @@ mod tests {
 
     #[track_caller]
     fn check_room(bounds: Bounds, sizes: &[usize], expected: usize) {
-        let buffer = Buffer::new(bounds);
+        let buffer = Buffer::new(bounds, 1);
         let mut records = sizes.iter().map(|size| record(0, *size)).collect();
         buffer.put(&mut records);
         assert_eq!(buffer.room().records, expected);
@@ -194,10 +213,10 @@ mod tests {
 
     #[test]
     fn the_end_is_told_once_and_only_behind_what_came_before_it() {
-        let buffer = Buffer::new(Bounds { records: 10, bytes: 1000 });
+        let buffer = Buffer::new(Bounds { records: 10, bytes: 1000 }, 1);
         buffer.put(&mut vec![record(1, 1)]);
         assert!(!buffer.is_at_end());
-        buffer.end();
+        buffer.end("t");
         assert!(!buffer.is_at_end(), "a record is still to be taken");
         buffer.take(9).expect("a record");
         assert!(buffer.is_at_end() && buffer.has_come_to_the_end() && !buffer.has_come_to_the_end());
@@ -207,8 +226,22 @@ mod tests {
     }
 
     #[test]
+    fn one_topic_may_be_at_its_end_and_another_not() {
+        let buffer = Buffer::new(Bounds { records: 10, bytes: 1000 }, 2);
+        buffer.put(&mut vec![record(1, 1)]);
+        buffer.end("u");
+        assert!(buffer.is_at_end_of("u") && !buffer.is_at_end_of("t"));
+        buffer.end("t");
+        assert!(!buffer.is_at_end_of("t") && !buffer.is_at_end(), "a record is still to be taken");
+        buffer.take(9).expect("a record");
+        assert!(buffer.is_at_end_of("t") && buffer.is_at_end());
+        buffer.put(&mut vec![record(2, 1)]);
+        assert!(buffer.is_at_end_of("u") && !buffer.is_at_end_of("t"));
+    }
+
+    #[test]
     fn what_was_fetched_before_a_failure_is_handed_out_before_it() {
-        let buffer = Buffer::new(Bounds { records: 10, bytes: 1000 });
+        let buffer = Buffer::new(Bounds { records: 10, bytes: 1000 }, 1);
         buffer.put(&mut vec![record(1, 1), record(2, 1)]);
         buffer.fail(BrokerError::new("denied"));
         assert!(buffer.room().is_none());

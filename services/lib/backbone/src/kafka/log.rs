@@ -226,7 +226,7 @@ impl Log for KafkaLog {
         let Inner { bounds, ids, .. } = &*self.inner;
         let Live { commands, thread, .. } = self.inner.live();
         let id = ids.fetch_add(1, Ordering::Relaxed);
-        let buffer = Arc::new(Buffer::new(*bounds));
+        let buffer = Arc::new(Buffer::new(*bounds, positions.len()));
         // From here on a drop of this future closes the lane again, since it drops the reader.
         let reader =
             KafkaReader { id, buffer: buffer.clone(), commands: commands.clone(), thread: thread.clone() };

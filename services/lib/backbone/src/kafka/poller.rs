@@ -35,8 +35,6 @@ struct Lane {
     sources: Vec<Source>,
     buffer: Arc<Buffer>,
     failed: bool,
-    /// Every partition was read to its end, and the buffer was told.
-    ended: bool,
 }
 
 struct Source {
@@ -45,8 +43,8 @@ struct Source {
     queue: PartitionQueue<Context>,
     /// The lowest offset that may come: what was read before must not come again.
     next: i64,
-    /// Nothing more was there when librdkafka looked last.
-    ended: bool,
+    /// Nothing more was there when librdkafka looked last, and whether the buffer was told so.
+    ended: Option<bool>,
 }
 
 impl Poller {
@@ -103,12 +101,12 @@ impl Poller {
             let mut queue = split.ok_or_else(|| BrokerError::new(format!("{} has no queue", what(topic))))?;
             let thread = std::thread::current();
             queue.set_nonempty_callback(move || thread.unpark());
-            sources.push(Source { topic, partition: number, queue, next: *next, ended: false });
+            sources.push(Source { topic, partition: number, queue, next: *next, ended: None });
         }
         let assigned = offsets(positions.iter().map(|(topic, next)| (*topic, number, *next)))
             .and_then(|offsets| self.consumer.incremental_assign(&offsets));
         assigned.map_err(|error| self.reach.failed(format!("lane {number} cannot be assigned"), error))?;
-        self.lanes.insert(id, Lane { number, sources, buffer, failed: false, ended: false });
+        self.lanes.insert(id, Lane { number, sources, buffer, failed: false });
         Ok(())
     }
 
@@ -179,12 +177,11 @@ impl Lane {
             }
             moved += batch.len();
             self.buffer.put(batch);
+            if source.ended == Some(false) {
+                self.buffer.end(source.topic);
+                source.ended = Some(true);
+            }
         }
-        let ended = self.sources.iter().all(|source| source.ended);
-        if ended && !std::mem::replace(&mut self.ended, ended) {
-            self.buffer.end();
-        }
-        self.ended = ended;
         if let Some(error) = wrong {
             self.fail(error);
         }
@@ -202,12 +199,12 @@ impl Source {
         while batch.len() < TURN && !room.is_none() {
             match self.queue.poll(Duration::ZERO) {
                 None => return Ok(()),
-                Some(Err(KafkaError::PartitionEOF(_))) => self.ended = true,
+                Some(Err(KafkaError::PartitionEOF(_))) => self.ended = Some(false),
                 Some(Ok(message)) if message.offset() < self.next => {
                     tracing::warn!(topic = self.topic, partition = self.partition, "a record came again");
                 }
                 Some(Ok(message)) => {
-                    (self.next, self.ended) = (message.offset() + 1, false);
+                    (self.next, self.ended) = (message.offset() + 1, None);
                     let record = record(self.topic, &message);
                     *room = room.less(&record);
                     batch.push(record);

@@ -526,6 +526,7 @@ impl Tables {
             row.attempts = changes.attempts;
             row.trial = changes.trial;
             row.stopped = changes.stop.or(row.stopped.take());
+            row.reread_until.take_if(|_| changes.reread_over);
         }
     }
 

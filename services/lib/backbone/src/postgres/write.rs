@@ -75,6 +75,8 @@ const EMITTED: &str = "INSERT INTO emitted (fact, name, topic, key, revision, ve
 const ENDED: &str = "UPDATE intent SET ended_at_us = $4, result = $5
     WHERE processor = $1 AND lane = $2 AND id = $3 AND ended_at_us IS NULL";
 
+const REREAD_OVER: &str = "UPDATE lane SET reread_until_us = NULL WHERE processor = $1 AND lane = $2";
+
 const BEGUN: &str = "UPDATE intent SET tries = tries + 1
     WHERE processor = $1 AND lane = $2 AND id = $3 AND ended_at_us IS NULL";
 
@@ -139,6 +141,9 @@ impl<'l> Place<'l> {
         }
         if let Some((id, outcome)) = &changes.ended {
             asks.push(self.of(ENDED).with(*id).with(self.now.0).with(Json(outcome)));
+        }
+        if changes.reread_over {
+            asks.push(self.of(REREAD_OVER));
         }
         if let Some(id) = changes.begun {
             asks.push(self.of(BEGUN).with(id));

@@ -7,7 +7,7 @@ use crate::edge::{BEGINNING, BrokerError, LaneReader, Log, Producer, Publisher, 
 use crate::memory::World;
 use crate::record::{Marks, OutRecord, Record};
 use canon::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -156,7 +156,7 @@ impl Log for SimBroker {
     async fn open(&self, lane: i32, positions: &[(&'static str, i64)]) -> Result<SimReader, BrokerError> {
         cross_to_broker(&self.sim, "open").await?;
         let next = positions.iter().map(|(topic, next)| (*topic, if *next == BEGINNING { 0 } else { *next }));
-        Ok(SimReader { broker: self.clone(), lane, next: next.collect(), ended: false })
+        Ok(SimReader { broker: self.clone(), lane, next: next.collect(), ended: BTreeSet::new() })
     }
 }
 
@@ -165,7 +165,7 @@ pub(crate) struct SimReader {
     broker: SimBroker,
     lane: i32,
     next: Vec<(&'static str, i64)>,
-    ended: bool,
+    ended: BTreeSet<&'static str>,
 }
 
 impl SimReader {
@@ -182,7 +182,7 @@ impl LaneReader for SimReader {
         cross_to_broker(&sim, "fetch").await?;
         // Slow, and nothing comes though something is there.
         if sim.fails(30) {
-            self.ended = false;
+            self.ended.clear();
             return Ok(Vec::new());
         }
         let mut waiting: Vec<Vec<Record>> = Vec::new();
@@ -211,12 +211,17 @@ impl LaneReader for SimReader {
                 }
             }
         }
-        self.ended = !self.has_any();
+        let ended = self.next.iter().filter(|(topic, next)| !self.broker.has_any(topic, self.lane, *next));
+        self.ended = ended.map(|(topic, _)| *topic).collect();
         Ok(batch)
     }
 
     fn is_at_end(&self) -> bool {
-        self.ended
+        self.ended.len() == self.next.len()
+    }
+
+    fn is_at_end_of(&self, topic: &str) -> bool {
+        self.ended.contains(topic)
     }
 }
 

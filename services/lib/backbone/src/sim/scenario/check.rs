@@ -22,6 +22,7 @@ impl Scenario {
                 self.versions_rise_without_gaps(topic, lane)?;
             }
         }
+        self.nobody_waits_behind_nobody()?;
         self.decisions_keep_what_was_decided()?;
         self.each_command_took_effect_once_in_order()?;
         self.commands_and_their_amendments_come_to_what_is_in_force()?;
@@ -81,6 +82,20 @@ impl Scenario {
             let heads = chain.filter(|(_, parked)| parked.reason != Reason::Behind).count();
             if heads > 1 {
                 return Err(format!("{key}: {heads} heads of one chain"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of a chain is parked for a reason of its own, or for a row that has not come.
+    fn nobody_waits_behind_nobody(&self) -> Result<(), String> {
+        let tables = self.store.tables();
+        let mut met: BTreeSet<(&str, &str)> = BTreeSet::new();
+        for (lane, parked) in tables.parked.values() {
+            let Some(chain) = parked.chain.as_deref() else { continue };
+            let is_first = met.insert((lane.processor, chain));
+            if is_first && parked.reason == Reason::Behind && parked.waits.is_none() {
+                return Err(format!("{} {chain}: what is parked waits behind nobody", lane.processor));
             }
         }
         Ok(())
