@@ -254,6 +254,34 @@ fn folded_again_what_was_edited_counts_and_what_was_given_up_stays_so() {
     assert_eq!(told(&rig), [5, 150]);
 }
 
+#[test]
+fn folded_again_a_fact_stays_whose_last_word_is_rejected_now() {
+    let mut rig = Rig::under(sample::echo(), sample::contract());
+    rig.knows(&key(), &Rate::new(1, ""));
+    rig.sees(name(1), &key(), Left::new(1, "calm"));
+    rig.sees(name(2), &key(), Left::new(600, "calm"));
+    assert_eq!(told(&rig), [600]);
+    rig.knows(&key(), &Rate::new(2, ""));
+    let outcome = rig.folds_again::<Left>(false);
+    assert_eq!((outcome.corrected, outcome.rejected), (0, [("invalid".to_owned(), 1)].into()));
+    assert_eq!(told(&rig), [600]);
+}
+
+#[test]
+fn folded_again_what_was_sent_again_is_no_news_though_its_first_copy_lies_before_the_range() {
+    let mut rig = Rig::under(sample::echo(), sample::contract());
+    rig.knows(&key(), &Rate::new(1, ""));
+    rig.sees_raw(name(1), Uuid::from_u128(1), &key(), Left::new(100, "calm"));
+    rig.passes(Duration::from_secs(60));
+    let since = rig.now();
+    rig.sees_raw(name(2), Uuid::from_u128(2), &key(), Left::new(80, "calm"));
+    rig.sees_raw(name(1), Uuid::from_u128(1), &key(), Left::new(100, "calm"));
+    assert_eq!(told(&rig), [80]);
+    let outcome = rig.does(Wish::Again { topic: Left::TOPIC.to_owned(), since, dry_run: false });
+    assert_eq!((outcome.records, outcome.unchanged), (1, 1));
+    assert_eq!(told(&rig), [80]);
+}
+
 fn echo() -> Rig<Echo> {
     let mut rig = Rig::under(sample::echo(), sample::contract());
     rig.knows(&key(), &Rate::new(2, ""));

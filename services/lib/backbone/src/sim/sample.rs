@@ -184,6 +184,9 @@ impl Projection for Echo {
 impl On<Left> for Echo {
     fn on(&mut self, fact: &Fact<Left>, cx: &mut Cx<'_, ()>) -> Result<(), Reject> {
         let rate = cx.lookup::<Rate>(&fact.key)?.n;
+        if fact.body.n * rate > 1_000 {
+            return Err(Reject::new(Reason::Invalid, "more than a note can hold"));
+        }
         let name = Name::new("note", &[fact.key.to_string(), fact.body.mood.clone()]);
         // A rate of zero means that such a number says nothing.
         if rate != 0 || fact.body.mood == "always" {
