@@ -24,6 +24,13 @@ pub(crate) enum Area {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    /// Print what completes this command's words in a shell
+    ///
+    /// bash: vertebra completions bash > /etc/bash_completion.d/vertebra
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Topics and schemas: what the services of this release read and write
     Contract {
         #[command(subcommand)]
@@ -189,6 +196,8 @@ mod tests {
         check_whole("parked edit --service s --id 3 --by me --because so", false);
         check_whole("parked show --service s --id 3", true);
         check_whole("parked show --service s --id 3 --reveal", false);
+        check_whole("completions bash", true);
+        check_whole("completions cmd", false);
         check_whole("status", true);
         check_whole("status --service s --json --kafka-bootstrap a:1", true);
         check_whole("audit list --service s --limit 5 --json", true);

@@ -11,7 +11,7 @@ mod recovering;
 mod standing;
 
 use canon::Catalog;
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use cli::{Area, Cli, ContractCommand};
 use cluster::Cluster;
 use operate::{CodesCommand, Command, LanesCommand, ParkedCommand, SourceCommand};
@@ -37,6 +37,11 @@ fn main() -> ExitCode {
     match &Cli::parse().area {
         Area::Again(command) => again::run(command),
         Area::Audit { command } => auditing::run(command),
+        Area::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(*shell, &mut Cli::command(), "vertebra", &mut script);
+            say(&String::from_utf8_lossy(&script))
+        }
         Area::Contract { command } => contract(command),
         Area::Codes { command: CodesCommand::Unmapped(look) } => operated(Command::Unmapped(look)),
         Area::Lanes { command: LanesCommand::List(look) } => operated(Command::Lanes(look)),
