@@ -51,7 +51,8 @@ impl Books {
     /// Waits until nothing is on its way any more (I11); `progress` is told each time it looks.
     ///
     /// Services are asked in the order of a charge's way, and one that has come to its end stays there while nothing is
-    /// sent: so one round that finds nothing is enough. What comes back from Odoo comes when the poller looks, and is
+    /// sent. Two rounds have to find nothing: a broker confirms a transaction before its records can be read, so that for a
+    /// moment they are neither in the outbox nor on the topic. What comes back from Odoo comes when the poller looks, and is
     /// nothing that can be seen from here to be on its way.
     ///
     /// # Errors
@@ -63,16 +64,19 @@ impl Books {
     ) -> Result<Result<(), Unsettled>, BooksError> {
         let begun = Instant::now();
         let mut ends = BTreeMap::new();
+        let mut was_nothing = false;
         loop {
             let mut behind = BTreeMap::new();
             for ledger in &self.ledgers {
                 behind.insert(ledger.service, self.behind(ledger, &mut ends).await?);
             }
-            if behind.values().all(|behind| behind.is_nothing()) {
+            let is_nothing = behind.values().all(|behind| behind.is_nothing());
+            if is_nothing && was_nothing {
                 return Ok(Ok(()));
             }
+            was_nothing = is_nothing;
             progress(&behind);
-            if begun.elapsed() > most {
+            if begun.elapsed() > most && !is_nothing {
                 return Ok(Err(Unsettled(behind)));
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -80,7 +84,7 @@ impl Books {
     }
 
     async fn behind(&self, ledger: &Ledger, ends: &mut Ends) -> Result<Behind, BooksError> {
-        let mut behind = Behind { outbox: look::outbox(&ledger.store).await?.rows, ..Behind::default() };
+        let mut behind = Behind::default();
         let soon = Timestamp::from(SystemTime::now()) + DUE_SOON;
         for (processor, inputs) in ledger.processors {
             let positions = look::positions(&ledger.store, processor).await?;
@@ -100,6 +104,8 @@ impl Books {
         let waiting = look::waiting(&ledger.store).await?;
         let for_senders = waiting.iter().filter(|row| row.topic == canon::SenderConfig::TOPIC);
         behind.records += for_senders.map(|row| row.inputs).sum::<i64>();
+        // Last: what is read, due or released while this asks comes to lie there.
+        behind.outbox = look::outbox(&ledger.store).await?.rows;
         Ok(behind)
     }
 
