@@ -23,8 +23,12 @@ test-fast: ## the tests that need neither broker nor database
 	@scripts/test fast
 
 .PHONY: test-kills
-test-kills: ## the long fault tests: kill -9, SIGSTOP and restarts of everything during traffic
+test-kills: ## kill -9 and SIGSTOP at every named place, and restarts of everything, during traffic
 	@scripts/test kills
+
+.PHONY: test-faults
+test-faults: ## every fault scenario, three seeds each, on three brokers: docs/fault-report.md; SCENARIO=F6 SEED=7 for one
+	@SCENARIO='$(SCENARIO)' SEED='$(SEED)' SEEDS='$(SEEDS)' MUTANT='$(MUTANT)' SERVICE_ENV='$(SERVICE_ENV)' scripts/test faults
 
 .PHONY: lint
 lint: ## formatting, clippy, licences and bans, shell syntax

@@ -182,7 +182,7 @@ impl Topic {
         self.consumers.iter().any(|name| name.as_str() == service)
     }
 
-    /// The topic's configuration in Kafka. `min.insync.replicas` is the cluster's to say.
+    /// The topic's configuration in Kafka. `min.insync.replicas` goes with the number of copies, which is an installation's.
     pub fn configs(&self) -> BTreeMap<String, String> {
         let mut configs = BTreeMap::new();
         let mut put = |name: &str, value: String| configs.insert(name.to_owned(), value);

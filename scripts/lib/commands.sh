@@ -7,7 +7,7 @@ stack_up() {
     mapfile -t wanted < <(in_order "$@")
     mkdir -p "$VERTEBRA_CACHE"
     make_instance
-    for name in "${wanted[@]}"; do "${name}_install"; done
+    for name in "${wanted[@]}"; do part "$name" install; done
     # All are started before any is waited for: each spends its first seconds reading its own files.
     for name in "${wanted[@]}"; do
         [[ $name == odoo ]] || up_start "$name"
@@ -28,7 +28,7 @@ stack_down() {
         signal_family "$name" CONT || true
         signal_process "$name" TERM || true
     done
-    for name in "${wanted[@]}"; do "${name}_stop"; done
+    for name in "${wanted[@]}"; do part "$name" stop; done
     say "'$INSTANCE' is down: ${wanted[*]} ($(seconds_since "$began"))"
 }
 
@@ -39,7 +39,7 @@ stack_status() {
         if pid=$(pid_of "$name"); then
             state=running
             [[ $(identity "$pid") == *T ]] && state=stopped
-            printf '%-10s %-9s %-8s %-9s %s\n' "$name" "$state" "$pid" "$(ps -o etime= -p "$pid" | tr -d ' ')" "$("${name}_address")"
+            printf '%-10s %-9s %-8s %-9s %s\n' "$name" "$state" "$pid" "$(ps -o etime= -p "$pid" | tr -d ' ')" "$(part "$name" address)"
         else
             printf '%-10s %-9s\n' "$name" down
         fi
@@ -51,7 +51,7 @@ stack_status() {
 stack_env() {
     local name
     assign VERTEBRA_STACK_INSTANCE "$INSTANCE"
-    for name in "${COMPONENTS[@]}"; do "${name}_env"; done
+    for name in kafka registry postgres odoo; do part "$name" env; done
     assign VERTEBRA_SERVICE_PORTS "$(port services)"
 }
 
@@ -83,7 +83,7 @@ stack_wipe() {
     # No good-byes: nothing of it is needed any more.
     for name in "${COMPONENTS[@]}"; do
         kill_process "$name"
-        "${name}_wipe"
+        part "$name" wipe
     done
     rm -rf "$INSTANCE_DIR"
     say "'$INSTANCE' is forgotten"
@@ -94,26 +94,26 @@ assign() { printf 'export %s=%q\n' "$1" "$2"; }
 up_start() {
     if alive "$1"; then return; fi
     STARTED[$1]=$(now_ms)
-    "${1}_start"
+    part "$1" start
 }
 
 up_wait() {
     if [[ $1 == odoo ]]; then up_start odoo; fi
-    "${1}_ready"
+    part "$1" ready
     if [[ -n ${STARTED[$1]:-} ]]; then
-        say "$1 answers at $("${1}_address") after $(seconds_since "${STARTED[$1]}")"
+        say "$1 answers at $(part "$1" address) after $(seconds_since "${STARTED[$1]}")"
     else
-        say "$1 was up already, at $("${1}_address")"
+        say "$1 was up already, at $(part "$1" address)"
     fi
 }
 
 declare -A STARTED=()
 
 restart_component() {
-    "${1}_stop"
-    "${1}_install"
+    part "$1" stop
+    part "$1" install
     up_start "$1"
-    "${1}_ready"
+    part "$1" ready
 }
 
 # in_order <component…>: each once, with what it needs, in the order of starting; all when none is named.
@@ -129,7 +129,8 @@ in_order() {
 in_order_down() {
     local name
     (($#)) || set -- "${COMPONENTS[@]}"
-    for name in odoo registry kafka postgres; do
+    for name in odoo registry kafka kafka-1 kafka-2 kafka-3 postgres; do
+        [[ " ${COMPONENTS[*]} " == *" $name "* ]] || continue
         if [[ " $* " == *" $name "* ]]; then echo "$name"; fi
     done
 }

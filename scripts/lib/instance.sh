@@ -1,8 +1,8 @@
 # An instance: one private copy of the stack, with its own ports, folders and processes.
 # shellcheck shell=bash
 
-# The ports of an instance, as distances from its base. Two to five are kept for a second and a third broker; from
-# twenty on they belong to the services that a demo or a test starts.
+# The ports of an instance, as distances from its base. From twenty to twenty-nine they belong to the services that a demo
+# or a test starts; kafka.sh has those of a cluster.
 declare -A PORTS=([kafka]=0 [kafka-controller]=1 [registry]=6 [registry-management]=7 [postgres]=8 [odoo]=9 [odoo-live]=10 [services]=20)
 PORTS_PER_INSTANCE=50
 
@@ -38,6 +38,41 @@ choose_mode() {
         die "instance '$INSTANCE' was made as $recorded" "unset VERTEBRA_STACK, or make it anew: VERTEBRA_STACK=$recorded scripts/stack wipe --instance $INSTANCE"
 }
 
+# choose_nodes: sets NODES to how many nodes Kafka has here, PROXIED to yes or no, and COMPONENTS to what there is; an
+# instance stays what it was made as.
+choose_nodes() {
+    local recorded=
+    [[ ! -s $INSTANCE_DIR/kafka-nodes ]] || recorded=$(<"$INSTANCE_DIR/kafka-nodes")
+    # One that was made before there were clusters has one node.
+    [[ -n $recorded || ! -s $INSTANCE_DIR/base-port ]] || recorded="1 no"
+    read -r NODES PROXIED <<<"${recorded:-${VERTEBRA_KAFKA_NODES:-1} ${VERTEBRA_KAFKA_PROXIED:-no}}"
+    [[ $NODES == [13] ]] || die "VERTEBRA_KAFKA_NODES=$NODES is neither 1 nor 3"
+    [[ $PROXIED == yes || $PROXIED == no ]] || die "VERTEBRA_KAFKA_PROXIED=$PROXIED is neither yes nor no"
+    [[ $NODES == 3 || $PROXIED == no ]] || die "VERTEBRA_KAFKA_PROXIED is for a cluster" "set VERTEBRA_KAFKA_NODES=3 as well"
+    [[ $NODES == 1 || $MODE == native ]] || die "a cluster of Kafka runs natively only" "set VERTEBRA_STACK=native"
+    if ((NODES > 1)); then
+        COMPONENTS=(kafka-1 kafka-2 kafka-3 registry postgres odoo)
+        cluster_ports
+    fi
+}
+
+# spelled_out <component…>: kafka of a cluster is each of its nodes.
+spelled_out() {
+    local name
+    for name in "$@"; do
+        if [[ $name == kafka ]]; then
+            kafka_nodes
+        elif [[ " ${COMPONENTS[*]} " == *" $name "* ]]; then
+            echo "$name"
+        else
+            die "'$INSTANCE' has no $name" "its components: ${COMPONENTS[*]}"
+        fi
+    done
+}
+
+# part <component> <what>: by the function of its kind, which is told which one it is.
+part() { "${1%-[0-9]}_$2" "$1"; }
+
 # make_instance: its folder, its lock (held until this script ends) and its ports, which stay the same from then on.
 make_instance() {
     mkdir -p "$INSTANCE_DIR"
@@ -60,6 +95,7 @@ make_instance() {
         BASE_PORT=$((BASE_PORT + PORTS_PER_INSTANCE))
     done
     echo "$MODE" >"$INSTANCE_DIR/mode"
+    echo "$NODES $PROXIED" >"$INSTANCE_DIR/kafka-nodes"
     echo "$BASE_PORT" >"$INSTANCE_DIR/base-port"
 }
 
@@ -100,10 +136,12 @@ usual_base_port() {
 }
 
 busy_port() {
-    local distance
-    for distance in "${PORTS[@]}"; do
-        if port_open $(($1 + distance)); then
-            echo $(($1 + distance))
+    local name
+    for name in "${!PORTS[@]}"; do
+        # Whoever forwards may be there already.
+        [[ $name != *-proxy ]] || continue
+        if port_open $(($1 + PORTS[$name])); then
+            echo $(($1 + PORTS[$name]))
             return 0
         fi
     done

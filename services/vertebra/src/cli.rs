@@ -105,6 +105,10 @@ pub(crate) struct Apply {
     /// Copies of each topic that is created; a single broker can keep only one
     #[arg(long, env = "VERTEBRA_REPLICATION", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
     pub(crate) replication: u16,
+    /// Copies that must have a record before its producer is answered, of each topic that is created; unless given, all
+    /// but one, and at least one
+    #[arg(long, env = "VERTEBRA_MIN_IN_SYNC", value_name = "COPIES", value_parser = clap::value_parser!(u16).range(1..=9))]
+    pub(crate) min_in_sync: Option<u16>,
     /// Print JSON
     #[arg(long)]
     pub(crate) json: bool,

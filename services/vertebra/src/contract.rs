@@ -34,6 +34,16 @@ pub enum ContractError {
         /// Copies that were asked for.
         replication: u16,
     },
+    /// Nothing could ever be written.
+    #[error(
+        "--min-in-sync {min_in_sync} wants more copies than --replication {replication} makes: nothing could be written"
+    )]
+    InSync {
+        /// Copies that were asked for.
+        replication: u16,
+        /// Copies that were to have a record.
+        min_in_sync: u16,
+    },
     /// Kafka does not answer, or says no.
     #[error(transparent)]
     Kafka(#[from] BrokerError),
@@ -43,6 +53,23 @@ pub enum ContractError {
     /// Topics were created and are still not known.
     #[error("created, and not visible after {} s: {}", VISIBLE.as_secs(), .0.join(", "))]
     Unseen(Vec<String>),
+}
+
+/// How safely topics that are created keep what is acknowledged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Copies {
+    /// Copies of each record.
+    pub replication: u16,
+    /// Copies that must have a record before its producer is answered.
+    pub min_in_sync: u16,
+}
+
+impl Copies {
+    /// So many copies, one of which may be away: no less keeps what was acknowledged when a broker is lost, and no
+    /// more goes on without it.
+    pub fn of(replication: u16) -> Self {
+        Self { replication, min_in_sync: replication.saturating_sub(1).max(1) }
+    }
 }
 
 /// Where the contract is to hold, and what it says.
@@ -76,17 +103,17 @@ impl Contract<'_> {
         Ok(Report { findings })
     }
 
-    /// Creates missing topics with so many copies, and registers missing schemas under `FULL_TRANSITIVE`. A topic with
+    /// Creates missing topics with these copies, and registers missing schemas under `FULL_TRANSITIVE`. A topic with
     /// another number of partitions stops everything before anything is done. The same call again does nothing.
     ///
     /// # Errors
     /// When Kafka or the registry does not answer, or there are fewer brokers than copies wanted.
-    pub async fn apply(&self, replication: u16) -> Result<Report, ContractError> {
+    pub async fn apply(&self, copies: Copies) -> Result<Report, ContractError> {
         let before = topic_findings(self.catalog, &self.topics().await?);
         if before.iter().any(|finding| finding.state == State::Refused) {
             return Ok(Report { findings: before });
         }
-        let created = self.create(&before, replication).await?;
+        let created = self.create(&before, copies).await?;
         let mut findings = topic_findings(self.catalog, &self.topics().await?);
         for finding in findings.iter_mut().filter(|finding| created.contains(&finding.topic)) {
             if finding.state == State::Same {
@@ -99,17 +126,21 @@ impl Contract<'_> {
         Ok(Report { findings })
     }
 
-    async fn create(&self, before: &[Finding], replication: u16) -> Result<BTreeSet<String>, ContractError> {
+    async fn create(&self, before: &[Finding], copies: Copies) -> Result<BTreeSet<String>, ContractError> {
         let missing = before.iter().filter(|finding| finding.state == State::Missing);
         let missing: BTreeSet<String> = missing.map(|finding| finding.topic.clone()).collect();
         if missing.is_empty() {
             return Ok(missing);
         }
+        let Copies { replication, min_in_sync } = copies;
+        if min_in_sync > replication {
+            return Err(ContractError::InSync { replication, min_in_sync });
+        }
         let brokers = self.admin.brokers().await?;
         if brokers < usize::from(replication) {
             return Err(ContractError::Brokers { brokers, replication });
         }
-        let created = self.admin.create_missing(self.catalog, i32::from(replication)).await?;
+        let created = self.admin.create_missing(self.catalog, replication, min_in_sync).await?;
         self.wait_visible(&missing).await?;
         Ok(created.into_iter().collect())
     }

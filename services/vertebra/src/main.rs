@@ -20,7 +20,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
-use vertebra::contract::{Contract, ContractError, Report, check_releases};
+use vertebra::contract::{Contract, ContractError, Copies, Report, check_releases};
 use vertebra::watch;
 
 /// The contract does not hold, or something waits for a person.
@@ -79,7 +79,11 @@ fn contract(command: &ContractCommand) -> ExitCode {
             return say(&format!("{:#}\n", watch::dashboard(Catalog::builtin())));
         }
         ContractCommand::Check(check) if check.offline => Ok(check_releases()),
-        ContractCommand::Apply(apply) => connected(&apply.cluster, Some(apply.replication)),
+        ContractCommand::Apply(apply) => {
+            let usual = Copies::of(apply.replication);
+            let min_in_sync = apply.min_in_sync.unwrap_or(usual.min_in_sync);
+            connected(&apply.cluster, Some(Copies { min_in_sync, ..usual }))
+        }
         ContractCommand::Check(check) => connected(&check.cluster, None),
     };
     let json = match command {
@@ -100,7 +104,7 @@ enum Failed {
     Away(ContractError),
 }
 
-fn connected(cluster: &Cluster, apply: Option<u16>) -> Result<Report, Failed> {
+fn connected(cluster: &Cluster, apply: Option<Copies>) -> Result<Report, Failed> {
     let (kafka, registry) = cluster.settings().map_err(Failed::Usage)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let runtime = runtime.map_err(|error| Failed::Usage(vec![error.to_string()]))?;
@@ -116,7 +120,7 @@ fn connected(cluster: &Cluster, apply: Option<u16>) -> Result<Report, Failed> {
         let contract =
             Contract { admin: &admin, registry: &registry, catalog, schemas: &canon::events::SCHEMAS };
         match apply {
-            Some(replication) => contract.apply(replication).await,
+            Some(copies) => contract.apply(copies).await,
             None => contract.check().await,
         }
     };

@@ -6,7 +6,7 @@ use backbone::settings::ServiceUrl;
 use canon::Catalog;
 use std::collections::BTreeMap;
 use std::process::{Command, Output};
-use vertebra::contract::{Contract, ContractError, Report, State};
+use vertebra::contract::{Contract, ContractError, Copies, Report, State};
 
 const SCHEMA: &str = r#"{"type": "record", "name": "Note", "namespace": "org.vertebra.test", "doc": "For tests.",
     "fields": [{"name": "text", "doc": "Any.", "type": "string", "default": ""}]}"#;
@@ -59,7 +59,7 @@ impl Stand {
     }
 
     async fn apply(&self, replication: u16) -> Result<Report, ContractError> {
-        self.contract(&[(&self.topic, SCHEMA)]).apply(replication).await
+        self.contract(&[(&self.topic, SCHEMA)]).apply(Copies::of(replication)).await
     }
 
     fn contract<'a>(&'a self, schemas: &'a [(&'a str, &'a str)]) -> Contract<'a> {
@@ -109,11 +109,26 @@ async fn more_copies_than_brokers_are_refused_with_what_to_do() {
 }
 
 #[tokio::test]
+async fn all_copies_but_one_have_a_record_before_it_is_acknowledged() {
+    assert_eq!(Copies::of(3), Copies { replication: 3, min_in_sync: 2 });
+    assert_eq!(Copies::of(1), Copies { replication: 1, min_in_sync: 1 });
+    let Some(stand) = Stand::try_new() else { return };
+    let contract = stand.contract(&[]);
+    let error =
+        contract.apply(Copies { replication: 1, min_in_sync: 2 }).await.expect_err("no copy could do");
+    assert!(error.to_string().contains("nothing could be written"), "{error}");
+    contract.apply(Copies::of(1)).await.expect("applied");
+    let configs = stand.admin.configs(&[&stand.topic]).await.expect("its configuration");
+    assert_eq!(configs[&stand.topic].get("min.insync.replicas").map(String::as_str), Some("1"));
+    stand.admin.delete_topics(&[&stand.topic]).await.expect("deleted");
+}
+
+#[tokio::test]
 async fn a_schema_that_breaks_readers_is_refused() {
     let Some(stand) = Stand::try_new() else { return };
     stand.apply(1).await.expect("applied");
     let broken = SCHEMA.replace(r#""type": "string", "default": """#, r#""type": "long", "default": 0"#);
-    let report = stand.contract(&[(&stand.topic, &broken)]).apply(1).await.expect("a report");
+    let report = stand.contract(&[(&stand.topic, &broken)]).apply(Copies::of(1)).await.expect("a report");
     assert_eq!(states(&report), [State::Same, State::Refused]);
     stand.admin.delete_topics(&[&stand.topic]).await.expect("deleted");
 }

@@ -96,6 +96,7 @@ pub struct Fleet {
     senders: Vec<SenderFile>,
     lease: String,
     extra: BTreeMap<(Role, String), String>,
+    environment: BTreeMap<(Role, String), String>,
 }
 
 impl Fleet {
@@ -114,9 +115,10 @@ impl Fleet {
             fs::write(codes.join(table.file), table.csv)?;
         }
         fs::write(folder.join("token-secret"), SECRET)?;
-        // The test's own program lies in target/<profile>/deps.
+        // A test's own program lies in target/<profile>/deps, any other beside the services.
         let own = std::env::current_exe()?;
-        let programs = own.ancestors().nth(2).unwrap_or(Path::new(".")).to_owned();
+        let depth = if own.parent().is_some_and(|folder| folder.ends_with("deps")) { 2 } else { 1 };
+        let programs = own.ancestors().nth(depth).unwrap_or(Path::new(".")).to_owned();
         Ok(Self {
             stack: stack.clone(),
             folder: folder.to_owned(),
@@ -124,6 +126,7 @@ impl Fleet {
             senders,
             lease: "10s".to_owned(),
             extra: BTreeMap::new(),
+            environment: BTreeMap::new(),
         })
     }
 
@@ -138,6 +141,29 @@ impl Fleet {
     #[must_use]
     pub fn with(mut self, role: Role, setting: &str, value: &str) -> Self {
         self.extra.insert((role, setting.to_owned()), value.to_owned());
+        self
+    }
+
+    /// One more setting of every role.
+    #[must_use]
+    pub fn with_all(mut self, setting: &str, value: &str) -> Self {
+        self.extra.extend(Role::ALL.map(|role| ((role, setting.to_owned()), value.to_owned())));
+        self
+    }
+
+    /// A variable that no setting is read from, for every process: the loader's, for instance.
+    #[must_use]
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        for role in Role::ALL {
+            self = self.environment_of(role, name, value);
+        }
+        self
+    }
+
+    /// The same, for one role's processes.
+    #[must_use]
+    pub fn environment_of(mut self, role: Role, name: &str, value: &str) -> Self {
+        self.environment.insert((role, name.to_owned()), value.to_owned());
         self
     }
 
@@ -252,12 +278,15 @@ impl Fleet {
                 settings.insert(name.clone(), value.clone());
             }
         }
+        let its = self.environment.iter().filter(|((of, _), _)| *of == role);
+        let environment = its.map(|((_, name), value)| (name.clone(), value.clone())).collect();
         let http_port = Launch::free_port();
         Launch {
             name: format!("{}-{http_port}", role.name()),
             program: self.programs.join(program),
             args: args.iter().map(|arg| (*arg).to_owned()).collect(),
             settings,
+            environment,
             http_port,
         }
     }

@@ -28,6 +28,6 @@ pub use fleet::{Fleet, Role, SECRET, SenderFile};
 pub use history::{History, Sent};
 pub use process::{Launch, NotReady, Process, Signal, page};
 pub use sender::{SendError, Sender, send_all};
-pub use small::{Hospital, Kind, Outgoing, Plan, PlannedCharge, Visit, payers, products};
+pub use small::{Chance, Hospital, Kind, Outgoing, Plan, PlannedCharge, Visit, payers, products};
 pub use stack::{OdooAt, Stack};
 pub use wait::until;

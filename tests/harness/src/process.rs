@@ -20,6 +20,8 @@ pub struct Launch {
     pub args: Vec<String>,
     /// Its settings, by the names of the flags: `kafka-bootstrap`.
     pub settings: BTreeMap<String, String>,
+    /// Variables besides, which are no settings.
+    pub environment: BTreeMap<String, String>,
     /// The port of 127.0.0.1 that serves `/ready` and `/metrics`.
     pub http_port: u16,
 }
@@ -75,6 +77,7 @@ impl Launch {
         let out: File = OpenOptions::new().create(true).append(true).open(&log)?;
         let mut command = Command::new(&self.program);
         command.args(&self.args).env_clear().stdin(Stdio::null());
+        command.envs(&self.environment);
         command.env("VERTEBRA_HTTP_LISTEN", format!("127.0.0.1:{}", self.http_port));
         for (name, value) in &self.settings {
             command.env(format!("VERTEBRA_{}", name.to_uppercase().replace('-', "_")), value);

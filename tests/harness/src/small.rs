@@ -7,7 +7,7 @@ mod chance;
 mod message;
 
 use canon::{Money, Timestamp};
-use chance::Chance;
+pub use chance::Chance;
 use message::Writing;
 use odoo::seed::Named;
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! Fault points: a process that kills or stops itself at a named place, for the tests of `tests/kills`.
+//! Fault points: a process that kills or stops itself at a named place, for the tests of `tests/faults`.
 //!
 //! Consumes one environment variable, [`VARIABLE`], once: `<call>:<before|inside|after>:<nth>:<kill|stop>`. Publishes
 //! nothing. Does to the world what an operator's `kill -9` or `kill -STOP` would do, at a place that no clock could

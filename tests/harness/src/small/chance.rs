@@ -1,10 +1,12 @@
 //! Chance from a seed: splitmix64, so that a day is the same on every machine.
 
+/// A row of numbers that look drawn.
 #[derive(Clone, Debug)]
-pub(super) struct Chance(u64);
+pub struct Chance(u64);
 
 impl Chance {
-    pub(super) fn new(seed: u64) -> Self {
+    /// The row of a seed.
+    pub fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x0dd_ba11)
     }
 
@@ -17,11 +19,12 @@ impl Chance {
     }
 
     /// From 0 up to and without `end`; 0 where that is 0.
-    pub(super) fn below(&mut self, end: usize) -> usize {
+    pub fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % (end.max(1) as u64)).unwrap_or(0)
     }
 
-    pub(super) fn of_hundred(&mut self, chances: u64) -> bool {
+    /// True in so many of a hundred.
+    pub fn of_hundred(&mut self, chances: u64) -> bool {
         self.next() % 100 < chances
     }
 }

@@ -139,19 +139,24 @@ impl Admin {
         Ok(names.into_iter().filter_map(mistake).collect())
     }
 
-    /// Creates those topics of the catalog that are missing, and says which.
+    /// Creates those topics of the catalog that are missing, with so many copies of which so many must have a record before
+    /// it is acknowledged, and says which.
     ///
     /// # Errors
     /// When one could not be created; others may have been.
     pub async fn create_missing(
         &self,
         catalog: &Catalog,
-        replication: i32,
+        replication: u16,
+        min_in_sync: u16,
     ) -> Result<Vec<String>, BrokerError> {
         let there = self.partitions().await?;
         let mut created = Vec::new();
         for topic in catalog.topics().filter(|topic| !there.contains_key(&topic.name)) {
-            if self.create_topic(&topic.name, topic.partitions, replication, &topic.configs()).await? {
+            let mut configs = topic.configs();
+            configs.insert("min.insync.replicas".to_owned(), min_in_sync.to_string());
+            let replication = i32::from(replication);
+            if self.create_topic(&topic.name, topic.partitions, replication, &configs).await? {
                 created.push(topic.name.clone());
             }
         }

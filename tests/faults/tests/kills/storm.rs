@@ -2,8 +2,8 @@
 //! end the books balance. Only in the long form.
 
 use crate::{Running, end};
+use faults::{Days, Deadline, Part, World, is_long, say, until};
 use harness::Role;
-use kills::{Days, Deadline, Part, World, is_long, say, until};
 use std::time::Instant;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,8 +2,8 @@
 //! PostgreSQL or onto the compacted topic.
 
 use crate::{Running, end};
+use faults::{Days, Deadline, Start, World, is_long, say, until};
 use harness::Role;
-use kills::{Days, Deadline, Start, World, is_long, say, until};
 use std::time::Instant;
 
 /// Where a service is stopped, and whether in the short form too.

@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 /// How long everything may take to come to its end once nothing is broken any more.
 const SETTLE: Duration = Duration::from_secs(60);
 /// A sender's patience with one answer: a listener that was stopped never gives it.
-const ACK_TIMEOUT: Duration = Duration::from_secs(7);
+pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(7);
 
 /// What was played against a world so far.
 pub struct Days<'w> {
@@ -161,7 +161,7 @@ impl Playing {
 }
 
 /// What readers see: a relay may publish rows twice, with the same version, and readers drop the second one.
-fn read_once(mut evidence: Evidence) -> Evidence {
+pub(crate) fn read_once(mut evidence: Evidence) -> Evidence {
     fn once<E>(read: &mut Read<E>) {
         let mut met = BTreeSet::new();
         read.stated.retain(|stated| met.insert((stated.key.clone(), stated.version, stated.id)));
@@ -174,7 +174,7 @@ fn read_once(mut evidence: Evidence) -> Evidence {
 }
 
 /// A visit with one charge, under a code that is no product.
-fn unbillable(number: usize) -> [Outgoing; 3] {
+pub(crate) fn unbillable(number: usize) -> [Outgoing; 3] {
     let visit = format!("UB{number}");
     let gap = "|".repeat(45 - 19);
     let pid = format!("PID|1||{visit}P^^^GENERAL^MR");

@@ -1,8 +1,8 @@
 //! kill -9 wherever a commit and a publish part ways: nothing is doubled, nothing is lost.
 
 use crate::{Running, end};
+use faults::{Days, Start, World, is_long, say};
 use harness::Role;
-use kills::{Days, Start, World, is_long, say};
 use std::time::Instant;
 
 /// Where a service with a ledger is killed, and in which of them also in the short form.

@@ -2,8 +2,8 @@
 
 use canon::Case;
 use canon::event::Event;
+use faults::{Start, World, say};
 use harness::Role;
-use kills::{Start, World, say};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_topic_with_another_partition_count_is_refused_with_what_to_do() {

@@ -1,8 +1,8 @@
 //! Two instances share the lanes, and hand them over: at once on a drain, after the lease on a crash.
 
 use crate::end;
+use faults::{Days, Deadline, Start, Victim, World, say, until};
 use harness::Role;
-use kills::{Days, Deadline, Start, Victim, World, say, until};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use uuid::Uuid;

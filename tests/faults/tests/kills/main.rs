@@ -10,8 +10,8 @@ mod refusal;
 mod storm;
 mod zombies;
 
+use faults::{Victim, World};
 use harness::Role;
-use kills::{Victim, World};
 use std::collections::BTreeMap;
 
 /// The services of a test that run undisturbed at the moment.

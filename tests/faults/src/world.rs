@@ -1,6 +1,8 @@
 //! A world in which nothing has happened yet: empty topics, no ledgers, an Odoo of its own.
 
+use crate::ground::Ground;
 use crate::nemesis::{self, instance};
+use crate::proxy::Proxy;
 use crate::victim::Victim;
 use crate::wait::{Deadline, until};
 use backbone::kafka::Admin;
@@ -24,8 +26,10 @@ pub struct World {
     pub stack: Stack,
     /// The services' settings.
     pub fleet: Fleet,
-    /// The Odoo they write to.
-    pub odoo: Server,
+    /// The Odoo they write to, where it is not the real one.
+    pub odoo: Option<Server>,
+    /// Copies that topics have.
+    replication: u16,
     admin: Admin,
     folder: PathBuf,
     _one: MutexGuard<'static, ()>,
@@ -52,26 +56,56 @@ impl World {
         let one = ONE.lock().await;
         nemesis::repair().await;
         assert_ne!(instance(), "demo", "the topics and ledgers of a demonstration are not for tests");
-        let folder = std::env::temp_dir().join(format!("vertebra-kills-{}", Uuid::new_v4().simple()));
-        std::fs::create_dir_all(&folder).expect("a folder");
-        let odoo = Server::start().await.expect("an odoo");
-        let plan = Plan {
-            currency: "USD".to_owned(),
-            self_pay: "Self-pay".to_owned(),
-            payers: harness::payers(),
-            items: harness::products(),
-        };
-        seed(&odoo.client().expect("a client"), &plan).await.expect("a seeded odoo");
-        let key_file = folder.join("odoo-key");
-        std::fs::write(&key_file, odoo::fake::KEY).expect("the key's file");
-        stack.odoo = OdooAt { url: odoo.url(), database: odoo::fake::DATABASE.to_owned(), key_file };
-        let sender = SenderFile::small("hosp", Launch::free_port());
-        let fleet = Fleet::new(&stack, &folder, vec![sender]).expect("the services' files").lease("2s");
-        let admin = Admin::new(&stack.kafka()).expect("a client");
-        let world = Self { stack, fleet, odoo, admin, folder, _one: one };
-        world.empty().await;
+        let folder = std::env::temp_dir().join(format!("vertebra-faults-{}", Uuid::new_v4().simple()));
+        let odoo = fake_odoo(&folder, &mut stack).await;
+        let world = Self::new(stack.clone(), &stack, folder, Some(odoo), 1, one).await;
         crate::say(format_args!("logs are in {}", world.folder.display()));
         Some(world)
+    }
+
+    /// Empties topics and database of a ground, for services that come to everything through its proxies. With them comes
+    /// what stands in front of Odoo.
+    ///
+    /// # Panics
+    /// When that cannot be done.
+    pub async fn on(ground: &Ground, folder: PathBuf, real_odoo: bool) -> (Self, Proxy) {
+        let one = ONE.lock().await;
+        let mut outside = ground.outside.clone();
+        let (proxy, odoo) = if real_odoo {
+            let (proxy, at) = ground.odoo().await.expect("the real odoo");
+            outside.odoo = at;
+            outside.seed_odoo().await.expect("a seeded odoo");
+            (proxy, None)
+        } else {
+            let odoo = fake_odoo(&folder, &mut outside).await;
+            let port = outside.odoo.url.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+            let proxy = Proxy::start("odoo", 0, port.expect("a port")).await.expect("a proxy");
+            (proxy, Some(odoo))
+        };
+        let url = format!("http://{}", proxy.address());
+        let inside = Stack { odoo: OdooAt { url, ..outside.odoo.clone() }, ..ground.inside.clone() };
+        (Self::new(outside, &inside, folder, odoo, ground.nodes, one).await, proxy)
+    }
+
+    async fn new(
+        stack: Stack,
+        inside: &Stack,
+        folder: PathBuf,
+        odoo: Option<Server>,
+        replication: u16,
+        one: MutexGuard<'static, ()>,
+    ) -> Self {
+        let sender = SenderFile::small("hosp", Launch::free_port());
+        let fleet = Fleet::new(inside, &folder, vec![sender]).expect("the services' files").lease("2s");
+        let admin = Admin::new(&stack.kafka()).expect("a client");
+        let world = Self { stack, fleet, odoo, replication, admin, folder, _one: one };
+        world.empty().await;
+        world
+    }
+
+    /// Where logs and files lie.
+    pub fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Where senders connect to.
@@ -165,7 +199,10 @@ impl World {
     pub async fn remake_topic(&self, topic: &str, partitions: u32) {
         self.forget_topics(&[topic]).await;
         let declared = Catalog::builtin().topic(topic).expect("a topic of the catalog");
-        let made = self.admin.create_topic(topic, partitions, 1, &declared.configs()).await;
+        let made = self
+            .admin
+            .create_topic(topic, partitions, i32::from(self.replication), &declared.configs())
+            .await;
         assert!(made.expect("a topic"), "{topic} was there");
         self.until_led(&[topic]).await;
     }
@@ -187,11 +224,14 @@ impl World {
         let launch = Launch {
             name: "contract".to_owned(),
             program: program("vertebra"),
-            args: ["contract", "apply", "--replication", "1"].map(str::to_owned).to_vec(),
+            args: ["contract", "apply", "--replication", &self.replication.to_string()]
+                .map(str::to_owned)
+                .to_vec(),
             settings: BTreeMap::from([
                 ("kafka-bootstrap".to_owned(), self.stack.kafka.clone()),
                 ("registry-url".to_owned(), self.stack.registry_url.clone()),
             ]),
+            environment: BTreeMap::new(),
             http_port: 0,
         };
         Victim::start(&launch, &self.folder).until_ended().await;
@@ -221,8 +261,27 @@ impl World {
     }
 }
 
+/// An Odoo of this world's own, with what the hospital's invoices need; the stack is told where it is.
+async fn fake_odoo(folder: &Path, stack: &mut Stack) -> Server {
+    std::fs::create_dir_all(folder).expect("a folder");
+    let odoo = Server::start().await.expect("an odoo");
+    let plan = Plan {
+        currency: "USD".to_owned(),
+        self_pay: "Self-pay".to_owned(),
+        payers: harness::payers(),
+        items: harness::products(),
+    };
+    seed(&odoo.client().expect("a client"), &plan).await.expect("a seeded odoo");
+    let key_file = folder.join("odoo-key");
+    std::fs::write(&key_file, odoo::fake::KEY).expect("the key's file");
+    stack.odoo = OdooAt { url: odoo.url(), database: odoo::fake::DATABASE.to_owned(), key_file };
+    odoo
+}
+
 /// A program of this workspace: built by the same command as this test, beside it.
-fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().expect("this test's own path");
-    test.ancestors().nth(2).unwrap_or(Path::new(".")).join(name)
+pub(crate) fn program(name: &str) -> PathBuf {
+    // A test's own program lies in target/<profile>/deps, that of the runs one folder higher.
+    let own = std::env::current_exe().expect("this program's own path");
+    let depth = if own.parent().is_some_and(|folder| folder.ends_with("deps")) { 2 } else { 1 };
+    own.ancestors().nth(depth).unwrap_or(Path::new(".")).join(name)
 }

@@ -1,6 +1,5 @@
 //! Taking parts of the stack away, and bringing them back.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -10,8 +9,12 @@ static AWAY: AtomicBool = AtomicBool::new(false);
 /// A part of the stack that can go away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// The broker.
+    /// One broker of a cluster, by its number.
+    Broker(u8),
+    /// The broker, or all of them.
     Kafka,
+    /// The real Odoo.
+    Odoo,
     /// The database.
     Postgres,
     /// The schema registry.
@@ -19,12 +22,21 @@ pub enum Part {
 }
 
 impl Part {
-    /// Its name in `scripts/stack`, and of the condition that services show for it.
+    /// The name of the condition that services show for it.
     pub fn name(self) -> &'static str {
         match self {
-            Self::Kafka => "kafka",
+            Self::Broker(_) | Self::Kafka => "kafka",
+            Self::Odoo => "odoo",
             Self::Postgres => "postgres",
             Self::Registry => "registry",
+        }
+    }
+
+    /// Its name in `scripts/stack`.
+    pub fn component(self) -> String {
+        match self {
+            Self::Broker(number) => format!("kafka-{number}"),
+            part => part.name().to_owned(),
         }
     }
 
@@ -58,15 +70,14 @@ impl Part {
     }
 
     async fn run(self, command: &str) {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scripts/stack");
-        let instance = instance();
-        let running = tokio::process::Command::new(script)
-            .args([command, self.name(), "--instance", &instance])
+        let (instance, component) = (instance(), self.component());
+        let running = tokio::process::Command::new(crate::ground::script())
+            .args([command, &component, "--instance", &instance])
             .output();
         let ran = tokio::time::timeout(Duration::from_secs(120), running).await;
         let output = ran.expect("scripts/stack ends in time").expect("scripts/stack runs");
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "scripts/stack {command} {}: {told}", self.name());
+        assert!(output.status.success(), "scripts/stack {command} {component}: {told}");
     }
 }
 
@@ -94,6 +105,6 @@ pub fn is_long() -> bool {
 }
 
 #[expect(clippy::disallowed_methods, reason = "tests are told where the stack is by their environment")]
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

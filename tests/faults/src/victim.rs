@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a service may take to be ready, a drain to end, a fault to strike.
-const PATIENCE: Deadline = Deadline::secs(45);
+const PATIENCE: Deadline = Deadline::secs(90);
 
 /// A running process; dropped, it is killed.
 pub struct Victim {
@@ -121,6 +121,16 @@ impl Victim {
     /// Whether it runs, stopped or not.
     pub fn is_running(&mut self) -> bool {
         self.process.is_running()
+    }
+
+    /// Whether it is there and does not stand still.
+    pub fn is_awake(&self) -> bool {
+        self.state().is_some_and(|state| state != 'T')
+    }
+
+    /// What it serves as metrics; nothing if it does not answer.
+    pub async fn metrics(&self) -> Option<String> {
+        self.process.metrics().await
     }
 
     /// SIGSTOP.

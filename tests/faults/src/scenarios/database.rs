@@ -1,0 +1,127 @@
+//! F10: PostgreSQL dies, has no room, does not answer a COMMIT, and is restored from an older backup.
+
+use super::disks::fill;
+use crate::Part;
+use crate::play::{Path, Scenario, Stage};
+use crate::proxy::Manner;
+use harness::Role;
+use std::path::Path as File;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+/// One after the other, in an order that is drawn; the backup last.
+pub(super) const F10: Scenario = Scenario {
+    lacks: |ground| ground.database_disk().err(),
+    ..Scenario::new(
+        "F10",
+        "PostgreSQL: kill -9 in mid-batch; disk full; COMMIT whose answer is lost; restored from an older backup, and `vertebra recover`",
+        |stage| Box::pin(database(stage)),
+    )
+};
+
+const LEDGERS: [(Role, &str, &str); 3] = [
+    (Role::Translate, "ehr-adapter", "ehr_adapter"),
+    (Role::Bill, "billing-projector", "billing_projector"),
+    (Role::Write, "odoo-writer", "odoo_writer"),
+];
+
+async fn database(stage: &mut Stage) {
+    let mut left = vec![0, 1, 2];
+    while !left.is_empty() {
+        match left.remove(stage.chance.below(left.len())) {
+            0 => killed(stage).await,
+            1 => full(stage).await,
+            _ => unanswered(stage).await,
+        }
+        stage.flows(15).await;
+    }
+    restored(stage).await;
+}
+
+async fn killed(stage: &mut Stage) {
+    stage.kill_part(Part::Postgres).await;
+    let held = stage.number(0, 4);
+    stage.holds(Duration::from_secs(held as u64)).await;
+    stage.start_part(Part::Postgres).await;
+}
+
+async fn full(stage: &mut Stage) {
+    let disk = stage.ground.database_disk().expect("the scenario runs only where there is one");
+    let ballast = fill(&disk);
+    stage.note("no byte is left for postgres");
+    let held = stage.number(3, 10);
+    stage.holds(Duration::from_secs(held as u64)).await;
+    std::fs::remove_file(ballast).expect("the ballast goes");
+    stage.note("there is room again");
+    // A server that could write no log has ended itself; one that goes on is left alone by this.
+    Part::Postgres.start().await;
+}
+
+async fn unanswered(stage: &mut Stage) {
+    for _ in 0..3 {
+        let before = stage.path(Path::Postgres).touched();
+        stage.behaves(Path::Postgres, Manner::Mute);
+        stage.touched(Path::Postgres, before).await;
+        let held = stage.number(0, 4);
+        stage.holds(Duration::from_secs(held as u64)).await;
+        stage.behaves(Path::Postgres, Manner::Open);
+        stage.flows(10).await;
+    }
+}
+
+/// Services halt, and go on once a person has had them recovered; nothing is doubled or missing.
+async fn restored(stage: &mut Stage) {
+    let dump = stage.world.folder().join("backup.sql");
+    let schemas = LEDGERS.map(|(.., schema)| ["--schema", schema]).concat();
+    psql(stage, "pg_dump", &[&schemas[..], &["--file", text(&dump)]].concat());
+    stage.note("a backup is made");
+    let messages = stage.number(30, 60);
+    stage.flows(messages).await;
+    for (role, ..) in LEDGERS {
+        stage.kill(role);
+    }
+    stage.watch.looks_away();
+    let drop = format!("DROP SCHEMA {} CASCADE", LEDGERS.map(|(.., schema)| schema).join(", "));
+    psql(stage, "psql", &["--quiet", "--set", "ON_ERROR_STOP=1", "--command", &drop]);
+    psql(stage, "psql", &["--quiet", "--set", "ON_ERROR_STOP=1", "--file", text(&dump)]);
+    stage.note("the backup is restored");
+    stage.watch.looks_again();
+    for (role, ..) in LEDGERS {
+        stage.joins(role);
+    }
+    // What a sink did is found again in Odoo; its ledger is behind only where it had something to publish.
+    for (role, service, _) in &LEDGERS[..2] {
+        let reason = stage.victim(*role).until_unready(&["ledger"]).await;
+        stage.note(format_args!("{service} halts: {reason}"));
+    }
+    for (_, service, _) in LEDGERS {
+        let why = ["--yes", "--by", "a test", "--because", "the backup was restored"];
+        let (done, said) = stage.types(&[&["recover", "--service", service][..], &why].concat()).await;
+        assert!(done, "{service} is not recovered: {said}");
+    }
+    resumed(stage).await;
+}
+
+/// Lanes of sinks stay stopped until a person has looked at Odoo.
+async fn resumed(stage: &mut Stage) {
+    let client = stage.world.connect().await.expect("the database answers");
+    let sql = "SELECT lane FROM odoo_writer.lane WHERE stopped_why IS NOT NULL ORDER BY 1";
+    for row in client.query(sql, &[]).await.expect("the lanes") {
+        let lane = row.get::<_, i32>(0).to_string();
+        let lane =
+            ["lanes", "resume", "--service", "odoo-writer", "--processor", "odoo-invoices", "--lane", &lane];
+        let (done, said) =
+            stage.types(&[&lane[..], &["--by", "a test", "--because", "odoo is the same"]].concat()).await;
+        assert!(done, "a lane is not resumed: {said}");
+    }
+}
+
+fn psql(stage: &Stage, program: &str, args: &[&str]) {
+    let url = &stage.world.stack.postgres_url;
+    let told = Command::new(program).arg("--dbname").arg(url).args(args).stdout(Stdio::null()).status();
+    assert!(told.as_ref().is_ok_and(std::process::ExitStatus::success), "{program}: {told:?}");
+}
+
+fn text(path: &File) -> &str {
+    path.to_str().expect("a path that is text")
+}

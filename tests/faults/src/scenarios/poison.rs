@@ -1,0 +1,172 @@
+//! F12: what nobody can read, among what everybody can: one record in a hundred, and nothing else.
+
+use crate::play::{HAPPENS, Scenario, Stage};
+use crate::{Deadline, until};
+use backbone::kafka::{Landing, LandingProducer, Visible, tail};
+use backbone::record::Record;
+use canon::{Charge, Event, RawHl7v2, partition};
+use serde_json::Value;
+
+/// Parked with its bytes, told, given up by a person; a breaker where it is too much.
+pub(super) const F12: Scenario = Scenario::new(
+    "F12",
+    "poison: not Avro, an unknown schema, truncated, bytes behind, absurd lengths, a field out of range; 1 % and 100 % of a partition",
+    |stage| Box::pin(poison(stage)),
+);
+
+/// More in a row than a lane takes (ADR 0011).
+const FLOOD: usize = 450;
+const GIVEN_UP: Deadline = Deadline::secs(180);
+
+/// What is made of a good value.
+type Spoil = fn(&[u8]) -> Vec<u8>;
+
+/// How a record is spoiled.
+const SPOILED: [(&str, Spoil); 6] = [
+    ("not Avro", |_| b"this was never a record".to_vec()),
+    ("an unknown schema", |good| [&[0, 0x7f, 0xff, 0xff, 0xff], &good[5..]].concat()),
+    ("truncated", |good| good[..good.len() / 2].to_vec()),
+    ("bytes behind", |good| [good, b"and more"].concat()),
+    ("absurd lengths", |good| [&good[..5], &[0xff; 9], &[0x01], &good[5..]].concat()),
+    ("nothing", |_| Vec::new()),
+];
+
+async fn poison(stage: &mut Stage) {
+    let producer = LandingProducer::start(&stage.world.stack.kafka(), None).expect("a producer");
+    let mut planted = Vec::new();
+    for (topic, service) in [(RawHl7v2::TOPIC, "ehr-adapter"), (Charge::TOPIC, "billing-projector")] {
+        let good = sample(stage, topic).await;
+        for (what, spoil) in SPOILED {
+            let value = spoil(good.value.as_deref().expect("a value"));
+            // A key of its own, or one that the day goes on with.
+            let live = stage.chance.of_hundred(30);
+            let key =
+                if live { good.key.clone().expect("a key") } else { format!("poison-{what}").into_bytes() };
+            land(&producer, topic, &key, &value, &good).await;
+            planted.push(value.clone());
+            stage.note(format_args!("{what} on {topic}{}", if live { ", under a live key" } else { "" }));
+            stage.flows(10).await;
+        }
+        kept(stage, service, &planted).await;
+        planted.clear();
+        stage.flows(20).await;
+        given_up(stage, service).await;
+    }
+    flooded(stage, &producer).await;
+}
+
+/// A record to be spoiled.
+async fn sample(stage: &Stage, topic: &'static str) -> Record {
+    let records = tail(&stage.world.stack.kafka(), topic, Visible::Committed).await.expect("the topic");
+    records.last().cloned().expect("something is there already")
+}
+
+async fn land(producer: &LandingProducer, topic: &'static str, key: &[u8], value: &[u8], like: &Record) {
+    let partitions = canon::Catalog::builtin().topic(topic).expect("a topic of the catalog").partitions;
+    let partition = i32::try_from(partition::partition(key, partitions)).expect("few");
+    let landing = Landing { topic, partition, key, value, headers: &like.headers };
+    producer.send(landing).await.expect("taken").await.expect("durable");
+}
+
+/// Waits until every one of them is parked, with its very bytes.
+async fn kept(stage: &mut Stage, service: &'static str, planted: &[Vec<u8>]) {
+    let schema = service.replace('-', "_");
+    let sql = format!("SELECT value FROM {schema}.parked WHERE kind = 'record' AND reason <> 'behind'");
+    until(format!("what was planted is parked by {service}"), HAPPENS, async || {
+        let client = stage.world.connect().await.map_err(|error| error.to_string())?;
+        let rows = client.query(&sql, &[]).await.map_err(|error| error.to_string())?;
+        let parked: Vec<Vec<u8>> =
+            rows.iter().map(|row| row.get::<_, Option<Vec<u8>>>(0).unwrap_or_default()).collect();
+        match planted.iter().filter(|value| !parked.contains(value)).count() {
+            0 => Ok(()),
+            missing => Err(format!("{missing} of {} are not, of {} parked", planted.len(), parked.len())),
+        }
+    })
+    .await;
+    stage.wanted.looked.push(8);
+    stage.note(format_args!("all {} are parked by {service} with their bytes", planted.len()));
+}
+
+/// A person gives up what heads the chains, until nothing is parked and no lane stands still; what waited behind goes on.
+async fn given_up(stage: &mut Stage, service: &'static str) {
+    let began = std::time::Instant::now();
+    loop {
+        let heads = heads(stage, service).await;
+        for some in heads.chunks(100) {
+            let ids = some.join(",");
+            let args = ["parked", "discard", "--service", service, "--id", &ids, "--yes", "--rate", "1000"];
+            let why = ["--by", "a test", "--because", "it was planted"];
+            let (done, said) = stage.types(&[&args[..], &why].concat()).await;
+            // One that an earlier one of its lane made free, or that was tried again meanwhile, is not there any more.
+            if !done {
+                stage.note(format_args!("not all of it: {}", said.lines().last().unwrap_or_default()));
+            }
+        }
+        let stopped = resumed(stage, service).await;
+        if heads.is_empty() && stopped == 0 && left(stage, service).await == 0 {
+            break;
+        }
+        assert!(began.elapsed() < GIVEN_UP.0, "{service}: {} are still parked", heads.len());
+    }
+    let (sound, said) = stage.types(&["audit", "verify", "--service", service]).await;
+    if !sound {
+        stage.violates(8, format_args!("{service}: what people gave up is not sealed: {said}"));
+    }
+}
+
+async fn heads(stage: &mut Stage, service: &str) -> Vec<String> {
+    let list = ["parked", "list", "--service", service, "--json", "--limit", "2000"];
+    let (_, said) = stage.types(&list).await;
+    let told: Value = serde_json::from_str(&said).unwrap_or_else(|error| panic!("{error}: {said}"));
+    let inputs = told["inputs"].as_array().expect("inputs").iter();
+    inputs.filter(|input| input["reason"] != "behind").map(|input| input["id"].to_string()).collect()
+}
+
+async fn left(stage: &Stage, service: &str) -> i64 {
+    let schema = service.replace('-', "_");
+    let client = stage.world.connect().await.expect("the database answers");
+    let sql = format!("SELECT count(*) FROM {schema}.parked");
+    client.query_one(&sql, &[]).await.expect("a count").get(0)
+}
+
+/// Has lanes that stand still go on; returns how many did.
+async fn resumed(stage: &mut Stage, service: &'static str) -> usize {
+    let schema = service.replace('-', "_");
+    let client = stage.world.connect().await.expect("the database answers");
+    let sql = format!("SELECT processor, lane FROM {schema}.lane WHERE stopped_why IS NOT NULL");
+    let stopped = client.query(&sql, &[]).await.expect("the lanes");
+    for row in &stopped {
+        let (processor, lane) = (row.get::<_, String>(0), row.get::<_, i32>(1).to_string());
+        let args = ["lanes", "resume", "--service", service, "--processor", &processor, "--lane", &lane];
+        let (done, said) =
+            stage.types(&[&args[..], &["--by", "a test", "--because", "it was planted"]].concat()).await;
+        assert!(done, "a lane is not resumed: {said}");
+    }
+    stopped.len()
+}
+
+/// Nothing but poison on one partition: the breaker stops its lane before a day's worth is parked.
+async fn flooded(stage: &mut Stage, producer: &LandingProducer) {
+    let good = sample(stage, Charge::TOPIC).await;
+    let keys = (0..).map(|number| format!("flood-{number}").into_bytes());
+    let partition = |key: &Vec<u8>| partition::partition(key, 6);
+    let wanted = u32::try_from(stage.chance.below(6)).unwrap_or(0);
+    let keys: Vec<Vec<u8>> = keys.filter(|key| partition(key) == wanted).take(FLOOD).collect();
+    for key in &keys {
+        land(producer, Charge::TOPIC, key, b"poison", &good).await;
+    }
+    stage.note(format_args!("{FLOOD} records of {} {wanted} are poison", Charge::TOPIC));
+    let sql = "SELECT count(*) FROM billing_projector.lane WHERE stopped_why IS NOT NULL";
+    until("the breaker stops the lane", HAPPENS, async || {
+        let client = stage.world.connect().await.map_err(|error| error.to_string())?;
+        let row = client.query_one(sql, &[]).await.map_err(|error| error.to_string())?;
+        match row.get::<_, i64>(0) {
+            0 => Err("no lane stands still".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    stage.note("the breaker has stopped the lane");
+    stage.flows(20).await;
+    given_up(stage, "billing-projector").await;
+}
