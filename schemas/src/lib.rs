@@ -13,6 +13,7 @@ pub mod headers;
 pub mod key;
 pub mod partition;
 pub mod phi;
+pub mod readable;
 pub mod serial;
 pub mod time;
 pub mod token;

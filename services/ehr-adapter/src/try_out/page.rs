@@ -3,13 +3,10 @@
 use super::Told;
 use crate::translate::Shown;
 use crate::translate::tables::AsSaid;
-use canon::{Date, Timestamp};
+use canon::readable::readable;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fmt::Write;
-
-/// Stands where a patient's data are not shown.
-const REDACTED: &str = "[redacted]";
 
 /// Characters of a token.
 const TOKEN_LENGTH: usize = 32;
@@ -213,32 +210,5 @@ impl Page {
             },
         });
         format!("{page:#}\n")
-    }
-}
-
-/// Makes an event readable by its schema: times as people write them, and `[redacted]` where a field is a patient's.
-fn readable(event: &mut Value, schema: &Value, reveal: bool) {
-    let (Some(event), Some(fields)) = (event.as_object_mut(), schema["fields"].as_array()) else { return };
-    for field in fields {
-        let Some(value) = field["name"].as_str().and_then(|name| event.get_mut(name)) else { continue };
-        let kind = &field["type"];
-        // Of a union with null the other one.
-        let kind =
-            kind.as_array().and_then(|kinds| kinds.iter().find(|kind| **kind != "null")).unwrap_or(kind);
-        if field["phi"].as_bool().unwrap_or(false) && !reveal {
-            if !value.is_null() {
-                *value = Value::String(REDACTED.to_owned());
-            }
-        } else if let Value::Array(items) = value {
-            items.iter_mut().for_each(|item| readable(item, &kind["items"], reveal));
-        } else if let Some(number) = value.as_i64() {
-            let day = || i32::try_from(number).map(|days| Date(days).to_string()).ok();
-            let text = match kind["logicalType"].as_str() {
-                Some("timestamp-micros") => Some(Timestamp(number).to_string()),
-                Some("date") => day(),
-                _ => None,
-            };
-            *value = text.map_or_else(|| value.take(), Value::String);
-        }
     }
 }
