@@ -3,9 +3,9 @@
 //! The sums are over all days, since a label of days would grow for ever, and over all lanes, since they are the
 //! ledger's: every instance tells the same, so a dashboard takes the greatest of them (`max by`), not their sum.
 
-use crate::books::{Account, BooksError, Reader, Sums};
 use crate::entry::sum;
 use backbone::settings::ServiceUrl;
+use books::{Account, Aside, BooksError, Reader, Sums, Whose};
 use canon::Money;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
@@ -51,14 +51,19 @@ impl Gauges {
     async fn read(&self, url: &ServiceUrl) -> Result<(), BooksError> {
         let reader = Reader::connect(url).await?;
         loop {
-            self.set(&reader.accounts().await?, &reader.diverged().await?);
+            self.set(&reader.accounts().await?, &reader.diverged().await?, &reader.aside().await?);
             tokio::time::sleep(EVERY).await;
         }
     }
 
-    /// Tells these accounts, and by how much requests diverged of these facilities and currencies; no others. Something may
+    /// Tells these accounts, what charges come to that are parked or given up, and by how much requests diverged of these facilities and currencies; no others. Something may
     /// have diverged by nothing, so it is the series that says it; and of several senders, so it is told of none.
-    fn set(&self, accounts: &BTreeMap<Account, Sums>, diverged: &BTreeMap<(String, String), Money>) {
+    fn set(
+        &self,
+        accounts: &BTreeMap<Account, Sums>,
+        diverged: &BTreeMap<(String, String), Money>,
+        aside: &BTreeMap<Whose, Aside>,
+    ) {
         let mut places: BTreeMap<[&str; 4], Money> = BTreeMap::new();
         let mut counts: BTreeMap<[&str; 3], i64> = BTreeMap::new();
         for (account, sums) in accounts {
@@ -82,6 +87,11 @@ impl Gauges {
         }
         for ((facility, currency), amount) in diverged {
             places.insert(["", facility, currency, "diverged"], *amount);
+        }
+        for ((sender, facility, currency), sums) in aside {
+            for (place, amount) in [("parked", sums.parked), ("discarded", sums.discarded)] {
+                places.insert([sender, facility, currency, place], amount);
+            }
         }
         self.amounts.reset();
         self.charges.reset();
@@ -138,20 +148,28 @@ mod tests {
         let first = account("lakeside", "2026-01-01");
         let accounts =
             [(first.clone(), sums("10.5", "10.5")), (account("lakeside", "2026-01-02"), sums("2", "1.5"))];
-        gauges.set(&BTreeMap::from(accounts), &BTreeMap::new());
+        gauges.set(&BTreeMap::from(accounts), &BTreeMap::new(), &BTreeMap::new());
         assert!(told("charges", "lakeside", "12.5"), "{}", metrics.render());
         assert!(told("posted", "lakeside", "12") && told("missing", "lakeside", "0.5"));
         // Too much on one day does not make good for too little on another.
         let accounts =
             [(first.clone(), sums("10", "10.5")), (account("lakeside", "2026-01-02"), sums("2", "1.5"))];
-        gauges.set(&BTreeMap::from(accounts), &BTreeMap::new());
+        gauges.set(&BTreeMap::from(accounts), &BTreeMap::new(), &BTreeMap::new());
         assert!(told("charges", "lakeside", "12") && told("posted", "lakeside", "12"));
         assert!(told("missing", "lakeside", "1"), "{}", metrics.render());
         let hilltop = BTreeMap::from([(account("hilltop", "2026-01-01"), sums("1", "1"))]);
-        gauges.set(&hilltop, &BTreeMap::from([(("NORTH".to_owned(), "EUR".to_owned()), Money::ZERO)]));
+        let whose = ("hilltop".to_owned(), "NORTH".to_owned(), "EUR".to_owned());
+        let aside = Aside { parked: "7.5".parse().unwrap(), ..Aside::default() };
+        let diverged = BTreeMap::from([(("NORTH".to_owned(), "EUR".to_owned()), Money::ZERO)]);
+        gauges.set(&hilltop, &diverged, &BTreeMap::from([(whose, aside)]));
         assert!(told("charges", "hilltop", "1") && !metrics.render().contains("lakeside"));
         assert!(told("diverged", "", "0"), "{}", metrics.render());
-        gauges.set(&hilltop, &BTreeMap::new());
+        assert!(
+            told("parked", "hilltop", "7.5") && told("discarded", "hilltop", "0"),
+            "{}",
+            metrics.render()
+        );
+        gauges.set(&hilltop, &BTreeMap::new(), &BTreeMap::new());
         assert!(!metrics.render().contains("diverged"));
     }
 }

@@ -1,11 +1,10 @@
 //! What `billing-projector` is made of: `main.rs` wires it to its settings and to the runtime.
 //!
 //! `case` is the fold; `entry` is what the source says, `asked` what was asked for, `position` the difference, `plan`
-//! the requests that close it, `place` where they go, `odoo` what became of them; `statement` and `rows` are what people see of it. `books`
-//! and `gauges` sum those rows over all visits. `compensate` is for requests that should have been others.
+//! the requests that close it, `place` where they go, `odoo` what became of them; `statement` and `rows` are what people see of it.
+//! `gauges` sums those rows over all visits, as `vertebra books` does. `compensate` is for requests that should have been others.
 
 mod asked;
-pub mod books;
 mod case;
 mod codes;
 mod compensate;

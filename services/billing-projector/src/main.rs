@@ -3,11 +3,11 @@
 //! Consumes `clinical.encounter.v1`, `billing.charge.v1`, `billing.invoice.v1` and `billing.payment.v1`; looks up
 //! `reference.code.v1` and `inventory.item.v1`; publishes `billing.invoice-request.v1` when a visit is finished and the
 //! bill hold has passed, and `billing.case.v1` after each change; shows people the tables `billing_*`. Does nothing
-//! else to the world. `billing-projector books` prints where every amount is, and its metrics tell the same.
+//! else to the world. Its metrics tell where every amount is, as `vertebra books` prints it.
 
 use backbone::service::{Service, Work};
 use backbone::settings::{Mistake, Mistakes, Problem, Setting, Values};
-use billing_projector::{Facilities, Gauges, Setup, books, folding};
+use billing_projector::{Facilities, Gauges, Setup, folding};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,13 +15,7 @@ use std::time::Duration;
 const DAY: Duration = Duration::from_secs(86_400);
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1).peekable();
-    if arguments.peek().is_some_and(|first| first == "books") {
-        return books::run(arguments);
-    }
-    let about =
-        "folds visits and charges into billing cases; `billing-projector books` prints where every amount is";
-    let mut service = Service::new("billing-projector", about);
+    let mut service = Service::new("billing-projector", "folds visits and charges into billing cases");
     let ledger = service.ledger();
     let declared = Declared::declare(&mut service);
     service.run(|values| {

@@ -1,6 +1,8 @@
 //! What people see of a case: tokens, codes and money, nothing of a patient.
 
 mod account;
+#[cfg(test)]
+mod summed;
 
 pub(crate) use account::{AccountRow, rows as accounts};
 

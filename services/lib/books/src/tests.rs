@@ -1,5 +1,3 @@
-mod real;
-
 use super::*;
 
 fn account(sender: &str, day: &str) -> Account {

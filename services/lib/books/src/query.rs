@@ -2,12 +2,13 @@
 
 use super::{Account, Books, Diverged, Sums, Unbilled};
 use backbone::settings::ServiceUrl;
-use canon::Money;
+use canon::codec::{self, WriterSchema};
+use canon::{Change, Charge, Event, Money};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio_postgres::{Client, Config, NoTls, Row};
 
-/// The schema of this service's ledger.
+/// The schema of the ledger that has the report tables.
 const SCHEMA: &str = "billing_projector";
 
 const ACCOUNTS: &str = "SELECT sender, facility, day, currency, sum(charges_count)::bigint, sum(charges)::text, \
@@ -28,6 +29,12 @@ const DIVERGED: &str = "SELECT request, coalesce(facility, ''), coalesce(owner, 
 const DIVERGED_SUMS: &str =
     "SELECT coalesce(facility, ''), currency, sum(amount)::text FROM billing_diverged GROUP BY 1, 2";
 
+const CHARGES: &str = "SELECT \"row\", amount::text FROM billing_charge WHERE \"row\" = ANY($1)";
+
+const ASIDE: &str = "SELECT value, true FROM parked WHERE processor = 'billing-case' AND topic = 'billing.charge.v1' \
+    UNION ALL SELECT was, false FROM decision \
+    WHERE processor = 'billing-case' AND topic = 'billing.charge.v1' AND value IS NULL";
+
 const PARKED: &str = "SELECT reason, count(*) FROM parked WHERE processor = 'billing-case' GROUP BY 1";
 
 /// The books cannot be read.
@@ -44,6 +51,18 @@ pub enum BooksError {
     Url,
 }
 
+/// A sender, a facility's code (empty where none is said) and a currency.
+pub type Whose = (String, String, String);
+
+/// What stands beside the accounts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Aside {
+    /// What waits for a person.
+    pub parked: Money,
+    /// What a person gave up.
+    pub discarded: Money,
+}
+
 /// Reads the books.
 pub struct Reader {
     client: Client,
@@ -58,10 +77,13 @@ impl Reader {
         Self::within(url, SCHEMA).await
     }
 
-    /// Connects to the ledger in another schema.
-    pub(super) async fn within(url: &ServiceUrl, schema: &str) -> Result<Self, BooksError> {
+    /// Connects to the same tables in another schema.
+    ///
+    /// # Errors
+    /// When the database cannot be reached.
+    pub async fn within(url: &ServiceUrl, schema: &str) -> Result<Self, BooksError> {
         let mut config: Config = url.reveal().as_str().parse().map_err(|_| BooksError::Url)?;
-        config.connect_timeout(Duration::from_secs(5)).application_name("billing-projector/books");
+        config.connect_timeout(Duration::from_secs(5)).application_name("vertebra/books");
         let (client, connection) = config.connect(NoTls).await.map_err(BooksError::Database)?;
         // It ends with the client; what went wrong on it, the client's next call says.
         drop(tokio::spawn(connection));
@@ -86,6 +108,45 @@ impl Reader {
         let diverged = rows(DIVERGED).await?.iter().map(diverged).collect::<Result<_, _>>()?;
         let parked = rows(PARKED).await?.iter().map(parked).collect::<Result<_, _>>()?;
         Ok(Books { accounts, unbilled, diverged, parked })
+    }
+
+    /// What the books have of single charges, by visit and charge.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn charges(&self, keys: &[String]) -> Result<BTreeMap<String, Money>, BooksError> {
+        let rows = self.client.query(CHARGES, &[&keys]).await.map_err(BooksError::Database)?;
+        rows.iter().map(|row| Ok((get(row, 0)?, money(row, 1)?))).collect()
+    }
+
+    /// What charges come to that are parked or were given up; of a correction, what it changes. What this build cannot read is
+    /// left out: it counts as parked all the same.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn aside(&self) -> Result<BTreeMap<Whose, Aside>, BooksError> {
+        let rows = self.client.query(ASIDE, &[]).await.map_err(BooksError::Database)?;
+        let Ok(writer) = WriterSchema::parse(Charge::SCHEMA) else { return Ok(BTreeMap::new()) };
+        let mut charges: BTreeMap<String, (Charge, bool)> = BTreeMap::new();
+        for row in &rows {
+            let (value, is_parked): (Option<&[u8]>, bool) = (get(row, 0)?, get(row, 1)?);
+            let body = value.and_then(|value| Some(codec::split(value).ok()?.1));
+            if let Some(charge) = body.and_then(|body| codec::decode::<Charge>(&writer, body).ok()) {
+                // Of several words on one charge the last one counts.
+                charges.insert(format!("{}/{}", charge.encounter, charge.charge), (charge, is_parked));
+            }
+        }
+        let booked = self.charges(&charges.keys().cloned().collect::<Vec<_>>()).await?;
+        let mut aside: BTreeMap<Whose, Aside> = BTreeMap::new();
+        for (key, (charge, is_parked)) in charges {
+            let said = if charge.change == Change::Withdrawn { Money::ZERO } else { charge.amount };
+            let changes = Money::sum([said, -booked.get(&key).copied().unwrap_or_default()]);
+            let whose = (charge.sender, charge.facility.unwrap_or_default(), charge.currency);
+            let sums = aside.entry(whose).or_default();
+            let sum = if is_parked { &mut sums.parked } else { &mut sums.discarded };
+            *sum = Money::sum([*sum, changes.ok_or(BooksError::Sum)?]).ok_or(BooksError::Sum)?;
+        }
+        Ok(aside)
     }
 
     /// The accounts alone.

@@ -1,15 +1,17 @@
 //! The books of all visits, for people: where every amount is that a sender ever posted, by sender, facility, day and
-//! currency, held against what the sender says it posted.
+//! currency, held against what the sender says it posted; and the flows that lead there: of every message, charge and command
+//! whether it was applied, is parked, was given up, is on its way, or is nowhere.
 //!
-//! Reads report tables of this service's ledger; changes nothing.
+//! Reads the report tables that `billing-projector` keeps; changes nothing. Who reads topics and ledgers for the flows is
+//! `vertebra books`.
 
-mod cli;
+pub mod flow;
+
 mod control;
 mod query;
 
-pub use cli::run;
 pub use control::{Control, ControlError};
-pub use query::{BooksError, Reader};
+pub use query::{Aside, BooksError, Reader, Whose};
 
 use canon::Money;
 use serde::Serialize;

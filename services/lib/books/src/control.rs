@@ -1,5 +1,15 @@
-//! Control totals: what a sender says that it posted, as CSV with the columns sender, facility, day, currency, count
-//! and amount, in any order.
+//! Control totals: what a sender says that it posted, as CSV with a heading and the columns
+//!
+//! | column | what |
+//! |---|---|
+//! | `sender` | the sender's name, as its file is called |
+//! | `facility` | the facility's code; empty where none is said |
+//! | `day` | the day of the services at the facility, `YYYY-MM-DD` |
+//! | `currency` | ISO 4217 |
+//! | `count` | charges, credits and adjustments that stand |
+//! | `amount` | what they come to, signed as they add to accounts |
+//!
+//! in any order, one row an account.
 
 use super::Account;
 use canon::{Date, Money};
