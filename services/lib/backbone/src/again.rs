@@ -5,17 +5,21 @@
 //! withdrawn; one that a record states last which is not folded here is left as it is. Records that are parked are left
 //! where they are, and so are those that a person gave up.
 
+use crate::contract::Schemas;
 use crate::emission::{Cause, Draft, Emitted, Origin, Outbox, Said};
 use crate::fact::Meta;
 use crate::program::{Given, Ground, Program};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
-use crate::wish::Outcome;
-use canon::time::Timestamp;
+use crate::wish::{Became, Changed, Chosen, Moved, Outcome, sender_of};
+use canon::decimal::Money;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use uuid::Uuid;
+
+/// Facts of a lane that are named; all are counted.
+const NAMED_MAX: usize = 200;
 
 /// A run over records that were folded before, as the journal has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,8 +30,9 @@ pub struct Again {
     pub first: i64,
     /// One past the last record's offset.
     pub next: i64,
-    /// Records before this time (the topic's) are left alone.
-    pub since: Timestamp,
+    /// Which of them; the others are left alone.
+    #[serde(flatten)]
+    pub chosen: Chosen,
     /// Offsets that were parked then, or had been given up.
     pub parked: BTreeSet<i64>,
 }
@@ -83,7 +88,7 @@ impl<'a> Refolding<'a> {
     /// # Errors
     /// The fold remembers something: it has to be rebuilt instead.
     pub(crate) fn take(&mut self, record: &Record) -> Result<(), Reject> {
-        let Again { first, next, since, parked, .. } = self.again;
+        let Again { first, next, chosen, parked, .. } = self.again;
         if !(*first..*next).contains(&record.offset) {
             return Ok(());
         }
@@ -92,7 +97,7 @@ impl<'a> Refolding<'a> {
         let ids = self.met.entry(name).or_default();
         let homonyms = u32::try_from(ids.len()).unwrap_or(u32::MAX);
         let is_new = ids.insert(id);
-        if record.timestamp < *since {
+        if !chosen.has(record) {
             return Ok(());
         }
         if parked.contains(&record.offset) {
@@ -109,6 +114,9 @@ impl<'a> Refolding<'a> {
         let result = catch_unwind(AssertUnwindSafe(|| program.on(state.as_mut(), &given, ground, &mut out)));
         let result = result.unwrap_or_else(|_| Err(Reject::new(Reason::Panic, "the fold panicked")));
         self.folded.outcome.records += 1;
+        self.folded.outcome.met(record.timestamp);
+        let sender = sender_of(record).unwrap_or_default().to_owned();
+        *self.folded.outcome.senders.entry(sender).or_default() += 1;
         if let Err(reject) = result {
             *self.folded.outcome.rejected.entry(reject.reason.as_str().to_owned()).or_default() += 1;
             return Ok(());
@@ -178,11 +186,72 @@ impl Folded {
         *self.outcome.rejected.entry(reject.reason.as_str().to_owned()).or_default() += 1;
     }
 
-    /// Counts what is news.
-    pub(crate) fn count(&mut self, emitted: &[Emitted]) {
+    /// Counts what is news, names it and sums it up; `before` is what the ledger had.
+    pub(crate) fn count(
+        &mut self,
+        program: &dyn Program,
+        schemas: &Schemas,
+        before: &HashMap<Uuid, Emitted>,
+        emitted: &[Emitted],
+    ) {
         self.outcome.count(&emitted.iter().collect::<Vec<_>>());
         let stated = self.said.len() as u64;
         let news = emitted.len() as u64;
         self.outcome.unchanged = stated.saturating_sub(news);
+        let amount = |row: &Emitted| match row.withdrawn {
+            true => None,
+            false => program.amount(&row.topic).and_then(|amount| amount(&row.wire, schemas)),
+        };
+        let is_news: BTreeSet<Uuid> = emitted.iter().map(|row| row.fact).collect();
+        let said: BTreeSet<Uuid> = self.said.iter().map(|said| said.draft.fact).collect();
+        let unchanged = said.difference(&is_news).filter_map(|fact| before.get(fact));
+        let unchanged: Vec<(String, Option<(Money, String)>)> =
+            unchanged.map(|row| (row.topic.clone(), amount(row))).collect();
+        for (topic, is) in unchanged {
+            self.sum(&topic, Became::Unchanged, is.as_ref(), is.as_ref());
+        }
+        for row in emitted {
+            let change = match (row.withdrawn, row.revision) {
+                (true, _) => Became::Withdrawn,
+                (false, 1) => Became::Recorded,
+                (false, _) => Became::Corrected,
+            };
+            let (was, is) = (before.get(&row.fact).and_then(amount), amount(row));
+            self.sum(&row.topic, change, was.as_ref(), is.as_ref());
+            if self.outcome.facts.len() < NAMED_MAX {
+                let (topic, name) = (row.topic.clone(), row.name.clone());
+                let revision = row.revision;
+                self.outcome.facts.push(Changed { topic, name, change, revision, before: was, after: is });
+            }
+        }
+    }
+
+    /// A fact whose currency becomes another one is in the sums of both.
+    fn sum(
+        &mut self,
+        topic: &str,
+        change: Became,
+        was: Option<&(Money, String)>,
+        is: Option<&(Money, String)>,
+    ) {
+        let mut currencies: Vec<Option<&String>> =
+            [is, was].iter().flatten().map(|(_, of)| Some(of)).collect();
+        currencies.dedup();
+        if currencies.is_empty() {
+            currencies.push(None);
+        }
+        let of = |amount: Option<&(Money, String)>, currency: Option<&String>| {
+            amount.filter(|(_, of)| Some(of) == currency).map_or(Money::ZERO, |(amount, _)| *amount)
+        };
+        for (place, currency) in currencies.into_iter().enumerate() {
+            self.outcome.moves(Moved {
+                topic: topic.to_owned(),
+                change,
+                currency: currency.cloned(),
+                facts: u64::from(place == 0),
+                before: of(was, currency),
+                after: of(is, currency),
+            });
+        }
     }
 }

@@ -4,7 +4,7 @@
 use crate::again::{Again, Folded, Refolding};
 use crate::contract::SchemaSource;
 use crate::edge::{BEGINNING, LaneReader, Log};
-use crate::emission::{Desk, Resolved, counter_keys, facts, resolve};
+use crate::emission::{Desk, Emitted, Resolved, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::fold_lane::FoldWorker;
 use crate::journal::Entry;
@@ -14,10 +14,11 @@ use crate::record::Record;
 use crate::reject::Reject;
 use crate::store::{Changes, Intent, Store, Tx};
 use crate::table::Book;
-use crate::wish::{Outcome, Wish};
+use crate::wish::{Chosen, Outcome, Wish};
 use canon::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long the topic may give nothing before the end of the range: then nothing is done at all.
 const SILENCE_MAX: Duration = Duration::from_secs(60);
@@ -53,8 +54,8 @@ where
             lane.begun_wish = Some(intent.id);
         }
         match &intent.wish {
-            Some(Wish::Again { topic, since, dry_run }) => {
-                self.fold_as_wished(lane, &intent, topic, *since, *dry_run).await
+            Some(Wish::Again { topic, chosen, dry_run }) => {
+                self.fold_as_wished(lane, &intent, topic, chosen, *dry_run).await
             }
             Some(wish @ (Wish::Discard { .. } | Wish::Edit { .. } | Wish::Redrive { .. })) => {
                 self.mend(lane, intent.id, wish).await
@@ -69,7 +70,7 @@ where
         lane: &mut Position,
         intent: &Intent,
         topic: &str,
-        since: Timestamp,
+        chosen: &Chosen,
         dry_run: bool,
     ) -> Result<(), Trouble> {
         let Some((topic, _)) = self.program.inputs().iter().find(|(input, _)| *input == topic) else {
@@ -77,7 +78,7 @@ where
         };
         let next = lane.positions.get(*topic).copied().unwrap_or(0);
         let parked = intent.parked.iter().filter(|(of, _)| of == *topic).map(|(_, offset)| *offset).collect();
-        let again = Again { topic: (*topic).to_owned(), first: 0, next, since, parked };
+        let again = Again { topic: (*topic).to_owned(), first: 0, next, chosen: chosen.clone(), parked };
         let Some(records) = self.read_again(lane, topic, &again).await? else {
             return self
                 .give_up(lane, intent.id, "the topic could not be read to the end of the range")
@@ -116,10 +117,10 @@ where
             };
             heard = now;
             let wanted = read.into_iter().filter(|record| record.offset < again.next);
-            records.extend(wanted.map(|record| match record.timestamp < again.since {
+            records.extend(wanted.map(|record| match again.chosen.has(&record) {
+                true => record,
                 // Only met: whoever sent it again says nothing new.
-                true => Record { value: None, ..record },
-                false => record,
+                false => Record { value: None, ..record },
             }));
             // The position came of the record before it, so that record is there.
             if last >= again.next - 1 {
@@ -159,8 +160,8 @@ where
         let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         let stated = tx.stated(&again.topic, again.first..again.next).await?;
         folded.withdraw(self.program.as_ref(), &stated);
-        let resolved = self.resolve_again(&mut tx, &mut folded).await?;
-        folded.count(&resolved.emitted);
+        let (resolved, before) = self.resolve_again(&mut tx, &mut folded).await?;
+        folded.count(self.program.as_ref(), self.parts.source.schemas(), &before, &resolved.emitted);
         let mut changes = Changes { ended: Some((intent.id, folded.outcome)), ..Changes::default() };
         if !dry_run {
             (changes.emitted, changes.counters, changes.outbox) =
@@ -195,19 +196,25 @@ where
         Ok(Ok(refolding.folded()))
     }
 
-    async fn resolve_again(&self, tx: &mut S::Tx, folded: &mut Folded) -> Result<Resolved, Trouble> {
+    /// What is news, and what the ledger had.
+    async fn resolve_again(
+        &self,
+        tx: &mut S::Tx,
+        folded: &mut Folded,
+    ) -> Result<(Resolved, HashMap<Uuid, Emitted>), Trouble> {
         let schemas = self.parts.source.schemas();
         let now = tx.now();
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
         let counters = tx.lock_counters(&counter_keys(&folded.said)).await?;
         let emitted = tx.emitted(&facts(&folded.said)).await?;
         folded.leave_to_others(&emitted);
-        let withdrawn = folded.said.iter().filter(|said| !said.draft.is_statement());
-        let wires = withdrawn.filter_map(|said| Some(emitted.get(&said.draft.fact)?.wire.as_slice()));
+        // To take them back, and to tell what they came to.
+        let wires =
+            folded.said.iter().filter_map(|said| Some(emitted.get(&said.draft.fact)?.wire.as_slice()));
         ensure_writers(self.parts.source.as_ref(), wires).await?;
         loop {
             match resolve(&folded.said, &counters, emitted.clone(), &desk) {
-                Ok(resolved) => return Ok(resolved),
+                Ok(resolved) => return Ok((resolved, emitted)),
                 Err(refusal) => folded.refuse(refusal.fact, &refusal.reject),
             }
         }

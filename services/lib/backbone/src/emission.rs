@@ -8,6 +8,7 @@ use crate::contract::{Contract, Schemas};
 use crate::record::{OutRecord, Record};
 use crate::reject::{Reason, Reject};
 use canon::codec;
+use canon::decimal::Money;
 use canon::event::{Change, ContentHash, ContentHasher, Event, Name, event_id};
 use canon::headers::Headers;
 use canon::time::Timestamp;
@@ -109,6 +110,16 @@ impl Draft {
 pub(crate) fn withdraw<E: Event>(wire: &[u8], schemas: &Schemas, schema_id: u32) -> Result<Vec<u8>, Reject> {
     let event: E = schemas.decode(wire)?;
     event.wire(Change::Withdrawn, schema_id)
+}
+
+/// The amount of a wire form, with its currency; nothing of an event that has none.
+pub(crate) type Amount = fn(&[u8], &Schemas) -> Option<(Money, String)>;
+
+pub(crate) fn amount<E: Event>(wire: &[u8], schemas: &Schemas) -> Option<(Money, String)> {
+    let event: E = schemas.decode(wire).ok()?;
+    let event = serde_json::to_value(&event).ok()?;
+    let amount = event.get("amount").or_else(|| event.get("total"))?.as_str()?.parse().ok()?;
+    Some((amount, event.get("currency")?.as_str()?.to_owned()))
 }
 
 /// What led to a statement: copied into its headers, never part of its content.

@@ -2,7 +2,7 @@
 
 use crate::compensation::{Compensate, Compensation, Typed};
 use crate::contract::Schemas;
-use crate::emission::{Outbox, Withdraw, withdraw};
+use crate::emission::{Amount, Outbox, Withdraw, amount, withdraw};
 use crate::fact::{Fact, Meta};
 use crate::projection::{Cx, On, Projection, Row, Rows, Table};
 use crate::record::Record;
@@ -90,6 +90,8 @@ pub(crate) trait Program: Send + Sync {
     fn tables(&self) -> &[Table];
     /// How a fact of an output is marked as withdrawn.
     fn withdraw(&self, topic: &str) -> Option<(&'static str, Withdraw)>;
+    /// How a fact of an output says what it comes to.
+    fn amount(&self, topic: &str) -> Option<Amount>;
     /// What the author makes of a command of an output that should have been another one.
     fn compensation(&self, topic: &str) -> Option<&dyn Compensation>;
     /// The compacted topics that are looked up.
@@ -124,6 +126,7 @@ pub struct Folding<P: Projection> {
     outputs: Vec<(&'static str, &'static str)>,
     tables: Vec<Table>,
     knows: Vec<(&'static str, &'static str)>,
+    amounts: BTreeMap<&'static str, Amount>,
     withdraws: BTreeMap<&'static str, Withdraw>,
     compensations: BTreeMap<&'static str, Box<dyn Compensation>>,
 }
@@ -139,6 +142,7 @@ impl<P: Projection> Folding<P> {
             outputs: Vec::new(),
             tables: Vec::new(),
             knows: Vec::new(),
+            amounts: BTreeMap::new(),
             withdraws: BTreeMap::new(),
             compensations: BTreeMap::new(),
         }
@@ -167,6 +171,7 @@ impl<P: Projection> Folding<P> {
     #[must_use]
     pub fn emits<E: Event>(mut self) -> Self {
         self.outputs.push((E::TOPIC, E::SCHEMA));
+        self.amounts.insert(E::TOPIC, amount::<E>);
         self.withdraws.insert(E::TOPIC, withdraw::<E>);
         self
     }
@@ -239,6 +244,10 @@ impl<P: Projection> Program for Folding<P> {
 
     fn lookups(&self) -> &[(&'static str, &'static str)] {
         &self.knows
+    }
+
+    fn amount(&self, topic: &str) -> Option<Amount> {
+        self.amounts.get(topic).copied()
     }
 
     fn withdraw(&self, topic: &str) -> Option<(&'static str, Withdraw)> {

@@ -24,7 +24,7 @@ use crate::record::{OutRecord, Record};
 use crate::reject::Reason;
 use crate::store::{LaneId, Parked, Store, StoreError};
 use crate::table::TableRow;
-use crate::wish::{Outcome, Wish};
+use crate::wish::{Chosen, Outcome, Wish};
 use canon::catalog::Catalog;
 use canon::event::{Event, Name, event_id};
 use canon::headers::Headers;
@@ -140,7 +140,8 @@ impl<P: Projection> Rig<P> {
     /// A person has everything folded again, by itself, that was folded before.
     #[track_caller]
     pub fn folds_again<E: Event<Key = P::Key>>(&mut self, dry_run: bool) -> Outcome {
-        let wish = Wish::Again { topic: E::TOPIC.to_owned(), since: Timestamp(i64::MIN), dry_run };
+        let chosen = Chosen::since(Timestamp(i64::MIN));
+        let wish = Wish::Again { topic: E::TOPIC.to_owned(), chosen, dry_run };
         self.does(wish)
     }
 

@@ -3,6 +3,9 @@
 //! A wish lies in the ledger as an intent. The lane's owner carries it out between two batches, under the lane's fence, and
 //! writes what came of it in the same transaction.
 
+use crate::record::Record;
+use canon::Money;
+use canon::headers::CE_SOURCE;
 use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -12,12 +15,13 @@ use std::fmt;
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case")]
 pub enum Wish {
-    /// Folds the records of a topic again, from a time on.
+    /// Folds records of a topic again.
     Again {
         /// The topic.
         topic: String,
-        /// Records before this time (the topic's) are left alone.
-        since: Timestamp,
+        /// Which of its records; the others are left alone.
+        #[serde(flatten)]
+        chosen: Chosen,
         /// Only counts what would change.
         dry_run: bool,
     },
@@ -77,6 +81,87 @@ impl Wish {
     }
 }
 
+/// Which records of a topic are folded again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Chosen {
+    /// Not those before this time, the topic's.
+    pub since: Timestamp,
+    /// Not those of this time and later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+    /// Only those of this sender; of events between services, of this service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sender: Option<String>,
+}
+
+impl Chosen {
+    /// All from a time on.
+    pub fn since(since: Timestamp) -> Self {
+        Self { since, until: None, sender: None }
+    }
+
+    /// Whether a record is one of them.
+    pub(crate) fn has(&self, record: &Record) -> bool {
+        let is_of = |sender: &String| sender_of(record) == Some(sender);
+        record.timestamp >= self.since
+            && self.until.is_none_or(|until| record.timestamp < until)
+            && self.sender.as_ref().is_none_or(is_of)
+    }
+}
+
+/// Who a record says it is from: the last part of its source.
+pub(crate) fn sender_of(record: &Record) -> Option<&str> {
+    record.header(CE_SOURCE)?.rsplit('/').next()
+}
+
+/// Facts that became another word, or stayed the one they were, summed where they have an amount.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moved {
+    /// Their topic.
+    pub topic: String,
+    /// What became of them.
+    pub change: Became,
+    /// ISO 4217; nothing where they have no amount.
+    pub currency: Option<String>,
+    /// How many.
+    pub facts: u64,
+    /// What they came to.
+    pub before: Money,
+    /// What they come to.
+    pub after: Money,
+}
+
+/// What became of a fact that was folded again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Became {
+    /// It says something else.
+    Corrected,
+    /// It is stated for the first time.
+    Recorded,
+    /// It says what it said.
+    Unchanged,
+    /// It is stated no longer.
+    Withdrawn,
+}
+
+/// A fact that is news.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Changed {
+    /// Its topic.
+    pub topic: String,
+    /// Its name.
+    pub name: String,
+    /// What became of it.
+    pub change: Became,
+    /// The revision that it has by now.
+    pub revision: u32,
+    /// Amount and currency that it had.
+    pub before: Option<(Money, String)>,
+    /// Amount and currency that it has.
+    pub after: Option<(Money, String)>,
+}
+
 /// What came of a wish. Of a dry run: what would.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -103,6 +188,18 @@ pub struct Outcome {
     pub rejected: BTreeMap<String, u64>,
     /// Why nothing was done.
     pub failed: Option<String>,
+    /// Of records folded again: how many of each sender.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub senders: BTreeMap<String, u64>,
+    /// The times of the first and the last of them, the topic's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub range: Option<(Timestamp, Timestamp)>,
+    /// What it comes to, by topic, change and currency.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moved: Vec<Moved>,
+    /// The facts that are news, the first of them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub facts: Vec<Changed>,
 }
 
 impl Outcome {
@@ -134,6 +231,35 @@ impl Outcome {
         for (reason, inputs) in &one.rejected {
             *self.rejected.entry(reason.clone()).or_default() += inputs;
         }
+        for (sender, records) in &one.senders {
+            *self.senders.entry(sender.clone()).or_default() += records;
+        }
+        if let Some((first, last)) = one.range {
+            self.met(first);
+            self.met(last);
+        }
+        one.moved.iter().for_each(|moved| self.moves(moved.clone()));
+        self.facts.extend(one.facts.iter().cloned());
+    }
+
+    /// The range has this time in it.
+    pub(crate) fn met(&mut self, time: Timestamp) {
+        let (first, last) = self.range.unwrap_or((time, time));
+        self.range = Some((first.min(time), last.max(time)));
+    }
+
+    /// Sums facts up.
+    pub(crate) fn moves(&mut self, more: Moved) {
+        let of = |moved: &Moved| (moved.topic.clone(), moved.change, moved.currency.clone());
+        match self.moved.binary_search_by_key(&of(&more), of) {
+            Ok(place) => {
+                let held = &mut self.moved[place];
+                held.facts += more.facts;
+                held.before = Money::sum([held.before, more.before]).unwrap_or_default();
+                held.after = Money::sum([held.after, more.after]).unwrap_or_default();
+            }
+            Err(place) => self.moved.insert(place, more),
+        }
     }
 }
 
@@ -149,5 +275,71 @@ pub(crate) mod base64_text {
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         STANDARD.decode(String::deserialize(deserializer)?).map_err(de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(source: &str, at: i64) -> Record {
+        Record {
+            topic: "raw.hl7v2.v1",
+            partition: 0,
+            offset: 0,
+            timestamp: Timestamp(at),
+            key: None,
+            value: None,
+            headers: vec![(CE_SOURCE.to_owned(), source.as_bytes().to_vec())],
+        }
+    }
+
+    #[track_caller]
+    fn check(chosen: &Chosen, source: &str, at: i64, expected: bool) {
+        assert_eq!(chosen.has(&record(source, at)), expected, "{source} at {at}");
+    }
+
+    #[test]
+    fn records_are_chosen_by_time_and_sender() {
+        let chosen =
+            Chosen { since: Timestamp(5), until: Some(Timestamp(9)), sender: Some("north".to_owned()) };
+        check(&chosen, "vertebra/ehr-adapter/north", 5, true);
+        check(&chosen, "vertebra/ehr-adapter/north", 4, false);
+        check(&chosen, "vertebra/ehr-adapter/north", 9, false);
+        check(&chosen, "vertebra/ehr-adapter/northern", 5, false);
+        check(&Chosen::since(Timestamp(5)), "anybody", 1_000, true);
+    }
+
+    #[test]
+    fn a_wish_of_an_older_release_chooses_by_time_alone() {
+        let older = r#"{"do": "again", "topic": "t", "since": 7, "dry_run": false}"#;
+        let wish = Wish::Again { topic: "t".to_owned(), chosen: Chosen::since(Timestamp(7)), dry_run: false };
+        assert_eq!(serde_json::from_str::<Wish>(older).expect("a wish"), wish);
+        let text = serde_json::to_string(&wish).expect("JSON");
+        assert_eq!(serde_json::from_str::<Wish>(&text).expect("a wish"), wish);
+    }
+
+    #[test]
+    fn sums_of_lanes_are_added_by_topic_change_and_currency() {
+        let moved = |change, currency: &str, after: &str| Moved {
+            topic: "t".to_owned(),
+            change,
+            currency: Some(currency.to_owned()),
+            facts: 1,
+            before: Money::ZERO,
+            after: after.parse().expect("money"),
+        };
+        let mut sum = Outcome::default();
+        for one in [
+            moved(Became::Recorded, "EUR", "1"),
+            moved(Became::Corrected, "EUR", "2"),
+            moved(Became::Recorded, "USD", "4"),
+            moved(Became::Recorded, "EUR", "8"),
+        ] {
+            sum.add(&Outcome { moved: vec![one], ..Outcome::default() });
+        }
+        let told: Vec<(u64, String)> =
+            sum.moved.iter().map(|moved| (moved.facts, moved.after.to_string())).collect();
+        assert_eq!(told, [(1, "2".to_owned()), (2, "9".to_owned()), (1, "4".to_owned())]);
     }
 }

@@ -3,7 +3,10 @@
 //! Consumes metadata; creates topics and commits positions under a group's name when told to. It never alters a
 //! topic: a partition count is fixed for life, since another one would put keys elsewhere.
 
+mod access;
 mod describe;
+
+pub use access::Access;
 
 use super::log::offsets;
 use super::reach::{Context, Reach};

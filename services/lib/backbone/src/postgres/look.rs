@@ -1,8 +1,13 @@
 //! What lies in a ledger, for operators and tests: plain reads, each of one moment, nothing locked.
 
 mod pulled;
+mod traced;
 
 pub use pulled::{SourceSeen, pulled};
+pub use traced::{
+    DecidedSeen, Held, PlaceSeen, decided, effects_of, folded, given_up, held, met, readers, stated,
+    waiting_to_go,
+};
 
 use super::failure::Failure;
 use super::layout::Layout;
@@ -19,7 +24,7 @@ use crate::table::TableRow;
 use canon::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_postgres::Row;
@@ -312,6 +317,12 @@ pub async fn waiting(store: &PostgresStore) -> Result<Vec<WaitingSeen>, StoreErr
     .await
 }
 
+/// The numbers of parked inputs that wait for a row of a table.
+pub async fn waiting_inputs(store: &PostgresStore) -> Result<BTreeSet<i64>, StoreError> {
+    let sql = "SELECT id FROM parked WHERE waits_topic IS NOT NULL";
+    read(store, Ask::new(sql), |row| Ok(row.try_get(0)?)).await
+}
+
 /// Where parked records say they are from, by number: the header `ce_source`, which holds names only.
 pub async fn sources(store: &PostgresStore, ids: &[i64]) -> Result<BTreeMap<i64, String>, StoreError> {
     let sql = "SELECT id, headers FROM parked WHERE id = ANY($1) AND kind = 'record'";
@@ -350,6 +361,12 @@ pub async fn ledgers(url: &ServiceUrl) -> Result<Vec<String>, OpenError> {
             WHERE c.relnamespace = n.oid AND c.relname IN ('lane', 'intent', 'migration') AND c.relkind = 'r') = 3
         ORDER BY 1";
     Ok(read(&store, Ask::new(sql), |row| Ok(row.try_get(0)?)).await?)
+}
+
+/// The database's clock.
+pub async fn clock(store: &PostgresStore) -> Result<Timestamp, StoreError> {
+    let told: Vec<i64> = read(store, Ask::new("SELECT now_us()"), |row| Ok(row.try_get(0)?)).await?;
+    Ok(Timestamp(told.first().copied().unwrap_or(0)))
 }
 
 /// How many wishes nobody has carried out yet.

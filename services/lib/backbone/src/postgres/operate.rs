@@ -77,6 +77,16 @@ pub async fn revealed(
     seen(store, asked, |row| Ok(row.try_get::<_, i64>(0)?)).await.map(drop)
 }
 
+/// Writes down that somebody was shown the whole way of something; `what` names it by tokens and ids.
+pub async fn traced(store: &PostgresStore, what: &str, asker: Asker<'_>) -> Result<(), StoreError> {
+    // Kept as an intent that is ended with what it asked for; of no lane.
+    let sql = "INSERT INTO intent (processor, lane, body, asked_by, because, ended_at_us, result)
+        VALUES ('trace', 0, $1, $2, $3, now_us(), '{}') RETURNING id";
+    let body = json!({"do": "reveal", "trace": what});
+    let asked = Ask::new(sql).with(Json(body)).with(asker.by).with(asker.because);
+    seen(store, asked, |row| Ok(row.try_get::<_, i64>(0)?)).await.map(drop)
+}
+
 /// What came of intents, by their numbers.
 pub async fn intents(store: &PostgresStore, ids: &[i64]) -> Result<Vec<IntentSeen>, StoreError> {
     let sql = "SELECT id, processor, lane, body, result FROM intent WHERE id = ANY($1) ORDER BY id";

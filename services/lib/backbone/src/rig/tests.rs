@@ -3,6 +3,7 @@
 use super::*;
 use crate::breaker::BreakerLimits;
 use crate::sim::sample::{self, Echo, Left, Note, Order, Rate, Right, Sum, Tally};
+use crate::wish::Became;
 use canon::event::Change;
 use canon::key::EncounterToken;
 use std::collections::BTreeSet;
@@ -277,9 +278,31 @@ fn folded_again_what_was_sent_again_is_no_news_though_its_first_copy_lies_before
     rig.sees_raw(name(2), Uuid::from_u128(2), &key(), Left::new(80, "calm"));
     rig.sees_raw(name(1), Uuid::from_u128(1), &key(), Left::new(100, "calm"));
     assert_eq!(told(&rig), [80]);
-    let outcome = rig.does(Wish::Again { topic: Left::TOPIC.to_owned(), since, dry_run: false });
+    let chosen = Chosen::since(since);
+    let outcome = rig.does(Wish::Again { topic: Left::TOPIC.to_owned(), chosen, dry_run: false });
     assert_eq!((outcome.records, outcome.unchanged), (1, 1));
     assert_eq!(told(&rig), [80]);
+}
+
+#[test]
+fn folded_again_is_what_was_chosen_and_what_is_news_is_named() {
+    let mut rig = Rig::under(sample::echo(), sample::contract());
+    rig.knows(&key(), &Rate::new(1, ""));
+    rig.sees(name(1), &key(), Left::new(100, "calm"));
+    rig.passes(Duration::from_secs(60));
+    let until = rig.now();
+    rig.sees(name(2), &key(), Left::new(80, "cross"));
+    rig.knows(&key(), &Rate::new(2, ""));
+    let chosen = Chosen { since: Timestamp(i64::MIN), until: Some(until), sender: None };
+    let outcome = rig.does(Wish::Again { topic: Left::TOPIC.to_owned(), chosen, dry_run: false });
+    assert_eq!((outcome.records, outcome.corrected), (1, 1));
+    let named: Vec<(&str, Became, u32)> =
+        outcome.facts.iter().map(|fact| (fact.topic.as_str(), fact.change, fact.revision)).collect();
+    assert_eq!(named, [(Note::TOPIC, Became::Corrected, 2)]);
+    assert_eq!(outcome.moved.iter().map(|moved| moved.facts).collect::<Vec<_>>(), [1]);
+    assert!(outcome.range.is_some_and(|(first, last)| first == last && last < until));
+    let told: BTreeSet<i64> = told(&rig).into_iter().collect();
+    assert_eq!(told, [200, 80].into());
 }
 
 fn echo() -> Rig<Echo> {

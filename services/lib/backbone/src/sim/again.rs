@@ -18,7 +18,7 @@ use crate::rebuild::{Ground, rebuild};
 use crate::record::Record;
 use crate::store::LaneId;
 use crate::table_lane::TableWorker;
-use crate::wish::{Outcome, Wish};
+use crate::wish::{Chosen, Outcome, Wish};
 use canon::event::{Change, Event, Name};
 use canon::headers::Headers;
 use canon::key::EncounterToken;
@@ -98,7 +98,10 @@ impl Scenario {
                 let since = Timestamp(i64::try_from(self.sim.below(8)).unwrap_or(0));
                 let dry_run = self.sim.one_in(3);
                 let number = i32::try_from(self.sim.below(2)).unwrap_or(0);
-                self.wish(number, Wish::Again { topic: Left::TOPIC.to_owned(), since, dry_run });
+                self.wish(
+                    number,
+                    Wish::Again { topic: Left::TOPIC.to_owned(), chosen: Chosen::since(since), dry_run },
+                );
             }
             let which = usize::try_from(self.sim.below(2)).unwrap_or(0);
             if self.sim.one_in(250) {
@@ -164,8 +167,14 @@ impl Scenario {
         for number in 0..LANES {
             loop {
                 let since = Timestamp(i64::MIN);
-                let id =
-                    self.wish(number, Wish::Again { topic: Left::TOPIC.to_owned(), since, dry_run: false });
+                let id = self.wish(
+                    number,
+                    Wish::Again {
+                        topic: Left::TOPIC.to_owned(),
+                        chosen: Chosen::since(since),
+                        dry_run: false,
+                    },
+                );
                 self.settle(processes)?;
                 let done = self.store.tables().intents.get(&id).and_then(|row| row.outcome.clone());
                 match done {

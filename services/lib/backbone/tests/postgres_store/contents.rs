@@ -5,7 +5,7 @@ use backbone::again::Again;
 use backbone::journal::{Culprit, Edited, Entry, Place, Released, Segment};
 use backbone::record::Record;
 use backbone::store::{Changes, Decision, Effect, Ended, LaneId, Parked, ParkedItem, Store, Tx, Want};
-use backbone::wish::{Outcome, Wish};
+use backbone::wish::{Chosen, Outcome, Wish};
 use backbone::{Emitted, Origin, Reason, Reject};
 use canon::{ContentHash, Timestamp};
 use serde_json::{Value, json};
@@ -240,7 +240,11 @@ pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(sto
             topic: topic.clone(),
             first: 0,
             next: 9,
-            since: Timestamp(i64::MIN),
+            chosen: Chosen {
+                since: Timestamp(i64::MIN),
+                until: Some(Timestamp(7)),
+                sender: Some("north".to_owned()),
+            },
             parked: [3, 5].into(),
         }),
         seq,
