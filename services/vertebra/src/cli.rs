@@ -1,9 +1,13 @@
 //! The command line.
 
-use crate::again::Again;
+use crate::accounting::Books;
+use crate::again::{RawCommand, Replay};
 use crate::auditing::AuditCommand;
 use crate::cluster::Cluster;
+use crate::examining::Doctor;
+use crate::following::Trace;
 use crate::operate::{CodesCommand, LanesCommand, ParkedCommand, SourceCommand};
+use crate::paint::Colour;
 use crate::recovering::Recover;
 use crate::standing::Standing;
 use clap::{Args, Parser, Subcommand};
@@ -14,16 +18,22 @@ use clap::{Args, Parser, Subcommand};
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) area: Area,
+    /// Whether pages have colours
+    #[arg(long = "color", alias = "colour", global = true, value_enum, value_name = "WHEN", default_value_t)]
+    pub(crate) colour: Colour,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Area {
-    Again(Again),
+    // What `raw replay` was called first.
+    #[command(hide = true)]
+    Again(Replay),
     /// What people did to a service by hand, and whether that is still what they did
     Audit {
         #[command(subcommand)]
         command: AuditCommand,
     },
+    Books(Books),
     /// Print what completes this command's words in a shell
     ///
     /// bash: vertebra completions bash > /etc/bash_completion.d/vertebra
@@ -41,6 +51,7 @@ pub(crate) enum Area {
         #[command(subcommand)]
         command: CodesCommand,
     },
+    Doctor(Doctor),
     /// Lanes: who works which, and which are stopped
     Lanes {
         #[command(subcommand)]
@@ -51,6 +62,11 @@ pub(crate) enum Area {
         #[command(subcommand)]
         command: ParkedCommand,
     },
+    /// Messages as they came
+    Raw {
+        #[command(subcommand)]
+        command: RawCommand,
+    },
     /// Bring a ledger that went back in time up to what was published from it
     Recover(Recover),
     /// Sources: what they know of the world, and what they ask a person
@@ -59,6 +75,7 @@ pub(crate) enum Area {
         command: SourceCommand,
     },
     Status(Standing),
+    Trace(Trace),
 }
 
 #[derive(Debug, Subcommand)]
@@ -145,7 +162,7 @@ mod tests {
         let help: Vec<&str> = help.lines().map(str::trim_end).collect();
         *page +=
             &format!("\n{} {path}\n```\n{}\n```\n", "#".repeat(level.min(3)), help.join("\n").trim_end());
-        for under in command.get_subcommands() {
+        for under in command.get_subcommands().filter(|under| !under.is_hide_set()) {
             self::page(under, &format!("{path} {}", under.get_name()), page);
         }
     }
@@ -200,10 +217,36 @@ mod tests {
         check_whole("parked edit --service s --id 3 --by me --because so", false);
         check_whole("parked show --service s --id 3", true);
         check_whole("parked show --service s --id 3 --reveal", false);
+        check_whole("parked release --service s --by me --because so", true);
+        check_whole("parked release --service s --key k --by me --because so --yes", true);
+        check_whole("parked release --service s --by me", false);
+        check_whole("doctor", true);
+        check_whole("doctor --json --kafka-bootstrap a:1 --odoo-url http://o --token-secret-file f", true);
+        check_whole("status --prometheus-url http://p:9090", true);
+        check_whole("status --color never", true);
+        check_whole("--colour always parked list --service s", true);
+        check_whole("status --color green", false);
         check_whole("completions bash", true);
         check_whole("completions cmd", false);
         check_whole("status", true);
         check_whole("status --service s --json --kafka-bootstrap a:1", true);
+        check_whole("books", true);
+        check_whole(
+            "books --control-total f.csv --since 2d --json --kafka-bootstrap a:1 --registry-url http://a",
+            true,
+        );
+        check_whole("books --since yesterday", false);
+        check_whole("trace 4711", true);
+        check_whole("trace - --as visit --authority LAKESIDE --since 2d --json", true);
+        check_whole(
+            "trace 4711 --as account --token-secret-file f --odoo-url http://o --odoo-database d",
+            true,
+        );
+        check_whole("trace 4711 --reveal --by me --because so", true);
+        check_whole("trace 4711 --reveal --by me", false);
+        check_whole("trace 4711 --as patient", false);
+        check_whole("trace 4711 --since yesterday", false);
+        check_whole("trace", false);
         check_whole("audit list --service s --limit 5 --json", true);
         check_whole("audit verify --service s", true);
         check_whole("audit verify --service s --topic --kafka-bootstrap a:1 --registry-url http://a", true);
@@ -219,15 +262,19 @@ mod tests {
 
     #[test]
     fn records_are_folded_again_for_somebody_and_for_a_reason_or_waited_for() {
-        let all = "again --service s --processor p --topic raw.hl7v2.v1 --since 2025-03-10T00:00:00Z --by me --because so";
+        let all = "raw replay --sender north --since 2025-03-10T00:00:00Z --until 2h --by me --because so";
         check_whole(all, true);
-        check_whole(&format!("{all} --yes --json --timeout 5m"), true);
+        check_whole(&format!("{all} --service s --processor p --topic t"), true);
+        check_whole(&format!("{all} --yes --json --timeout 5m --rate 10 --despite-rejected"), true);
+        check_whole(&format!("{all} --dry-run"), true);
+        check_whole(&format!("{all} --dry-run --yes"), false);
+        check_whole(&format!("{all} --despite-rejected"), false);
         check_whole(&format!("{all} --timeout soon"), false);
         check_whole(&all.replace(" --because so", ""), false);
-        check_whole(&all.replace(" --processor p", ""), false);
         check_whole(&all.replace("2025-03-10T00:00:00Z", "yesterday"), false);
-        check_whole("again --service s --asked 41,42", true);
-        check_whole("again --service s --asked 41 --yes", false);
+        check_whole(&all.replace("raw replay", "again"), true);
+        check_whole("raw replay --service s --asked 41,42", true);
+        check_whole("raw replay --service s --asked 41 --yes", false);
         check_whole(&format!("{all} --asked 41"), false);
     }
 

@@ -133,11 +133,15 @@ pub(crate) struct Show {
 }
 
 pub(crate) fn redrive(command: &Decide) -> ExitCode {
-    command.run(Verb::Redrive)
+    command.run(Verb::Redrive, false)
+}
+
+pub(crate) fn release(command: &Decide) -> ExitCode {
+    command.run(Verb::Redrive, true)
 }
 
 pub(crate) fn discard(command: &Decide) -> ExitCode {
-    command.run(Verb::Discard)
+    command.run(Verb::Discard, false)
 }
 
 pub(crate) fn edit(command: &Edit) -> ExitCode {
@@ -162,15 +166,17 @@ pub(crate) fn show(command: &Show) -> ExitCode {
 }
 
 impl Decide {
-    fn run(&self, verb: Verb) -> ExitCode {
+    /// `waits`: only what waits for a row of a table, and all of that unless something is chosen.
+    fn run(&self, verb: Verb, waits: bool) -> ExitCode {
         let filter = Filter {
             reason: self.reason.clone(),
             sender: self.sender.clone(),
             key: self.key.clone(),
             processor: self.processor.clone(),
+            waits,
         };
         let chooses = [&self.reason, &self.sender, &self.key, &self.processor];
-        if self.id.is_empty() && chooses.iter().all(|choice| choice.is_none()) {
+        if !waits && self.id.is_empty() && chooses.iter().all(|choice| choice.is_none()) {
             return fail("choose inputs: --id, --reason, --sender, --key or --processor", USAGE);
         }
         let pace = Pace { dry_run: !self.yes, rate: self.rate, patience: self.timeout };

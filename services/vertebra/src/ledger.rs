@@ -6,13 +6,15 @@
 
 pub mod again;
 pub mod audit;
+mod behind;
 pub mod codes;
 pub mod decide;
 pub mod lanes;
 pub mod parked;
+pub mod silence;
 pub mod sources;
 pub mod status;
-mod table;
+pub(crate) mod table;
 
 use backbone::postgres::{OpenError, PostgresSettings, PostgresStore, look};
 use backbone::settings::ServiceUrl;

@@ -1,15 +1,21 @@
 //! `vertebra`: what operators do by hand. Consumes its command line and `VERTEBRA_*` variables; creates topics, registers
 //! schemas, recovers ledgers and lets lanes and sources go on when told to; prints reports.
 
+mod accounting;
 mod again;
 mod auditing;
 mod cli;
 mod cluster;
 mod deciding;
+mod examining;
+mod following;
+mod odoo_at;
 mod operate;
+mod paint;
 mod recovering;
 mod standing;
 
+use again::RawCommand;
 use canon::Catalog;
 use clap::{CommandFactory, Parser};
 use cli::{Area, Cli, ContractCommand};
@@ -34,9 +40,12 @@ const UNREACHABLE: u8 = 3;
 const EVENTS: &str = include_str!("../../../docs/events.md");
 
 fn main() -> ExitCode {
-    match &Cli::parse().area {
-        Area::Again(command) => again::run(command),
+    let Cli { area, colour } = Cli::parse();
+    paint::decide(colour);
+    match &area {
+        Area::Again(replay) | Area::Raw { command: RawCommand::Replay(replay) } => again::run(replay),
         Area::Audit { command } => auditing::run(command),
+        Area::Books(books) => accounting::run(books),
         Area::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "vertebra", &mut script);
@@ -44,17 +53,20 @@ fn main() -> ExitCode {
         }
         Area::Contract { command } => contract(command),
         Area::Codes { command: CodesCommand::Unmapped(look) } => operated(Command::Unmapped(look)),
+        Area::Doctor(doctor) => examining::run(doctor),
         Area::Lanes { command: LanesCommand::List(look) } => operated(Command::Lanes(look)),
         Area::Lanes { command: LanesCommand::Resume(resume) } => operated(Command::Resume(resume)),
         Area::Parked { command: ParkedCommand::Discard(discard) } => deciding::discard(discard),
         Area::Parked { command: ParkedCommand::Edit(edit) } => deciding::edit(edit),
         Area::Parked { command: ParkedCommand::List(list) } => operated(Command::Parked(list)),
         Area::Parked { command: ParkedCommand::Redrive(redrive) } => deciding::redrive(redrive),
+        Area::Parked { command: ParkedCommand::Release(release) } => deciding::release(release),
         Area::Parked { command: ParkedCommand::Show(show) } => deciding::show(show),
         Area::Recover(recover) => recovering::run(recover),
         Area::Source { command: SourceCommand::Approve(approve) } => operated(Command::Approve(approve)),
         Area::Source { command: SourceCommand::List(look) } => operated(Command::Sources(look)),
         Area::Status(status) => standing::run(status),
+        Area::Trace(trace) => following::run(trace),
     }
 }
 
@@ -130,7 +142,7 @@ fn connected(cluster: &Cluster, apply: Option<Copies>) -> Result<Report, Failed>
 fn tell(report: &Report, json: bool) -> ExitCode {
     let text = match json {
         true => serde_json::to_string_pretty(report).unwrap_or_default(),
-        false => report.to_string(),
+        false => paint::page(report.to_string()),
     };
     let said = say(&format!("{text}\n"));
     match report.holds() {
@@ -155,7 +167,7 @@ fn reported<T: Display + Serialize, E: Error>(
         Ok(report) => {
             let text = match json {
                 true => serde_json::to_string_pretty(&report).unwrap_or_default(),
-                false => report.to_string(),
+                false => paint::page(report.to_string()),
             };
             let told = say(&format!("{text}\n"));
             if is_well(&report) { told } else { ExitCode::from(DIFFERENT) }

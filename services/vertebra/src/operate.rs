@@ -1,6 +1,7 @@
 //! The commands that look into a service's ledger.
 
 use crate::deciding::{Decide, Edit, Show};
+use crate::paint;
 use backbone::postgres::operate::Asker;
 use backbone::settings::{Secret, ServiceUrl};
 use canon::ServiceName;
@@ -60,6 +61,12 @@ pub(crate) enum ParkedCommand {
     List(List),
     /// Have parked inputs tried again, each with what waits behind it
     Redrive(Decide),
+    /// Have parked inputs tried that wait for a row of a table, though the row has not come
+    ///
+    /// What waits for a code, an item or a sender's file goes on by itself once that comes. This is `redrive` of such inputs only, for
+    /// the case that nobody needs to wait any longer: the mapping was changed so that the row is not looked up any more, or the row came
+    /// under another key. What still misses it parks again. Without --id, --reason, --sender, --key and --processor it is all of them.
+    Release(Decide),
     /// Show one parked input: where it is from, and what waits behind it
     Show(Show),
 }
@@ -241,6 +248,7 @@ impl List {
             sender: self.sender.clone(),
             key: self.key.clone(),
             processor: None,
+            waits: false,
         }
     }
 }
@@ -272,7 +280,7 @@ pub(crate) fn database(url: Option<&str>, password_file: Option<&Path>) -> Resul
 fn told(report: &(impl Display + Serialize), json: bool, waits: bool) -> Told {
     let text = match json {
         true => serde_json::to_string_pretty(report).unwrap_or_default(),
-        false => report.to_string(),
+        false => paint::page(report.to_string()),
     };
     Told { text, waits }
 }

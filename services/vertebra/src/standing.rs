@@ -3,6 +3,7 @@
 use crate::cluster::Cluster;
 use crate::operate::database;
 use crate::{USAGE, fail, reported};
+use backbone::settings::ServiceUrl;
 use canon::ServiceName;
 use clap::Args;
 use std::path::PathBuf;
@@ -11,11 +12,12 @@ use vertebra::ledger::status::{Status, StatusError, status};
 
 const HELP: &str = "Exit codes:
   0  nothing waits for a person
-  1  a lane is stopped or unowned, something is parked, or a source asks
+  1  a lane is stopped or unowned, something is parked, a source asks, or a sender is silent for longer than it may
   2  the command line makes no sense, or the database has no such ledger
-  3  PostgreSQL or Kafka does not answer
+  3  PostgreSQL, Kafka or Prometheus does not answer
 
-How long senders have been silent, against their habit, is for Prometheus to tell: see docs/runbooks/sender-silent.md.";
+A lane that has never committed anything of a topic is behind by all of it. How long senders have been silent, against their habit at this
+hour of the week, Prometheus knows by the rules of `vertebra contract alerts`: docs/runbooks/sender-silent.md.";
 
 /// How every service stands: lanes, how far they are behind, what is parked, what waits to be published
 #[derive(Args, Debug)]
@@ -30,6 +32,9 @@ pub(crate) struct Standing {
     /// File of the password, when the URL holds none
     #[arg(long, env = "VERTEBRA_POSTGRES_PASSWORD_FILE", value_name = "FILE")]
     postgres_password_file: Option<PathBuf>,
+    /// Prometheus, to tell how long senders have been silent against their habit
+    #[arg(long, env = "VERTEBRA_PROMETHEUS_URL", value_name = "URL", hide_env_values = true)]
+    prometheus_url: Option<String>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -39,14 +44,18 @@ pub(crate) struct Standing {
 
 pub(crate) fn run(command: &Standing) -> ExitCode {
     let url = database(command.postgres_url.as_deref(), command.postgres_password_file.as_deref());
-    let (url, kafka) = match (url, command.cluster.kafka()) {
-        (Ok(url), Ok(kafka)) => (url, kafka),
-        (url, kafka) => {
-            let mistakes: Vec<String> = url.err().into_iter().chain(kafka.err()).collect();
-            return fail(&mistakes.join("\n"), USAGE);
+    let prometheus = command.prometheus_url.as_deref().map(|url| {
+        ServiceUrl::parse(url, &["http", "https"])
+            .map_err(|wrong| format!("--prometheus-url is not {}", wrong.expects))
+    });
+    let (url, kafka, prometheus) = match (url, command.cluster.kafka(), prometheus.transpose()) {
+        (Ok(url), Ok(kafka), Ok(prometheus)) => (url, kafka, prometheus),
+        (url, kafka, prometheus) => {
+            let mistakes = url.err().into_iter().chain(kafka.err()).chain(prometheus.err());
+            return fail(&mistakes.collect::<Vec<_>>().join("\n"), USAGE);
         }
     };
     let service = command.service.as_ref().map(ServiceName::as_str);
-    let work = status(&url, service, kafka.as_ref());
+    let work = status(&url, service, kafka.as_ref(), prometheus.as_ref());
     reported(work, StatusError::is_away, command.json, Status::is_well)
 }

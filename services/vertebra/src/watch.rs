@@ -11,6 +11,7 @@ mod rules;
 mod senders;
 
 pub use rules::{Group, Rule};
+pub(crate) use senders::{ALLOWED as SILENCE_ALLOWED, HABIT as SILENCE_HABIT, SILENCE as SILENCE_NOW};
 
 use canon::Catalog;
 use rules::Runbooks;

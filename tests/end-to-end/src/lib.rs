@@ -1,6 +1,10 @@
 //! What the days on the real stack have in common. The tests are beside it, each in a program of its own, since the
 //! services' ledgers are the stack's and not a test's.
 
+mod operator;
+
+pub use operator::Operator;
+
 use harness::{Amiss, Books, Codes, Evidence, Fleet, Played, Process, Role, amiss};
 use hospital::send::Sending;
 use std::path::{Path, PathBuf};

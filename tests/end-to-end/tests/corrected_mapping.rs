@@ -51,7 +51,13 @@ async fn what_a_wrong_mapping_spoiled_is_corrected_by_translating_again_and_cred
 
     let before = books.read().await.expect("everything can be read");
     let dry = again(&fleet, &stack, &[]);
-    assert!(dry.contains("corrected"), "{dry}");
+    // Named, and with what they come to in both currencies.
+    for said in
+        ["of clinic ", "billing.charge.v1", "corrected  USD", "corrected  EUR", "charge/clinic/", "a dry run"]
+    {
+        assert!(dry.contains(said), "{said} in {dry}");
+    }
+    assert!(!dry.contains("north") && !dry.contains("charge/lab/"), "another sender's: {dry}");
     let looked = books.read().await.expect("everything can be read");
     assert_eq!(counts(&before), counts(&looked), "looking changed something");
     println!("{}", again(&fleet, &stack, &["--yes"]));
@@ -98,8 +104,7 @@ fn untouched(evidence: &Evidence) -> [usize; 6] {
 fn again(fleet: &Fleet, stack: &Stack, more: &[&str]) -> String {
     let output = Command::new(fleet.program("vertebra"))
         .env_clear()
-        .args(["again", "--service", "ehr-adapter", "--processor", "hl7-translation"])
-        .args(["--topic", "raw.hl7v2.v1", "--since", "1970-01-01T00:00:00Z"])
+        .args(["raw", "replay", "--sender", "clinic", "--since", "1970-01-01T00:00:00Z"])
         .args(["--by", "a test", "--because", "the clinic's currency was wrong"])
         .args(["--postgres-url", &stack.postgres_url])
         .args(more)

@@ -275,6 +275,23 @@ async fn message_of(store: &PostgresStore, input: &Input) -> Result<(u32, RawHl7
     Ok((schema, codec::decode(&writer, body).map_err(|_| unreadable())?))
 }
 
+/// A parked message as text, for whoever has said why they look; nothing where what is parked is no message.
+pub(crate) async fn text(store: &PostgresStore, number: i64) -> Result<Option<String>, LedgerError> {
+    let all = parked::list(store, &Filter::default(), usize::MAX).await?.inputs;
+    let Some(input) = all.iter().find(|input| input.id == number) else { return Ok(None) };
+    match message_of(store, input).await {
+        Ok((_, message)) => Ok(Some(readable(&message))),
+        Err(LedgerError::NoText { .. } | LedgerError::Unreadable { .. } | LedgerError::NotParked { .. }) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn readable(message: &RawHl7v2) -> String {
+    String::from_utf8_lossy(message.payload.reveal()).replace('\r', "\n")
+}
+
 /// One parked input, and what waits behind it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Shown {
@@ -312,7 +329,7 @@ pub async fn show(
             let (_, message) = message_of(store, &input).await?;
             // Written down before it is shown.
             operate::revealed(store, (&input.processor, input.lane), number, asker).await?;
-            Some(String::from_utf8_lossy(message.payload.reveal()).replace('\r', "\n"))
+            Some(readable(&message))
         }
     };
     let behind = chain.first().copied().filter(|first| *first != number);

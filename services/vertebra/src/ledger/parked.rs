@@ -17,6 +17,8 @@ pub struct Filter {
     pub key: Option<String>,
     /// Only those of this projection or sink.
     pub processor: Option<String>,
+    /// Only those that wait for a row of a table.
+    pub waits: bool,
 }
 
 /// What is parked in a ledger.
@@ -82,6 +84,10 @@ pub async fn list(store: &PostgresStore, filter: &Filter, limit: usize) -> Resul
             .filter(|row| filter.reason.as_deref().is_none_or(|reason| reason == row.reason.as_str()));
         let rows = rows.filter(|row| filter.key.is_none() || row.chain == filter.key);
         inputs.extend(rows.map(|row| input(&processor, row)));
+    }
+    if filter.waits {
+        let waiting = look::waiting_inputs(store).await?;
+        inputs.retain(|input: &Input| waiting.contains(&input.id));
     }
     let ids: Vec<i64> = inputs.iter().map(|input| input.id).collect();
     let mut sources = look::sources(store, &ids).await?;

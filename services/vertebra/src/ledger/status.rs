@@ -3,19 +3,15 @@
 //! Consumes the ledgers and, when a cluster is given, the ends of the topics that their lanes read; changes nothing.
 
 use super::lanes::{self, State};
-use super::{LedgerError, open, sources, table};
-use backbone::edge::{BrokerError, LaneReader, Log};
+use super::silence::{self, Sender, SilenceError};
+use super::{LedgerError, behind, open, sources, table};
+use backbone::edge::BrokerError;
 use backbone::kafka::{KafkaLog, KafkaSettings, LogSettings};
 use backbone::postgres::{PostgresStore, look};
 use backbone::settings::ServiceUrl;
-use canon::{Catalog, Timestamp};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::{Duration, SystemTime};
-
-/// How long the first record that was not read is waited for.
-const FIRST_WAIT: Duration = Duration::from_secs(3);
 
 /// What cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -26,13 +22,16 @@ pub enum StatusError {
     /// PostgreSQL does not answer, or a ledger is not there.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// Prometheus does not answer.
+    #[error(transparent)]
+    Silence(#[from] SilenceError),
 }
 
 impl StatusError {
     /// Whether another try, later, may do.
     pub fn is_away(&self) -> bool {
         match self {
-            Self::Broker(_) => true,
+            Self::Broker(_) | Self::Silence(_) => true,
             Self::Ledger(error) => error.is_away(),
         }
     }
@@ -43,6 +42,8 @@ impl StatusError {
 pub struct Status {
     /// By name.
     pub services: Vec<Service>,
+    /// Senders and their silence; nothing where Prometheus was not asked.
+    pub senders: Option<Vec<Sender>>,
 }
 
 /// One service.
@@ -52,6 +53,8 @@ pub struct Service {
     pub service: String,
     /// Its projections, sinks, tables and sources.
     pub processors: Vec<Processor>,
+    /// Topics that the catalog has it read and that no lane of it has committed anything of; nothing where it was not asked.
+    pub never_read: Vec<NeverRead>,
     /// Rows that are to be published.
     pub outbox: i64,
     /// How old the oldest of them is, in seconds.
@@ -81,6 +84,17 @@ pub struct Processor {
     pub behind_s: Option<u64>,
 }
 
+/// A topic that a service is to read and has not begun with.
+#[derive(Clone, Debug, Serialize)]
+pub struct NeverRead {
+    /// The topic.
+    pub topic: String,
+    /// Offsets in it.
+    pub behind: i64,
+    /// How old its first record is, in seconds; 0 where there is none.
+    pub behind_s: u64,
+}
+
 /// Looks at ledgers: the one of a service, or all that the database has.
 ///
 /// # Errors
@@ -89,6 +103,7 @@ pub async fn status(
     url: &ServiceUrl,
     service: Option<&str>,
     kafka: Option<&KafkaSettings>,
+    prometheus: Option<&ServiceUrl>,
 ) -> Result<Status, StatusError> {
     let names = match service {
         Some(service) => vec![service.to_owned()],
@@ -101,11 +116,16 @@ pub async fn status(
         let store = open(url.clone(), &name).await?;
         services.push(of(&store, name, log.as_ref()).await?);
     }
-    Ok(Status { services })
+    let senders = match prometheus {
+        Some(prometheus) => Some(silence::senders(prometheus).await?),
+        None => None,
+    };
+    Ok(Status { services, senders })
 }
 
 async fn of(store: &PostgresStore, service: String, log: Option<&KafkaLog>) -> Result<Service, StatusError> {
     let mut processors: BTreeMap<String, Processor> = BTreeMap::new();
+    let mut numbers: BTreeMap<String, BTreeSet<i32>> = BTreeMap::new();
     for lane in lanes::list(store).await?.lanes {
         let at = processors.entry(lane.processor.clone()).or_insert_with(|| Processor {
             processor: lane.processor,
@@ -117,23 +137,33 @@ async fn of(store: &PostgresStore, service: String, log: Option<&KafkaLog>) -> R
             behind_s: None,
         });
         at.lanes += 1;
+        numbers.entry(at.processor.clone()).or_default().insert(lane.lane);
         at.stopped += usize::from(lane.state == State::Stopped);
         at.unowned += usize::from(lane.state == State::Unowned);
     }
     for (processor, _, parked) in look::parked_counts(store).await.map_err(LedgerError::Store)? {
         processors.entry(processor).and_modify(|at| at.parked += parked);
     }
+    let mut never_read = Vec::new();
     if let Some(log) = log {
         for processor in processors.values_mut() {
-            let behind = behind(store, log, &processor.processor).await?;
-            (processor.behind, processor.behind_s) = behind.unzip();
+            let lanes = numbers.remove(&processor.processor).unwrap_or_default();
+            let behind = behind::of_processor(store, log, &processor.processor, &lanes).await?;
+            (processor.behind, processor.behind_s) = behind.map(|at| (at.offsets, at.seconds)).unzip();
         }
+        let names: Vec<String> = processors.keys().cloned().collect();
+        let missing = behind::never_read(store, log, &service, &names).await?;
+        never_read = missing
+            .into_iter()
+            .map(|(topic, at)| NeverRead { topic, behind: at.offsets, behind_s: at.seconds })
+            .collect();
     }
     let outbox = look::outbox(store).await.map_err(LedgerError::Store)?;
     let asks = sources::list(store).await?.kinds;
     Ok(Service {
         service,
         processors: processors.into_values().collect(),
+        never_read,
         outbox: outbox.rows,
         outbox_age_s: outbox.oldest_age.map(|age| age.as_secs()),
         open_wishes: look::open_intents(store).await.map_err(LedgerError::Store)?,
@@ -144,47 +174,18 @@ async fn of(store: &PostgresStore, service: String, log: Option<&KafkaLog>) -> R
     })
 }
 
-/// How far the lanes of a processor are behind what is committed at the broker: offsets, and seconds. Nothing for a source,
-/// which reads no topic.
-async fn behind(
-    store: &PostgresStore,
-    log: &KafkaLog,
-    processor: &str,
-) -> Result<Option<(i64, u64)>, StatusError> {
-    let positions = look::positions(store, processor).await.map_err(LedgerError::Store)?;
-    if positions.is_empty() {
-        return Ok(None);
-    }
-    let (mut offsets, mut seconds) = (0, 0);
-    for ((lane, topic), next) in positions {
-        let Some(topic) = Catalog::builtin().topic(&topic).map(|policy| policy.name.as_str()) else {
-            continue;
-        };
-        let (low, end) = log.bounds(topic, lane).await?;
-        if end <= next {
-            continue;
-        }
-        offsets += end - next;
-        // What lies before the topic's beginning cannot be read: the lane says so itself.
-        if next < low {
-            continue;
-        }
-        let mut reader = log.open(lane, &[(topic, next)]).await?;
-        // Behind the last record there may be nothing but markers.
-        if let Some(first) = reader.next(1, FIRST_WAIT).await?.first() {
-            seconds = seconds.max(Timestamp::from(SystemTime::now()).since(first.timestamp).as_secs());
-        }
-    }
-    Ok(Some((offsets, seconds)))
-}
-
 impl Status {
     /// Whether nothing waits for a person.
     pub fn is_well(&self) -> bool {
-        self.services.iter().all(|service| {
-            service.questions == 0
-                && service.processors.iter().all(|at| at.stopped == 0 && at.unowned == 0 && at.parked == 0)
-        })
+        let silent = self.senders.iter().flatten().any(|sender| sender.is_silent);
+        !silent
+            && self.services.iter().all(|service| {
+                service.questions == 0
+                    && service
+                        .processors
+                        .iter()
+                        .all(|at| at.stopped == 0 && at.unowned == 0 && at.parked == 0)
+            })
     }
 }
 
@@ -230,6 +231,7 @@ impl fmt::Display for Status {
             ["service", "outbox", "oldest", "open wishes", "questions"],
             &rows.collect::<Vec<_>>(),
         )?;
+        self.write_more(f)?;
         let parked: i64 =
             self.services.iter().flat_map(|service| &service.processors).map(|at| at.parked).sum();
         match self.is_well() {
@@ -240,5 +242,39 @@ impl fmt::Display for Status {
                  source list`"
             ),
         }
+    }
+}
+
+impl Status {
+    /// Topics that nobody has begun with, and senders.
+    fn write_more(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for service in &self.services {
+            for NeverRead { topic, behind, behind_s } in &service.never_read {
+                let name = &service.service;
+                writeln!(f, "{name} has not begun with {topic}: {behind} offsets behind, {behind_s} s")?;
+            }
+        }
+        let Some(senders) = &self.senders else {
+            return writeln!(f, "\nhow long senders are silent: --prometheus-url tells\n");
+        };
+        writeln!(f)?;
+        let seconds = |seconds: Option<u64>| seconds.map_or_else(|| "-".to_owned(), |s| format!("{s} s"));
+        let rows = senders.iter().map(|sender| {
+            let state = match (sender.is_silent, sender.allowed_s) {
+                (true, _) => "SILENT",
+                (false, Some(_)) => "as usual",
+                (false, None) => "no habit at this hour",
+            };
+            let Sender { sender, silent_s, habit_s, allowed_s, .. } = sender;
+            [
+                sender.clone(),
+                seconds(Some(*silent_s)),
+                seconds(*habit_s),
+                seconds(*allowed_s),
+                state.to_owned(),
+            ]
+        });
+        table::write(f, ["sender", "silent for", "usually", "allowed", ""], &rows.collect::<Vec<_>>())?;
+        writeln!(f)
     }
 }

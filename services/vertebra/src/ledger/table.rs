@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Writes a heading and rows, aligned; the last column is as long as it likes.
-pub(super) fn write<const N: usize>(
+pub(crate) fn write<const N: usize>(
     f: &mut fmt::Formatter<'_>,
     heading: [&str; N],
     rows: &[[String; N]],

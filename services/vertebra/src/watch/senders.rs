@@ -22,11 +22,11 @@ const HOURS_OF_A_WEEK: u32 = 168;
 const SILENCE_MIN: u32 = 600;
 
 /// Seconds since the last message.
-pub(super) const SILENCE: &str = "vertebra:sender_silence_seconds";
+pub(crate) const SILENCE: &str = "vertebra:sender_silence_seconds";
 /// Seconds of silence that are usual around this hour of the week.
-pub(super) const HABIT: &str = "vertebra:sender_silence_habit_seconds";
+pub(crate) const HABIT: &str = "vertebra:sender_silence_habit_seconds";
 /// How long it may be silent now.
-pub(super) const ALLOWED: &str = "vertebra:sender_silence_allowed_seconds";
+pub(crate) const ALLOWED: &str = "vertebra:sender_silence_allowed_seconds";
 /// Messages of the last hour.
 pub(super) const MESSAGES: &str = "vertebra:sender_messages_1h";
 /// Messages that are usual in the hour that ends now.

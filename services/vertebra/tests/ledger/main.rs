@@ -1,12 +1,14 @@
 //! The operator's looks into a ledger, as a program, on a real PostgreSQL: tables, JSON and exit codes, and not a byte of
 //! what was parked.
 
+mod standing;
+
 use backbone::postgres::{PostgresSettings, PostgresStore, Processor, look};
 use backbone::record::Record;
 use backbone::settings::ServiceUrl;
 use backbone::source::{Hold, Refusal, RowKnown, SourceChanges};
 use backbone::store::{Changes, Fence, LaneId, Parked, ParkedItem, Store, Tx, Waiting};
-use backbone::wish::{Outcome, Wish};
+use backbone::wish::{Chosen, Outcome, Wish};
 use backbone::{Reason, Reject, Waits};
 use canon::Timestamp;
 use serde_json::Value;
@@ -209,7 +211,8 @@ async fn a_stopped_lane_is_listed_with_its_reason_and_goes_on_when_somebody_says
 async fn lanes_are_asked_to_fold_again_and_what_they_have_not_answered_stays_wished() {
     let Some(stand) = Stand::try_new().await else { return };
     let again = |processor, topic, more: &[&str]| {
-        let what = ["again", "--processor", processor, "--topic", topic, "--since", "2025-03-10T00:00:00Z"];
+        let what =
+            ["raw", "replay", "--processor", processor, "--topic", topic, "--since", "2025-03-10T00:00:00Z"];
         let who = ["--by", "jo", "--because", "a mapping was corrected", "--timeout", "0s"];
         stand.vertebra(&[&what[..], &who, more].concat())
     };
@@ -222,11 +225,11 @@ async fn lanes_are_asked_to_fold_again_and_what_they_have_not_answered_stays_wis
     let told: Value = serde_json::from_slice(&asked.stdout).expect("JSON");
     let wishes = [0, 1].map(|lane| told["lanes"][lane]["wish"].as_i64().expect("a number"));
     let numbers = format!("{},{}", wishes[0], wishes[1]);
-    let waited = || stand.vertebra(&["again", "--asked", &numbers, "--timeout", "0s"]);
+    let waited = || stand.vertebra(&["raw", "replay", "--asked", &numbers, "--timeout", "0s"]);
     check(&waited(), 1, &["2 lanes not answered", &format!("--asked {numbers}")]);
     let mut tx = stand.store.begin(&first, LEASE, 0).await.expect("a batch");
     let since = "2025-03-10T00:00:00Z".parse().expect("a time");
-    let wish = Wish::Again { topic: "raw.hl7v2.v1".to_owned(), since, dry_run: true };
+    let wish = Wish::Again { topic: "raw.hl7v2.v1".to_owned(), chosen: Chosen::since(since), dry_run: true };
     let intent = tx.intent().await.expect("an answer").expect("an intent");
     assert_eq!((intent.id, intent.wish), (wishes[0], Some(wish)), "what the lane's owner reads");
     drop(tx);
@@ -237,10 +240,13 @@ async fn lanes_are_asked_to_fold_again_and_what_they_have_not_answered_stays_wis
     let ended = Some((wishes[1], outcome()));
     stand.commit(&second, Changes { ended, ..Changes::default() }).await;
     check(&waited(), 0, &["sum   14 ", "a dry run: nothing was changed"]);
-    check(&stand.vertebra(&["again", "--asked", "999"]), 2, &["under the number 999"]);
+    check(&stand.vertebra(&["raw", "replay", "--asked", "999"]), 2, &["under the number 999"]);
     let done = again(CASES, "raw.hl7v2.v1", &["--yes", "--json"]);
     let told: Value = serde_json::from_slice(&done.stdout).expect("JSON");
     assert_eq!((&told["dry_run"], &told["since"]), (&false.into(), &"2025-03-10T00:00:00Z".into()));
+    // One lane first: nobody has answered for it, so the other one was not asked.
+    assert_eq!(told["lanes"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["stopped"], "lane 0 has not answered");
     stand.drop().await;
 }
 
