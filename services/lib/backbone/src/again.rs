@@ -153,7 +153,7 @@ impl Folded {
             else {
                 continue;
             };
-            if let Some((topic, mark)) = program.withdraw(&row.topic) {
+            if let Some((topic, mark)) = program.mark(&row.topic) {
                 let cause = Cause { origin: Some(origin.clone()), ..Cause::default() };
                 self.said.push(Said { input: usize::MAX, draft: Draft::withdrawal(row, topic, mark), cause });
             }

@@ -60,6 +60,7 @@ where
             Some(wish @ (Wish::Discard { .. } | Wish::Edit { .. } | Wish::Redrive { .. })) => {
                 self.mend(lane, intent.id, wish).await
             }
+            Some(Wish::CutOver(wish)) => self.cut_over(lane, intent.id, *wish).await,
             None => self.give_up(lane, intent.id, "this release does not know how to do that").await,
         }
     }
@@ -88,7 +89,7 @@ where
     }
 
     /// Reads the records of a range; nothing when its end did not come.
-    async fn read_again(
+    pub(crate) async fn read_again(
         &self,
         lane: &Position,
         topic: &'static str,
@@ -142,15 +143,7 @@ where
         let mut tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
         let now = tx.now();
         let (book, ..) = self.look(lane, &mut tx, 0).await?;
-        for (offset, decided) in tx.decisions(&again.topic, again.first..again.next).await? {
-            let Some(value) = decided else {
-                again.parked.insert(offset);
-                continue;
-            };
-            ensure_writers(self.parts.source.as_ref(), std::iter::once(value.as_slice())).await?;
-            let edited = records.iter_mut().filter(|record| record.offset == offset);
-            edited.for_each(|record| record.value = Some(value.clone()));
-        }
+        self.heed(&mut tx, &mut again, &mut records).await?;
         drop(tx);
         let ground = Ground { now, schemas: self.parts.source.schemas(), book: &book };
         let mut folded = match self.refold(lane, ground, &again, &records).await? {
@@ -171,8 +164,27 @@ where
         self.end(lane, tx, changes).await
     }
 
+    /// Has what people decided of records count: one that was given up is left out, one that was edited has its new value.
+    pub(crate) async fn heed(
+        &self,
+        tx: &mut S::Tx,
+        again: &mut Again,
+        records: &mut [Record],
+    ) -> Result<(), Trouble> {
+        for (offset, decided) in tx.decisions(&again.topic, again.first..again.next).await? {
+            let Some(value) = decided else {
+                again.parked.insert(offset);
+                continue;
+            };
+            ensure_writers(self.parts.source.as_ref(), std::iter::once(value.as_slice())).await?;
+            let edited = records.iter_mut().filter(|record| record.offset == offset);
+            edited.for_each(|record| record.value = Some(value.clone()));
+        }
+        Ok(())
+    }
+
     /// Folds records while the lane stays ours.
-    async fn refold(
+    pub(crate) async fn refold(
         &self,
         lane: &Position,
         ground: Ground<'_>,
@@ -197,7 +209,7 @@ where
     }
 
     /// What is news, and what the ledger had.
-    async fn resolve_again(
+    pub(crate) async fn resolve_again(
         &self,
         tx: &mut S::Tx,
         folded: &mut Folded,
@@ -225,15 +237,9 @@ where
         Entry {
             seq: lane.fence.seq + 1,
             clock: now,
-            fired_to: None,
-            segments: Vec::new(),
             tables: book.upto(),
-            discarded: Vec::new(),
-            edited: Vec::new(),
-            released: Vec::new(),
-            again: None,
-            culprits: Vec::new(),
             code: format!("{} {}", self.parts.code, self.program.setup_text()),
+            ..Entry::default()
         }
     }
 

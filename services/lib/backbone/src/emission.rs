@@ -7,12 +7,13 @@
 use crate::contract::{Contract, Schemas};
 use crate::record::{OutRecord, Record};
 use crate::reject::{Reason, Reject};
+use crate::store::LaneId;
 use canon::codec;
 use canon::decimal::Money;
 use canon::event::{Change, ContentHash, ContentHasher, Event, Name, event_id};
 use canon::headers::Headers;
 use canon::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// What one input made its fold say.
@@ -39,13 +40,15 @@ pub(crate) struct Draft {
 
 enum Saying {
     Stated(Box<dyn Stated>),
-    Withdrawn(Withdraw),
+    Withdrawn(Remark),
+    /// What a rebuild states, as its ledger has it.
+    Adopted(Box<Emitted>, Remark),
     /// A command that should have been another one: what is in force from now on. Nothing is published of it.
     Amended(Box<Emitted>),
 }
 
-/// Marks a wire form as withdrawn: decode with its writer's schema, mark, encode with ours.
-pub(crate) type Withdraw = fn(&[u8], &Schemas, u32) -> Result<Vec<u8>, Reject>;
+/// Marks a wire form with a change: decode with its writer's schema, mark, encode with ours.
+pub(crate) type Remark = fn(&[u8], Change, &Schemas, u32) -> Result<Vec<u8>, Reject>;
 
 trait Stated: Send + Sync {
     fn content(&self) -> ContentHash;
@@ -73,11 +76,11 @@ impl Draft {
     }
 
     pub(crate) fn retract<E: Event>(name: Name, key: &E::Key) -> Self {
-        Self::new::<E>(name, key, Saying::Withdrawn(withdraw::<E>))
+        Self::new::<E>(name, key, Saying::Withdrawn(mark::<E>))
     }
 
     /// Takes back what the ledger has.
-    pub(crate) fn withdrawal(row: &Emitted, topic: &'static str, by: Withdraw) -> Self {
+    pub(crate) fn withdrawal(row: &Emitted, topic: &'static str, by: Remark) -> Self {
         Self::withdrawing(row.fact, row.name.clone(), topic, row.key.clone(), by)
     }
 
@@ -87,9 +90,15 @@ impl Draft {
         name: String,
         topic: &'static str,
         key: String,
-        by: Withdraw,
+        by: Remark,
     ) -> Self {
         Self { fact, name, topic, key, saying: Saying::Withdrawn(by) }
+    }
+
+    /// States what a rebuild's ledger has.
+    pub(crate) fn adopt(row: Emitted, topic: &'static str, by: Remark) -> Self {
+        let (fact, name, key) = (row.fact, row.name.clone(), row.key.clone());
+        Self { fact, name, topic, key, saying: Saying::Adopted(Box::new(row), by) }
     }
 
     /// What the ledger keeps in the place of a further revision.
@@ -98,7 +107,7 @@ impl Draft {
     }
 
     pub(crate) fn is_statement(&self) -> bool {
-        matches!(self.saying, Saying::Stated(_))
+        matches!(self.saying, Saying::Stated(_) | Saying::Adopted(..))
     }
 
     fn new<E: Event>(name: Name, key: &E::Key, saying: Saying) -> Self {
@@ -107,9 +116,14 @@ impl Draft {
     }
 }
 
-pub(crate) fn withdraw<E: Event>(wire: &[u8], schemas: &Schemas, schema_id: u32) -> Result<Vec<u8>, Reject> {
+pub(crate) fn mark<E: Event>(
+    wire: &[u8],
+    change: Change,
+    schemas: &Schemas,
+    schema_id: u32,
+) -> Result<Vec<u8>, Reject> {
     let event: E = schemas.decode(wire)?;
-    event.wire(Change::Withdrawn, schema_id)
+    event.wire(change, schema_id)
 }
 
 /// The amount of a wire form, with its currency; nothing of an event that has none.
@@ -144,6 +158,14 @@ pub struct Origin {
     pub partition: i32,
     /// Its offset.
     pub offset: i64,
+}
+
+impl Origin {
+    /// Of what a deadline made a lane's fold say: there is no record.
+    pub(crate) fn of_lane(lane: LaneId) -> Self {
+        let (processor, topic) = (lane.processor.to_owned(), String::new());
+        Self { processor, topic, partition: lane.number, offset: 0 }
+    }
 }
 
 impl Cause {
@@ -192,8 +214,8 @@ pub struct Emitted {
     pub withdrawn: bool,
     /// The latest wire form, kept to be able to withdraw it.
     pub wire: Vec<u8>,
-    /// The record whose fold stated or withdrew it last; nothing for what a deadline did, or what an author made of a command
-    /// that should have been another one.
+    /// The record whose fold stated or withdrew it last, without a topic for what a deadline did; nothing for what an author made
+    /// of a command that should have been another one.
     pub origin: Option<Origin>,
 }
 
@@ -232,14 +254,14 @@ pub(crate) fn resolve(
 ) -> Result<Resolved, Refusal> {
     let mut ledger = emitted;
     let mut versions: BTreeMap<CounterKey, i64> = counters.clone();
-    let mut touched: Vec<Uuid> = Vec::new();
+    let mut touched = Touched::default();
     let mut outbox = Vec::new();
     for Said { input, draft, cause } in said {
         let refuse = |reject| Refusal { input: *input, fact: draft.fact, reject };
         let before = ledger.get(&draft.fact);
         if let (Saying::Amended(after), Some(before)) = (&draft.saying, before) {
             let row = Emitted { version: before.version, origin: cause.origin.clone(), ..(**after).clone() };
-            touch(&mut touched, draft.fact);
+            touched.add(draft.fact);
             ledger.insert(draft.fact, row);
             continue;
         }
@@ -247,7 +269,7 @@ pub(crate) fn resolve(
             // Stated again as it was taken over: from here on it is this input's.
             if let Some(row) = before.filter(|row| row.is_taken_over() && draft.is_statement()) {
                 let row = Emitted { origin: cause.origin.clone(), ..row.clone() };
-                touch(&mut touched, draft.fact);
+                touched.add(draft.fact);
                 ledger.insert(draft.fact, row);
             }
             continue;
@@ -260,17 +282,26 @@ pub(crate) fn resolve(
         *version += 1;
         let row = Emitted { version: *version, origin: cause.origin.clone(), ..after };
         outbox.push(at.record(&row, cause));
-        touch(&mut touched, draft.fact);
+        touched.add(draft.fact);
         ledger.insert(draft.fact, row);
     }
-    let emitted = touched.iter().filter_map(|fact| ledger.remove(fact)).collect();
+    let emitted = touched.order.iter().filter_map(|fact| ledger.remove(fact)).collect();
     let counters = versions.into_iter().filter(|(key, version)| counters.get(key) != Some(version)).collect();
     Ok(Resolved { emitted, counters, outbox })
 }
 
-fn touch(touched: &mut Vec<Uuid>, fact: Uuid) {
-    if !touched.contains(&fact) {
-        touched.push(fact);
+/// Facts whose rows change, in the order in which they came up.
+#[derive(Default)]
+struct Touched {
+    order: Vec<Uuid>,
+    known: HashSet<Uuid>,
+}
+
+impl Touched {
+    fn add(&mut self, fact: Uuid) {
+        if self.known.insert(fact) {
+            self.order.push(fact);
+        }
     }
 }
 
@@ -293,21 +324,25 @@ impl Desk<'_> {
             return Err(Reject::new(Reason::Conflict, what));
         }
         let revision = before.map_or(1, |row| row.revision + 1);
+        let change = if revision == 1 { Change::Recorded } else { Change::Corrected };
+        // Under another key the same content is no repetition: it is refused above.
+        let is_said = |content| before.is_some_and(|row| !row.withdrawn && row.content == content);
         let (content, wire, withdrawn) = match (&draft.saying, before) {
-            (Saying::Stated(event), before) => {
+            (Saying::Stated(event), _) => {
                 let content = event.content();
-                // Under another key the same content is no repetition: it is refused below.
-                let said = |row: &Emitted| !row.withdrawn && row.content == content && row.key == draft.key;
-                if before.is_some_and(said) {
+                if is_said(content) {
                     return Ok(None);
                 }
-                let change = if revision == 1 { Change::Recorded } else { Change::Corrected };
                 (content, event.wire(change, schema_id)?, false)
+            }
+            (Saying::Adopted(row, _), _) if is_said(row.content) => return Ok(None),
+            (Saying::Adopted(row, mark), _) => {
+                (row.content, mark(&row.wire, change, self.schemas, schema_id)?, false)
             }
             (Saying::Withdrawn(_), None) => return Ok(None),
             (Saying::Withdrawn(_), Some(row)) if row.withdrawn => return Ok(None),
             (Saying::Withdrawn(mark), Some(row)) => {
-                (row.content, mark(&row.wire, self.schemas, schema_id)?, true)
+                (row.content, mark(&row.wire, Change::Withdrawn, self.schemas, schema_id)?, true)
             }
             (Saying::Amended(_), _) => return Ok(None),
         };

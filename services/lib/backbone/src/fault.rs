@@ -9,12 +9,15 @@
 
 use crate::edge::{BrokerError, Producer, Publisher};
 use crate::emission::{CounterKey, Emitted};
+use crate::journal::Entry;
 use crate::record::{Marks, OutRecord};
+use crate::replay::{Difference, Replay, Side as ReplaySide, Standing as InReplay, Which};
 use crate::source::{Known, Mark, SourceTx, Standing, Swept};
 use crate::store::{
     AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, Renewed, ShardFence,
     Store, StoreError, Tx, Want,
 };
+use crate::table::TableRow;
 use canon::time::Timestamp;
 use rustix::process::{Signal, getpid, kill_process};
 use std::collections::{BTreeMap, HashMap};
@@ -33,35 +36,47 @@ pub const VARIABLE: &str = "VERTEBRA_TEST_FAULT";
 pub const CALLS: &[&str] = &[
     "are complete",
     "begin",
+    "beside",
     "commit",
+    "deadlines",
     "decisions",
     "delete outbox",
+    "differing",
     "effects",
     "emitted",
     "ensure lanes",
+    "entries",
     "fence",
     "flush",
     "heartbeat",
     "hold shard",
     "intent",
+    "keys",
     "landed",
     "leave",
     "load",
     "lock counters",
     "news",
+    "note replay",
     "outbox",
     "parked",
+    "parked of",
     "publish",
     "release lane",
     "release shard",
     "renew",
+    "replays",
     "resume",
     "source known",
     "source standing",
     "source swept",
     "stated",
+    "table rows",
+    "take along",
     "take lane",
     "take shard",
+    "throw away",
+    "turn",
     "write",
 ];
 
@@ -328,6 +343,30 @@ impl<S: Store> Store for Faulty<S> {
     async fn delete_outbox(&self, seqs: &[i64]) -> Result<(), StoreError> {
         crossing("delete outbox", self.0.delete_outbox(seqs)).await
     }
+
+    async fn replays(&self) -> Result<Vec<Replay>, StoreError> {
+        crossing("replays", self.0.replays()).await
+    }
+
+    async fn beside(&self, replay: i64) -> Result<Self, StoreError> {
+        crossing("beside", self.0.beside(replay)).await.map(Faulty)
+    }
+
+    async fn throw_away(&self, replay: i64) -> Result<(), StoreError> {
+        crossing("throw away", self.0.throw_away(replay)).await
+    }
+
+    async fn note_replay(&self, replay: i64, code: &str, trouble: Option<&str>) -> Result<(), StoreError> {
+        crossing("note replay", self.0.note_replay(replay, code, trouble)).await
+    }
+
+    async fn entries(&self, lane: LaneId, behind: i64, max: usize) -> Result<Vec<Entry>, StoreError> {
+        crossing("entries", self.0.entries(lane, behind, max)).await
+    }
+
+    async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {
+        crossing("table rows", self.0.table_rows(behind, upto)).await
+    }
 }
 
 impl<T: Tx> Tx for Faulty<T> {
@@ -389,6 +428,30 @@ impl<T: Tx> Tx for Faulty<T> {
 
     async fn commit(self) -> Result<(), StoreError> {
         crossing("commit", self.0.commit()).await
+    }
+
+    async fn parked_of(&mut self, which: &Which) -> Result<Vec<(i64, Parked)>, StoreError> {
+        crossing("parked of", self.0.parked_of(which)).await
+    }
+
+    async fn take_along(&mut self, replay: i64) -> Result<Option<InReplay>, StoreError> {
+        crossing("take along", self.0.take_along(replay)).await
+    }
+
+    async fn turn(&mut self, to: ReplaySide) -> Result<(), StoreError> {
+        crossing("turn", self.0.turn(to)).await
+    }
+
+    async fn keys(&mut self, behind: &str, max: usize) -> Result<Vec<String>, StoreError> {
+        crossing("keys", self.0.keys(behind, max)).await
+    }
+
+    async fn deadlines(&mut self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        crossing("deadlines", self.0.deadlines()).await
+    }
+
+    async fn differing(&mut self) -> Result<Vec<Difference>, StoreError> {
+        crossing("differing", self.0.differing()).await
     }
 }
 

@@ -6,7 +6,7 @@ use crate::batch::{self, Batch, Cache, Folded};
 use crate::compensation::compensate;
 use crate::contract::{SchemaSource, Schemas};
 use crate::edge::Log;
-use crate::emission::{Desk, Resolved, Said, counter_keys, facts, resolve};
+use crate::emission::{Desk, Origin, Resolved, Said, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::journal;
 use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
@@ -147,6 +147,8 @@ where
         let loaded = self.load(&mut tx, &released, &due, &records).await?;
         let given = Given {
             book: &book,
+            now,
+            tells: true,
             released: &released,
             given_up: &[],
             heads_only,
@@ -166,13 +168,11 @@ where
             clock: now,
             fired_to: due.last().cloned(),
             tables: book.upto(),
-            again: None,
-            discarded: Vec::new(),
-            edited: Vec::new(),
             released: batch::releases(&released, heads_only),
             segments: journal::segments(records.iter().map(|record| (record.topic, record.offset))),
             culprits: folded.culprits.clone(),
             code: format!("{} {setup}", self.parts.code),
+            ..journal::Entry::default()
         });
         let others = usize::from(!released.is_empty() || !due.is_empty());
         lane.solo_left = lane.solo_left.saturating_sub(records.len().max(others));
@@ -302,14 +302,16 @@ where
         forced: BTreeMap<usize, Reject>,
     ) -> Result<(Folded, Resolved), Trouble> {
         let schemas: &Schemas = self.parts.source.schemas();
-        let Given { book, released, given_up, heads_only, due, records } = *given;
+        let Given { book, now, tells, released, given_up, heads_only, due, records } = *given;
         let mut forced = forced;
-        let now = tx.now();
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
-        let mut telling = true;
+        let mut telling = tells;
         loop {
             let batch = Batch { now, book, released, heads_only, due, records, forced: &forced };
             let mut folded = batch::fold(self.program.as_ref(), schemas, &self.cache, &loaded.seen, &batch);
+            // What a deadline made the fold say is the lane's too.
+            let of_none = folded.said.iter_mut().filter(|said| said.cause.origin.is_none());
+            of_none.for_each(|said| said.cause.origin = Some(Origin::of_lane(lane)));
             if telling {
                 folded.said.extend(parking::notices(&desk, lane, &folded.parked));
                 folded.said.extend(parking::withdrawals(&desk, lane, &folded.resolved));
@@ -362,6 +364,10 @@ fn first_alone(released: &[Parked], due: &[(Timestamp, String)]) -> Option<Trial
 #[derive(Clone, Copy)]
 pub(crate) struct Given<'a> {
     pub(crate) book: &'a Book,
+    /// The batch's clock.
+    pub(crate) now: Timestamp,
+    /// Whether the world is told of what is parked.
+    pub(crate) tells: bool,
     pub(crate) released: &'a [Parked],
     /// Parked records that a person gave up: nothing is folded of them.
     pub(crate) given_up: &'a [Record],

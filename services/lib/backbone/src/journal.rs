@@ -35,10 +35,32 @@ pub struct Entry {
     /// Records folded before that were folded again, by themselves.
     #[serde(default)]
     pub again: Option<Again>,
+    /// A rebuild's state was put in the place of the lane's, or the other way round.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cut_over: Option<CutOver>,
     /// Inputs parked since the process died over them: not to be repeated by folding again.
     pub culprits: Vec<Culprit>,
     /// The code and the configuration that folded it.
     pub code: String,
+}
+
+impl Entry {
+    /// Whether of each chain that was released only the first input was folded.
+    pub(crate) fn has_heads_only(&self) -> bool {
+        self.released.iter().any(|one| matches!(one, Released::Head(_)))
+    }
+}
+
+/// A lane's part of the ledger changed over with a rebuild's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutOver {
+    /// The rebuild.
+    pub replay: i64,
+    /// Whether what was live before is again.
+    pub back: bool,
+    /// The place among the tables' rows as of which it had looked everything up that was folded before that place; nothing: as it
+    /// was looked up then.
+    pub tables_at: Option<i64>,
 }
 
 /// A run of records of one topic in the lane's partition.
@@ -144,4 +166,20 @@ pub(crate) fn segments<'a>(records: impl Iterator<Item = (&'a str, i64)>) -> Vec
         }
     }
     runs
+}
+
+/// The place as of which each entry's lookups count, when what they led to is live now: what was cut over to looked them up as of
+/// its own.
+pub(crate) fn tables(journal: &[Entry]) -> Vec<i64> {
+    let mut in_force: Vec<(usize, i64)> = Vec::new();
+    for (index, entry) in journal.iter().enumerate() {
+        match entry.cut_over {
+            Some(CutOver { back: true, .. }) => drop(in_force.pop()),
+            Some(CutOver { tables_at, .. }) => in_force.push((index, tables_at.unwrap_or(0))),
+            None => {}
+        }
+    }
+    let (until, at) = in_force.last().copied().unwrap_or((0, 0));
+    let entries = journal.iter().enumerate();
+    entries.map(|(index, entry)| if index < until { entry.tables.max(at) } else { entry.tables }).collect()
 }

@@ -125,6 +125,13 @@ impl From<StateError> for Trouble {
     }
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (what, error) = self.what();
+        write!(f, "{what}: {error}")
+    }
+}
+
 impl Trouble {
     fn what(&self) -> (&'static str, &(dyn std::error::Error + 'static)) {
         match self {

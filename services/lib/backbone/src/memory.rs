@@ -3,22 +3,27 @@
 //! What can go wrong on the way to a database (an answer that is lost, a transaction that is cut off) is decided by a
 //! [`World`], so that the simulation can make it happen by seed.
 
+mod beside;
 mod recover;
 mod sources;
 mod tables;
 
 use crate::emission::{CounterKey, Emitted};
+use crate::journal::Entry;
 use crate::record::{Marks, OutRecord};
 use crate::recover::{Found, How, Recover, Recovered};
+use crate::replay::{Difference, Replay, Side, Standing, Which};
 use crate::store::{
     AskNews, Changes, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked, Renewed, ShardFence,
     Store, StoreError, Tx, Want,
 };
+use crate::table::TableRow;
+pub use beside::Opened;
 use canon::time::Timestamp;
 pub use sources::{SourceTables, Weakened};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 pub use tables::{Lock, Tables};
 use uuid::Uuid;
@@ -46,17 +51,19 @@ pub trait World: Clone + Send + Sync + 'static {
 pub struct MemoryStore<W> {
     world: W,
     tables: Arc<Mutex<Tables>>,
+    /// The rebuild whose ledger this is; nothing: the service's own.
+    replay: Option<i64>,
 }
 
 impl<W: World> MemoryStore<W> {
     /// An empty ledger with a number of relay shards.
     pub fn new(world: W, shards: i32) -> Self {
-        Self { world, tables: Arc::new(Mutex::new(Tables::new(shards))) }
+        Self { world, tables: Arc::new(Mutex::new(Tables::new(shards))), replay: None }
     }
 
     /// Looks at, or changes, what is committed.
-    pub fn tables(&self) -> MutexGuard<'_, Tables> {
-        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
+    pub fn tables(&self) -> Opened<'_> {
+        Opened::new(self.tables.lock().unwrap_or_else(PoisonError::into_inner), self.replay)
     }
 
     /// One call to the ledger and back.
@@ -151,6 +158,8 @@ impl<W: World> Store for MemoryStore<W> {
             due: Vec::new(),
             tables: 0,
             changes: Vec::new(),
+            along: None,
+            side: Side::Live,
             open: true,
         };
         tx.lock(Lock::Lane(fence.lane)).await?;
@@ -202,6 +211,44 @@ impl<W: World> Store for MemoryStore<W> {
         })
         .await
     }
+
+    async fn replays(&self) -> Result<Vec<Replay>, StoreError> {
+        self.call("replays", |tables, _| Ok(tables.replays.values().cloned().collect())).await
+    }
+
+    async fn beside(&self, replay: i64) -> Result<Self, StoreError> {
+        self.call("beside", |tables, _| {
+            tables.besides.entry(replay).or_default();
+            Ok(())
+        })
+        .await?;
+        Ok(Self { replay: Some(replay), ..self.clone() })
+    }
+
+    async fn throw_away(&self, replay: i64) -> Result<(), StoreError> {
+        self.call("throw away", |tables, _| {
+            tables.besides.remove(&replay);
+            tables.replays.remove(&replay);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn note_replay(&self, _replay: i64, _code: &str, _trouble: Option<&str>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    async fn entries(&self, lane: LaneId, behind: i64, max: usize) -> Result<Vec<Entry>, StoreError> {
+        self.call("entries", |tables, _| Ok(tables.journal_behind(lane, behind, max))).await
+    }
+
+    async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {
+        self.call("table rows", |tables, _| {
+            let rows = tables.table_rows.iter().filter(|row| row.seq > behind && row.seq <= upto);
+            Ok(rows.cloned().collect())
+        })
+        .await
+    }
 }
 
 impl<W: World> Recover for MemoryStore<W> {
@@ -220,20 +267,27 @@ pub struct MemoryTx<W: World> {
     now: Timestamp,
     due: Vec<(Timestamp, String)>,
     tables: i64,
-    changes: Vec<Changes>,
+    changes: Vec<(Side, Changes)>,
+    /// A rebuild's ledger, and the transaction that holds its lane.
+    along: Option<(MemoryStore<W>, u64)>,
+    side: Side,
     open: bool,
 }
 
 impl<W: World> MemoryTx<W> {
     /// Waits for a lock. A holder that sat idle too long is ended by the database, as PostgreSQL does.
     async fn lock(&self, lock: Lock) -> Result<(), StoreError> {
-        let idle = self.store.world.idle_in_transaction();
+        self.lock_of(self.there(), self.id, lock).await
+    }
+
+    async fn lock_of(&self, store: &MemoryStore<W>, id: u64, lock: Lock) -> Result<(), StoreError> {
+        let idle = store.world.idle_in_transaction();
         loop {
-            let now = self.store.world.now();
-            if self.store.tables().try_lock(self.id, &lock, now, idle)? {
+            let now = store.world.now();
+            if store.tables().try_lock(id, &lock, now, idle)? {
                 return Ok(());
             }
-            self.store.world.wait().await;
+            store.world.wait().await;
         }
     }
 
@@ -244,9 +298,17 @@ impl<W: World> MemoryTx<W> {
     ) -> Result<T, StoreError> {
         self.store.world.cross(what, false).await?;
         self.store.tables().touch(self.id, self.store.world.now())?;
-        let answer = body(&mut self.store.tables());
+        let answer = body(&mut self.there().tables());
         self.store.world.cross(what, true).await?;
         Ok(answer)
+    }
+
+    /// The ledger that calls are about.
+    fn there(&self) -> &MemoryStore<W> {
+        match (&self.along, self.side) {
+            (Some((beside, _)), Side::Beside) => beside,
+            _ => &self.store,
+        }
     }
 }
 
@@ -303,7 +365,7 @@ impl<W: World> Tx for MemoryTx<W> {
         for key in keys {
             self.lock(Lock::Counter(key.clone())).await?;
         }
-        let counters = self.store.tables().counters(keys);
+        let counters = self.there().tables().counters(keys);
         self.store.world.cross("lock counters", true).await?;
         Ok(counters)
     }
@@ -327,8 +389,39 @@ impl<W: World> Tx for MemoryTx<W> {
                 (changes, next)
             })
             .await?;
-        self.changes.push(changes);
+        self.changes.push((self.side, changes));
         Ok(next)
+    }
+
+    async fn parked_of(&mut self, which: &Which) -> Result<Vec<(i64, Parked)>, StoreError> {
+        let lane = self.fence.lane;
+        self.statement("parked of", |tables| tables.parked_of(lane, which)).await
+    }
+
+    async fn take_along(&mut self, replay: i64) -> Result<Option<Standing>, StoreError> {
+        self.take_lane_along(replay).await
+    }
+
+    async fn turn(&mut self, side: Side) -> Result<(), StoreError> {
+        self.side = side;
+        Ok(())
+    }
+
+    async fn keys(&mut self, behind: &str, max: usize) -> Result<Vec<String>, StoreError> {
+        let processor = self.fence.lane.processor;
+        self.statement("keys", |tables| tables.keys(processor, behind, max)).await
+    }
+
+    async fn deadlines(&mut self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        let lane = self.fence.lane;
+        self.statement("deadlines", |tables| tables.deadlines_of(lane)).await
+    }
+
+    async fn differing(&mut self) -> Result<Vec<Difference>, StoreError> {
+        let lane = self.fence.lane;
+        let beside = self.along.as_ref().map(|(beside, _)| beside.tables().emitted.clone());
+        let beside = beside.unwrap_or_default();
+        self.statement("differing", |tables| beside::differing(lane, &tables.emitted, &beside)).await
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
@@ -337,7 +430,10 @@ impl<W: World> Tx for MemoryTx<W> {
         self.store.world.cross("commit", false).await.map_err(unknown)?;
         let now = self.store.world.now();
         let changes = std::mem::take(&mut self.changes);
-        self.store.tables().commit(self.id, &self.fence, (now, self.now), self.lease, changes)?;
+        let (mine, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(side, _)| *side == Side::Live);
+        let only = |all: Vec<(Side, Changes)>| all.into_iter().map(|(_, changes)| changes).collect();
+        self.store.tables().commit(self.id, &self.fence, (now, self.now), self.lease, only(mine))?;
+        self.let_go(only(others));
         self.open = false;
         self.store.world.cross("commit", true).await.map_err(unknown)
     }
@@ -347,6 +443,9 @@ impl<W: World> Drop for MemoryTx<W> {
     fn drop(&mut self) {
         if self.open {
             self.store.tables().rollback(self.id);
+            if let Some((beside, id)) = &self.along {
+                beside.tables().rollback(*id);
+            }
         }
     }
 }

@@ -44,6 +44,8 @@ where
         let given_up: Vec<Record> = plan.given_up();
         let given = Given {
             book: &book,
+            now,
+            tells: true,
             released: &plan.released,
             given_up: &given_up,
             heads_only: false,

@@ -14,6 +14,7 @@
 //!
 //! Absent: TLS of our own (loopback, or a sidecar that speaks it), retries (the core's, with order kept), cursors.
 
+mod beside;
 mod failure;
 mod identifier;
 mod layout;
@@ -34,10 +35,13 @@ pub use identifier::NotAnIdentifier;
 pub use tx::PostgresTx;
 
 use crate::env::{Backoff, Env, Watch};
+use crate::journal::Entry;
 use crate::projection::Table;
 use crate::record::{Marks, OutRecord};
+use crate::replay::Replay;
 use crate::settings::ServiceUrl;
 use crate::store::{Fence, Fleet, Grant, LaneId, Renewed, ShardFence, Store, StoreError};
+use crate::table::TableRow;
 use canon::time::Timestamp;
 use deadpool_postgres::{Object, Pool};
 use layout::Layout;
@@ -147,6 +151,7 @@ pub enum OpenError {
 pub struct PostgresStore {
     pool: Pool,
     layout: Arc<Layout>,
+    settings: Arc<PostgresSettings>,
 }
 
 impl PostgresStore {
@@ -160,7 +165,8 @@ impl PostgresStore {
         processors: &[Processor],
     ) -> Result<Self, OpenError> {
         let layout = Arc::new(Layout::new(settings.service, shards, processors)?);
-        let store = Self { pool: pool::pool(settings, &layout.schema)?, layout };
+        let pool = pool::pool(settings, &layout.schema)?;
+        let store = Self { pool, layout, settings: Arc::new(settings.clone()) };
         migrate::migrate(store.connection("connect").await?, &store.layout).await?;
         Ok(store)
     }
@@ -341,5 +347,30 @@ impl Store for PostgresStore {
         let client = self.connection(what).await?;
         let delete = Ask::new("DELETE FROM outbox WHERE seq = ANY($1)").with(seqs);
         ask(&client, delete).await.map(|_| ()).map_err(|failure| failure.during(what))
+    }
+
+    async fn replays(&self) -> Result<Vec<Replay>, StoreError> {
+        self.replays_asked().await
+    }
+
+    async fn beside(&self, replay: i64) -> Result<Self, StoreError> {
+        let what = "make a rebuild's ledger";
+        beside::open(self, replay).await.map_err(|error| beside::unusable(what, error))
+    }
+
+    async fn throw_away(&self, replay: i64) -> Result<(), StoreError> {
+        beside::throw_away(self, replay).await
+    }
+
+    async fn note_replay(&self, replay: i64, code: &str, trouble: Option<&str>) -> Result<(), StoreError> {
+        self.note(replay, code, trouble).await
+    }
+
+    async fn entries(&self, lane: LaneId, behind: i64, max: usize) -> Result<Vec<Entry>, StoreError> {
+        self.journal_behind(lane, behind, max).await
+    }
+
+    async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {
+        self.rows_between(behind, upto).await
     }
 }

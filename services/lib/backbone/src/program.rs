@@ -2,7 +2,7 @@
 
 use crate::compensation::{Compensate, Compensation, Typed};
 use crate::contract::Schemas;
-use crate::emission::{Amount, Outbox, Withdraw, amount, withdraw};
+use crate::emission::{Amount, Outbox, Remark, amount, mark};
 use crate::fact::{Fact, Meta};
 use crate::projection::{Cx, On, Projection, Row, Rows, Table};
 use crate::record::Record;
@@ -88,8 +88,8 @@ pub(crate) trait Program: Send + Sync {
     fn inputs(&self) -> &[(&'static str, &'static str)];
     fn outputs(&self) -> &[(&'static str, &'static str)];
     fn tables(&self) -> &[Table];
-    /// How a fact of an output is marked as withdrawn.
-    fn withdraw(&self, topic: &str) -> Option<(&'static str, Withdraw)>;
+    /// How a fact of an output is marked with a change.
+    fn mark(&self, topic: &str) -> Option<(&'static str, Remark)>;
     /// How a fact of an output says what it comes to.
     fn amount(&self, topic: &str) -> Option<Amount>;
     /// What the author makes of a command of an output that should have been another one.
@@ -127,7 +127,7 @@ pub struct Folding<P: Projection> {
     tables: Vec<Table>,
     knows: Vec<(&'static str, &'static str)>,
     amounts: BTreeMap<&'static str, Amount>,
-    withdraws: BTreeMap<&'static str, Withdraw>,
+    marks: BTreeMap<&'static str, Remark>,
     compensations: BTreeMap<&'static str, Box<dyn Compensation>>,
 }
 
@@ -143,7 +143,7 @@ impl<P: Projection> Folding<P> {
             tables: Vec::new(),
             knows: Vec::new(),
             amounts: BTreeMap::new(),
-            withdraws: BTreeMap::new(),
+            marks: BTreeMap::new(),
             compensations: BTreeMap::new(),
         }
     }
@@ -172,7 +172,7 @@ impl<P: Projection> Folding<P> {
     pub fn emits<E: Event>(mut self) -> Self {
         self.outputs.push((E::TOPIC, E::SCHEMA));
         self.amounts.insert(E::TOPIC, amount::<E>);
-        self.withdraws.insert(E::TOPIC, withdraw::<E>);
+        self.marks.insert(E::TOPIC, mark::<E>);
         self
     }
 
@@ -250,8 +250,8 @@ impl<P: Projection> Program for Folding<P> {
         self.amounts.get(topic).copied()
     }
 
-    fn withdraw(&self, topic: &str) -> Option<(&'static str, Withdraw)> {
-        self.withdraws.get_key_value(topic).map(|(topic, mark)| (*topic, *mark))
+    fn mark(&self, topic: &str) -> Option<(&'static str, Remark)> {
+        self.marks.get_key_value(topic).map(|(topic, mark)| (*topic, *mark))
     }
 
     fn compensation(&self, topic: &str) -> Option<&dyn Compensation> {

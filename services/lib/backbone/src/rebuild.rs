@@ -5,7 +5,7 @@ use crate::batch::{self, Batch, Cache};
 use crate::compensation::compensate;
 use crate::contract::{Contract, Schemas};
 use crate::emission::{CounterKey, Desk, Emitted, counter_keys, facts, resolve};
-use crate::journal::{Entry, Place, Released};
+use crate::journal::{self, Entry, Place, Released};
 use crate::program::{self, Program, StateError};
 use crate::projection::Row;
 use crate::record::Record;
@@ -49,11 +49,11 @@ pub(crate) fn rebuild(
     let commands = ground.given.iter().filter(|row| ground.contract.is_command(&row.topic));
     let given: HashMap<Uuid, Emitted> = commands.map(|row| (row.fact, row.clone())).collect();
     let mut lane = Lane { emitted: given, ..Lane::default() };
-    for entry in journal {
+    for (entry, tables) in journal.iter().zip(journal::tables(journal)) {
         let segments = entry.segments.iter();
         let records: Vec<Record> =
             segments.flat_map(|segment| read(&segment.topic, segment.first, segment.next)).collect();
-        lane.fold(ground, entry, &records)?;
+        lane.fold(ground, entry, tables, &records)?;
         if let Some(again) = &entry.again {
             let mut records = read(&again.topic, again.first, again.next);
             for record in &mut records {
@@ -81,9 +81,15 @@ struct Lane {
 }
 
 impl Lane {
-    fn fold(&mut self, ground: &Ground<'_>, entry: &Entry, records: &[Record]) -> Result<(), StateError> {
+    fn fold(
+        &mut self,
+        ground: &Ground<'_>,
+        entry: &Entry,
+        tables: i64,
+        records: &[Record],
+    ) -> Result<(), StateError> {
         let due = self.due(entry);
-        let known = ground.tables.partition_point(|row| row.seq <= entry.tables);
+        let known = ground.tables.partition_point(|row| row.seq <= tables);
         let news = ground.tables[..known].iter().filter(|row| row.seq > self.book.upto());
         self.book.extend(&news.cloned().collect::<Vec<_>>());
         self.decide(entry);
@@ -91,24 +97,7 @@ impl Lane {
         let keys = batch::keys(&released, &due, records);
         let keys: Vec<String> = keys.into_iter().filter(|key| !self.cache.has(key)).collect();
         self.cache.fill(ground.program, &keys, &Loaded::default())?;
-        let mut forced: BTreeMap<usize, Reject> = BTreeMap::new();
-        for culprit in &entry.culprits {
-            let at = |record: &Record| record.topic == culprit.topic && record.offset == culprit.offset;
-            let fell_due = |key: &str, at: Timestamp| {
-                Trial::deadline(key, at) == Trial { topic: culprit.topic.clone(), offset: culprit.offset }
-            };
-            let was = |parked: &Parked| match &parked.item {
-                ParkedItem::Record(record) => at(record),
-                ParkedItem::Deadline { key, at } => fell_due(key, *at),
-            };
-            let before = released.len() + due.len();
-            let index = records.iter().position(at).map(|index| before + index);
-            let index = index.or_else(|| released.iter().position(was));
-            let fired = || due.iter().position(|(at, key)| fell_due(key, *at));
-            let index = index.or_else(|| fired().map(|index| released.len() + index));
-            let reject = Reject::new(culprit.reason, &culprit.detail);
-            forced.extend(index.map(|index| (index, reject)));
-        }
+        let mut forced = forced(entry, &released, &due, records);
         let desk = Desk {
             source: ground.service,
             contract: ground.contract,
@@ -117,7 +106,7 @@ impl Lane {
         };
         let (folded, resolved) = loop {
             let (now, book) = (entry.clock, &self.book);
-            let heads_only = entry.released.iter().any(|one| matches!(one, Released::Head(_)));
+            let heads_only = entry.has_heads_only();
             let (released, due) = (&released, &due);
             let batch = Batch { now, book, released, heads_only, due, records, forced: &forced };
             let mut folded = batch::fold(ground.program, ground.schemas, &self.cache, &self.seen, &batch);
@@ -234,4 +223,38 @@ impl Lane {
         due.sort();
         due
     }
+}
+
+/// Whether a fact may be in a ledger that was cut over, though no rebuild comes to it: what was cut over to states it no longer,
+/// or an author made it of a command that should have been another one.
+pub(crate) fn is_left_by_a_cutover(row: &Emitted) -> bool {
+    row.withdrawn || row.origin.is_none()
+}
+
+/// Inputs of an entry that are rejected as they were then, by their index.
+pub(crate) fn forced(
+    entry: &Entry,
+    released: &[Parked],
+    due: &[(Timestamp, String)],
+    records: &[Record],
+) -> BTreeMap<usize, Reject> {
+    let mut forced: BTreeMap<usize, Reject> = BTreeMap::new();
+    for culprit in &entry.culprits {
+        let at = |record: &Record| record.topic == culprit.topic && record.offset == culprit.offset;
+        let fell_due = |key: &str, at: Timestamp| {
+            Trial::deadline(key, at) == Trial { topic: culprit.topic.clone(), offset: culprit.offset }
+        };
+        let was = |parked: &Parked| match &parked.item {
+            ParkedItem::Record(record) => at(record),
+            ParkedItem::Deadline { key, at } => fell_due(key, *at),
+        };
+        let before = released.len() + due.len();
+        let index = records.iter().position(at).map(|index| before + index);
+        let index = index.or_else(|| released.iter().position(was));
+        let fired = || due.iter().position(|(at, key)| fell_due(key, *at));
+        let index = index.or_else(|| fired().map(|index| released.len() + index));
+        let reject = Reject::new(culprit.reason, &culprit.detail);
+        forced.extend(index.map(|index| (index, reject)));
+    }
+    forced
 }

@@ -4,6 +4,8 @@
 //! deadlines, the journal. After every verb the books are checked (each input applied, parked or a duplicate), and
 //! a rebuild along the journal must equal the live state.
 
+#[cfg(test)]
+mod replays;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -12,19 +14,22 @@ pub use source::SourceRig;
 
 use crate::contract::{Contract, SchemaSource, Schemas, TopicPolicy};
 use crate::edge::{BrokerError, LaneReader, Log};
+use crate::emission::Emitted;
 use crate::env::{Env, Unwatched};
 use crate::fold_lane::FoldWorker;
+use crate::follow::Follower;
 use crate::guard::Unguarded;
-use crate::lane::{Limits, Parts, Position, Worker};
+use crate::lane::{Limits, Parts, Position, Trouble, Worker};
 use crate::memory::{MemoryStore, World};
 use crate::program::{Folding, Program};
 use crate::projection::Projection;
-use crate::rebuild::{Ground, Rebuilt, rebuild};
+use crate::rebuild::{Ground, Rebuilt, is_left_by_a_cutover, rebuild};
 use crate::record::{OutRecord, Record};
 use crate::reject::Reason;
+use crate::replay::Replay;
 use crate::store::{LaneId, Parked, Store, StoreError};
 use crate::table::TableRow;
-use crate::wish::{Chosen, Outcome, Wish};
+use crate::wish::{Chosen, CutOver, Outcome, Wish};
 use canon::catalog::Catalog;
 use canon::event::{Event, Name, event_id};
 use canon::headers::Headers;
@@ -45,6 +50,8 @@ pub struct Rig<P: Projection> {
     history: Vec<Record>,
     versions: BTreeMap<(&'static str, String), i64>,
     published: Vec<OutRecord>,
+    /// Whether the fold that is declared is the one that all of the live state came of.
+    is_of_one_fold: bool,
 }
 
 impl<P: Projection> Rig<P> {
@@ -89,7 +96,80 @@ impl<P: Projection> Rig<P> {
         let grant = grant.ok().flatten().expect("a new ledger's lane is free");
         let position = Position::of(grant, parts.env.elapsed(), &parts.limits);
         let (history, versions, published) = (Vec::new(), BTreeMap::new(), Vec::new());
-        Self { program: Arc::new(folding), parts, world, position, history, versions, published }
+        let program = Arc::new(folding);
+        Self { program, parts, world, position, history, versions, published, is_of_one_fold: true }
+    }
+
+    /// A further release, whose fold says otherwise: from now on it folds, what was folded stays.
+    pub fn becomes(&mut self, folding: Folding<P>) {
+        self.program = Arc::new(folding);
+        self.is_of_one_fold = false;
+    }
+
+    /// A person has everything rebuilt beside the live state, with the tables as they were then; the rebuild's number.
+    #[track_caller]
+    pub fn replays(&mut self) -> i64 {
+        self.rebuilds(None)
+    }
+
+    /// The same, with the tables as they are now.
+    #[track_caller]
+    pub fn replays_with_the_tables_of_now(&mut self) -> i64 {
+        let now = self.parts.store.tables().table_rows.last().map_or(0, |row| row.seq);
+        self.rebuilds(Some(now))
+    }
+
+    #[track_caller]
+    fn rebuilds(&mut self, tables_at: Option<i64>) -> i64 {
+        let mut tables = self.parts.store.tables();
+        let id = tables.replays.last_key_value().map_or(1, |(last, _)| last + 1);
+        let processor = P::NAME.to_owned();
+        let replay = Replay { id, processor, tables_at, records_per_second: None, is_retired: false };
+        tables.replays.insert(id, replay);
+        drop(tables);
+        self.follows(id);
+        id
+    }
+
+    /// A rebuild follows to where the live state is.
+    #[track_caller]
+    pub fn follows(&mut self, replay: i64) {
+        let asked =
+            self.parts.store.tables().replays.get(&replay).cloned().expect("the rebuild was asked for");
+        let (live, log) = (&self.parts.store, Arc::new(Shelved(self.history.clone())));
+        let logs = self.program.inputs().iter().map(|(topic, _)| (*topic, log.clone())).collect();
+        let followed = block_on(async {
+            let parts = Parts {
+                store: live.beside(replay).await?,
+                log,
+                alone: Arc::default(),
+                bell: Arc::default(),
+                shelf: Arc::default(),
+                watch: Arc::new(Unwatched),
+                source: self.parts.source.clone(),
+                contract: self.parts.contract.clone(),
+                env: self.parts.env.clone(),
+                limits: self.parts.limits.clone(),
+                code: self.parts.code.clone(),
+                guard: self.parts.guard.clone(),
+                ..self.parts
+            };
+            let mut follower = Follower::new(live, &parts, self.program.clone(), asked, logs);
+            while follower.turn(1).await? {}
+            follower.leave().await;
+            Ok::<(), Trouble>(())
+        });
+        followed.unwrap_or_else(|trouble| panic!("the journal could not be followed: {trouble:?}"));
+    }
+
+    /// A person puts a rebuild's state in the place of the live one, or what was live back.
+    #[track_caller]
+    pub fn cuts_over(&mut self, replay: i64, back: bool, dry_run: bool) -> Outcome {
+        self.follows(replay);
+        if !dry_run {
+            self.is_of_one_fold = !back;
+        }
+        self.does(Wish::CutOver(CutOver { replay, back, dry_run }))
     }
 
     /// The fold sees one fact, stated under a name now.
@@ -341,7 +421,9 @@ impl<P: Projection> Rig<P> {
         assert!(ended >= came as u64, "{came} inputs came, {tally:?}");
         let outbox = std::mem::take(&mut self.parts.store.tables().outbox);
         self.published.extend(outbox.into_values());
-        self.rebuilds_equal();
+        if self.is_of_one_fold {
+            self.rebuilds_equal();
+        }
     }
 
     #[track_caller]
@@ -362,12 +444,17 @@ impl<P: Projection> Rig<P> {
             range.filter(|record| (first..next).contains(&record.offset)).cloned().collect()
         };
         let rebuilt = rebuild(&ground, &journal, read).expect("states can be written");
+        let is_cut_over = journal.iter().any(|entry| entry.cut_over.is_some());
+        let is_live = |row: &&Emitted| {
+            rebuilt.facts.contains_key(&row.fact) || !(is_cut_over && is_left_by_a_cutover(row))
+        };
+        let facts = tables.emitted.values().filter(is_live);
         let live = Rebuilt {
             states: tables.states.iter().map(|((_, key), state)| (key.clone(), state.clone())).collect(),
             deadlines: tables.deadlines.iter().map(|((_, key), at)| (key.clone(), *at)).collect(),
             parked: tables.parked.values().map(|(_, parked)| parked.clone()).collect(),
             rows: tables.rows.iter().map(|(at, row)| (at.clone(), row.clone())).collect(),
-            facts: tables.emitted.values().map(|row| (row.fact, (row.content, row.withdrawn))).collect(),
+            facts: facts.map(|row| (row.fact, (row.content, row.withdrawn))).collect(),
         };
         assert_eq!(rebuilt, live, "a rebuild along the journal differs from the live state");
     }

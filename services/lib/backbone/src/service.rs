@@ -10,6 +10,7 @@ mod beside;
 mod landing;
 mod ledger;
 mod parts;
+mod replaying;
 #[cfg(test)]
 mod restored;
 mod source;

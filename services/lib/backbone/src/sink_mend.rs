@@ -45,7 +45,7 @@ where
                 let why = "a command is never edited: correct what it was made of, or discard it";
                 return self.give_up(lane, tx, intent.id, why).await;
             }
-            Some(Wish::Again { .. }) => {
+            Some(Wish::Again { .. } | Wish::CutOver(_)) => {
                 return self.give_up(lane, tx, intent.id, "a sink folds nothing").await;
             }
             None => {

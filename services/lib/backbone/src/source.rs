@@ -20,7 +20,7 @@ pub use ledger::{
 };
 pub use page::Bounds;
 
-use crate::emission::{Draft, Withdraw, withdraw};
+use crate::emission::{Draft, Remark, mark};
 use crate::reject::Reject;
 use crate::sink::Unavailable;
 use canon::event::{Event, Name};
@@ -151,7 +151,7 @@ pub struct Sourcing<S> {
 #[derive(Clone, Copy)]
 pub(crate) struct Stated {
     pub(crate) schema: &'static str,
-    pub(crate) withdraw: Withdraw,
+    pub(crate) withdraw: Remark,
 }
 
 impl<S: Source> Sourcing<S> {
@@ -163,7 +163,7 @@ impl<S: Source> Sourcing<S> {
     /// Rows state a kind of fact. Keep the declaration of one that is stated no more, until all of it is withdrawn.
     #[must_use]
     pub fn states<E: Event>(mut self) -> Self {
-        self.topics.insert(E::TOPIC, Stated { schema: E::SCHEMA, withdraw: withdraw::<E> });
+        self.topics.insert(E::TOPIC, Stated { schema: E::SCHEMA, withdraw: mark::<E> });
         self
     }
 

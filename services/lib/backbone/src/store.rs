@@ -8,6 +8,7 @@ use crate::journal::Entry;
 use crate::projection::Row;
 use crate::record::{Marks, OutRecord, Record};
 use crate::reject::{Reason, Reject, Waits};
+use crate::replay::{Difference, Replay, Side, Standing, Which};
 use crate::table::TableRow;
 use crate::wish::{Outcome, Wish};
 use canon::time::Timestamp;
@@ -245,6 +246,38 @@ pub trait Store: Clone + Send + Sync + 'static {
 
     /// Deletes rows that were published.
     fn delete_outbox(&self, seqs: &[i64]) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Rebuilds that were asked for, and those that are over and not yet thrown away.
+    fn replays(&self) -> impl Future<Output = Result<Vec<Replay>, StoreError>> + Send;
+
+    /// The ledger of a rebuild, beside this one; made when it is not there.
+    fn beside(&self, replay: i64) -> impl Future<Output = Result<Self, StoreError>> + Send;
+
+    /// Throws the ledger of a rebuild away.
+    fn throw_away(&self, replay: i64) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Notes by which code a rebuild is made, and what holds it up.
+    fn note_replay(
+        &self,
+        replay: i64,
+        code: &str,
+        trouble: Option<&str>,
+    ) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// A lane's journal behind an entry, in order.
+    fn entries(
+        &self,
+        lane: LaneId,
+        behind: i64,
+        max: usize,
+    ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+
+    /// The tables' rows behind a place and up to another one, in order.
+    fn table_rows(
+        &self,
+        behind: i64,
+        upto: i64,
+    ) -> impl Future<Output = Result<Vec<TableRow>, StoreError>> + Send;
 }
 
 /// One batch's transaction, holding the lane's row. Dropped without commit, it is rolled back.
@@ -316,7 +349,43 @@ pub trait Tx: Send {
 
     /// Commits.
     fn commit(self) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Parked inputs of the lane, with their numbers, in park order.
+    fn parked_of(
+        &mut self,
+        which: &Which,
+    ) -> impl Future<Output = Result<Vec<(i64, Parked)>, StoreError>> + Send;
+
+    /// Takes the lane of a rebuild's ledger along, to the end of the transaction: whoever follows into it is fenced off. Nothing
+    /// when there is no such rebuild of the lane.
+    fn take_along(
+        &mut self,
+        replay: i64,
+    ) -> impl Future<Output = Result<Option<Standing>, StoreError>> + Send;
+
+    /// Has the calls that follow be about the ledger that was taken along, or about the service's own again.
+    fn turn(&mut self, side: Side) -> impl Future<Output = Result<(), StoreError>> + Send;
+
+    /// Keys that have a state, in order, behind one; of all lanes.
+    fn keys(
+        &mut self,
+        behind: &str,
+        max: usize,
+    ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
+
+    /// The lane's deadlines.
+    fn deadlines(&mut self) -> impl Future<Output = Result<BTreeMap<String, Timestamp>, StoreError>> + Send;
+
+    /// Facts of the lane that this ledger and the one taken along have otherwise: what is in force in one of them and is not,
+    /// or is something else, in the other. Those that an author made of a command that should have been another one are of
+    /// no lane.
+    fn differing(&mut self) -> impl Future<Output = Result<Vec<Difference>, StoreError>> + Send;
 }
+
+/// The topic under which a rebuild's ledger keeps how far it has followed the lane's journal.
+pub(crate) const FOLLOWED: &str = "journal";
+/// The one under which it keeps whether the lane was cut over: 1, or 0.
+pub(crate) const CUT_OVER: &str = "cut over";
 
 /// What a person wants done in a lane.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -387,6 +456,8 @@ pub struct StoredState {
 pub struct Changes {
     /// States by key, whole.
     pub states: Vec<(String, StoredState)>,
+    /// Keys whose states are there no more.
+    pub states_gone: Vec<String>,
     /// Deadlines set or cleared.
     pub deadlines: Vec<(String, Option<Timestamp>)>,
     /// Identities seen.

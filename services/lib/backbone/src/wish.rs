@@ -25,6 +25,8 @@ pub enum Wish {
         /// Only counts what would change.
         dry_run: bool,
     },
+    /// Puts a rebuild's state in the place of the lane's, and states what differs; or the other way round.
+    CutOver(CutOver),
     /// Gives parked inputs up, for good; what waits behind one of them goes on. Their bytes are kept as a decision.
     Discard {
         /// Their numbers.
@@ -51,6 +53,17 @@ pub enum Wish {
     },
 }
 
+/// What is to be changed over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CutOver {
+    /// The rebuild's number.
+    pub replay: i64,
+    /// Back to what was live before.
+    pub back: bool,
+    /// Only counts what would be stated.
+    pub dry_run: bool,
+}
+
 impl fmt::Debug for Wish {
     /// Without the value of an edit: a patient's data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -64,6 +77,8 @@ impl Wish {
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Again { .. } => "again",
+            Self::CutOver(CutOver { back: false, .. }) => "cut over",
+            Self::CutOver(CutOver { back: true, .. }) => "roll back",
             Self::Discard { .. } => "discard",
             Self::Edit { .. } => "edit",
             Self::Redrive { .. } => "redrive",
@@ -77,6 +92,7 @@ impl Wish {
             | Self::Discard { dry_run, .. }
             | Self::Edit { dry_run, .. }
             | Self::Redrive { dry_run, .. } => *dry_run,
+            Self::CutOver(wish) => wish.dry_run,
         }
     }
 }

@@ -4,6 +4,7 @@ use crate::emission::{CounterKey, Emitted, Origin};
 use crate::journal::Entry;
 use crate::projection::Row;
 use crate::record::OutRecord;
+use crate::replay::Replay;
 use crate::store::{
     AskNews, Changes, Decision, Effect, Fence, Fleet, Grant, Intent, LaneId, Loaded, News, Parked,
     ParkedItem, Renewed, ShardFence, StoreError, StoredState, Trial, Want,
@@ -92,6 +93,10 @@ pub struct Tables {
     pub counters: BTreeMap<CounterKey, i64>,
     /// Rows not yet published.
     pub outbox: BTreeMap<i64, OutRecord>,
+    /// Rebuilds that people asked for, by number.
+    pub replays: BTreeMap<i64, Replay>,
+    /// Their ledgers.
+    pub besides: BTreeMap<i64, Tables>,
     /// Weakens the fence of the lanes, to show that the simulation notices: checks neither epoch nor sequence.
     pub without_fence: bool,
     complete: BTreeSet<(String, i32)>,
@@ -470,9 +475,12 @@ impl Tables {
         Ok(())
     }
 
-    fn apply(&mut self, fence: &Fence, changes: Changes) {
+    pub(super) fn apply(&mut self, fence: &Fence, changes: Changes) {
         let lane = fence.lane;
         let of = |key: String| (lane.processor, key);
+        for key in changes.states_gone {
+            self.states.remove(&of(key));
+        }
         self.states.extend(changes.states.into_iter().map(|(key, state)| (of(key), state)));
         for (key, at) in changes.deadlines {
             match at {

@@ -23,11 +23,13 @@ pub(super) struct ProcessorSql {
     pub(super) create: String,
     pub(super) load: String,
     pub(super) all: String,
+    pub(super) keys: String,
+    pub(super) remove: String,
     pub(super) store: String,
 }
 
 /// Tables of the ledger itself, which no report table may be called.
-const RESERVED: [&str; 24] = [
+const RESERVED: [&str; 25] = [
     "audit_head",
     "counter",
     "deadline",
@@ -43,6 +45,7 @@ const RESERVED: [&str; 24] = [
     "outbox_seq",
     "parked",
     "position",
+    "replay",
     "seen",
     "shard",
     "source_cursor",
@@ -81,6 +84,12 @@ impl Layout {
         Ok(layout)
     }
 
+    /// The same in another schema.
+    pub(super) fn beside(&self, schema: Identifier) -> Self {
+        let Self { shards, processors, tables, .. } = self;
+        Self { schema, shards: *shards, processors: processors.clone(), tables: tables.clone() }
+    }
+
     pub(super) fn processor(&self, name: &'static str) -> Result<Arc<ProcessorSql>, Failure> {
         self.processors.get(name).cloned().ok_or(Failure::UnknownProcessor(name))
     }
@@ -101,6 +110,8 @@ impl ProcessorSql {
             ),
             load: format!("SELECT key, versions, body FROM {table} WHERE key = ANY($1)"),
             all: format!("SELECT key, versions, body FROM {table} ORDER BY key"),
+            keys: format!("SELECT key FROM {table} WHERE key > $1 ORDER BY key LIMIT $2"),
+            remove: format!("DELETE FROM {table} WHERE key = ANY($1)"),
             store: format!(
                 "INSERT INTO {table} (key, versions, body) \
                  SELECT * FROM unnest($1::text[], $2::jsonb[], $3::json[]) \

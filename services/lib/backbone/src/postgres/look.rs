@@ -355,10 +355,12 @@ pub async fn ledgers(url: &ServiceUrl) -> Result<Vec<String>, OpenError> {
         connections_max: 1,
     };
     let layout = Arc::new(Layout::new(settings.service, 1, &[])?);
-    let store = PostgresStore { pool: pool::pool(&settings, &layout.schema)?, layout };
+    let pool = pool::pool(&settings, &layout.schema)?;
+    let store = PostgresStore { pool, layout, settings: Arc::new(settings) };
     let sql = "SELECT replace(n.nspname, '_', '-') FROM pg_namespace n
         WHERE has_schema_privilege(n.oid, 'USAGE') AND (SELECT count(*) FROM pg_class c
             WHERE c.relnamespace = n.oid AND c.relname IN ('lane', 'intent', 'migration') AND c.relkind = 'r') = 3
+            AND n.nspname !~ '_replay_[0-9]+$'
         ORDER BY 1";
     Ok(read(&store, Ask::new(sql), |row| Ok(row.try_get(0)?)).await?)
 }
@@ -382,7 +384,8 @@ pub async fn open_intents(store: &PostgresStore) -> Result<i64, StoreError> {
 /// When the database cannot be read, or the URL or the name cannot be used.
 pub async fn open(settings: &PostgresSettings) -> Result<Option<PostgresStore>, OpenError> {
     let layout = Arc::new(Layout::new(settings.service, 1, &[])?);
-    let store = PostgresStore { pool: pool::pool(settings, &layout.schema)?, layout };
+    let pool = pool::pool(settings, &layout.schema)?;
+    let store = PostgresStore { pool, layout, settings: Arc::new(settings.clone()) };
     let there = Ask::new("SELECT to_regclass(current_schema() || '.lane') IS NOT NULL");
     let there: Vec<bool> =
         read(&store, there, |row| Ok(row.try_get::<_, Option<bool>>(0)?.unwrap_or(false))).await?;

@@ -6,10 +6,12 @@
 pub(super) mod source;
 
 use super::failure::Failure;
+use super::identifier::Identifier;
 use super::layout::Layout;
 use super::wire::{Ask, ask, pipeline};
 use super::{lease, pool, tables, write};
 use crate::emission::{CounterKey, Emitted, Origin};
+use crate::replay::{Difference, Side, Standing, Which};
 use crate::store::{
     AskNews, Changes, Effect, Ended, Fence, Intent, Loaded, News, Parked, StoreError, StoredState, Trial, Tx,
     Want,
@@ -18,6 +20,7 @@ use canon::event::ContentHash;
 use canon::time::Timestamp;
 use deadpool_postgres::Object;
 use futures::FutureExt;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -30,8 +33,8 @@ use uuid::Uuid;
 pub struct PostgresTx {
     /// Absent once it is committed or closed.
     connection: Option<Object>,
-    layout: Arc<Layout>,
-    fence: Fence,
+    pub(super) layout: Arc<Layout>,
+    pub(super) fence: Fence,
     now: Timestamp,
     due: Vec<(Timestamp, String)>,
     tables: i64,
@@ -39,6 +42,9 @@ pub struct PostgresTx {
     attempts: (i32, Option<Trial>),
     /// Whether every statement sent so far was answered without an error.
     settled: bool,
+    /// The schema of the rebuild's ledger that was taken along, and which of the two calls are about.
+    pub(super) along: Option<Identifier>,
+    pub(super) side: Side,
 }
 
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
@@ -68,6 +74,22 @@ const LOCK_COUNTERS: &str = "INSERT INTO counter (topic, key, version)
 // A statement of its own: it sees what was committed by whoever held the locks before.
 const READ_COUNTERS: &str = "SELECT c.topic, c.key, c.version
     FROM unnest($1::text[], $2::text[]) AS wanted(topic, key) JOIN counter c USING (topic, key)";
+
+pub(super) const EMITTED_COLUMNS: [&str; 13] = [
+    "fact",
+    "name",
+    "topic",
+    "key",
+    "revision",
+    "version",
+    "content",
+    "withdrawn",
+    "wire",
+    "origin_processor",
+    "origin_topic",
+    "origin_partition",
+    "origin_offset",
+];
 
 pub(super) const EMITTED: &str =
     "SELECT fact, name, topic, key, revision, version, content, withdrawn, wire, origin_processor, origin_topic,
@@ -105,6 +127,8 @@ impl PostgresTx {
             tables: 0,
             attempts: (0, None),
             settled: false,
+            along: None,
+            side: Side::Live,
         };
         let of = |sql: &'static str| Ask::new(sql).with(lane.processor).with(lane.number);
         let ours =
@@ -131,7 +155,11 @@ impl PostgresTx {
     }
 
     /// Sends statements; whatever comes between leaves the transaction unsettled.
-    async fn send(&mut self, what: &'static str, asks: Vec<Ask<'_>>) -> Result<Vec<Vec<Row>>, StoreError> {
+    pub(super) async fn send(
+        &mut self,
+        what: &'static str,
+        asks: Vec<Ask<'_>>,
+    ) -> Result<Vec<Vec<Row>>, StoreError> {
         let closed = || Failure::Connection(None).during(what);
         self.settled = false;
         let connection = self.connection.as_ref().ok_or_else(closed)?;
@@ -148,8 +176,13 @@ impl PostgresTx {
         }
     }
 
-    async fn ask(&mut self, what: &'static str, ask: Ask<'_>) -> Result<Vec<Row>, StoreError> {
+    pub(super) async fn ask(&mut self, what: &'static str, ask: Ask<'_>) -> Result<Vec<Row>, StoreError> {
         Ok(self.send(what, vec![ask]).await?.pop().unwrap_or_default())
+    }
+
+    /// A statement about the lane.
+    pub(super) fn of_lane(&self, sql: impl Into<Cow<'static, str>>) -> Ask<'static> {
+        Ask::new(sql).with(self.fence.lane.processor).with(self.fence.lane.number)
     }
 
     fn close(&mut self) {
@@ -287,12 +320,40 @@ impl Tx for PostgresTx {
         let layout = Arc::clone(&self.layout);
         let shown = (changes.attempts, changes.trial.clone());
         let place = write::Place { lane: self.fence.lane, now: self.now, layout: &layout };
-        let asks = place.asks(&changes, shown != self.attempts).map_err(|failure| failure.during(what))?;
+        // A rebuild's lane has no crash counter that a cutover would clear.
+        let is_shown = self.side == Side::Beside || shown == self.attempts;
+        let asks = place.asks(&changes, !is_shown).map_err(|failure| failure.during(what))?;
         let answers = self.send(what, asks).await?;
-        self.attempts = shown;
+        if !is_shown {
+            self.attempts = shown;
+        }
         let next = answers.last().and_then(|rows| rows.first());
         let next = next.map_or(Ok(None), |row| row.try_get::<_, Option<i64>>(0));
         Ok(next.map_err(|error| Failure::from(error).during(what))?.map(Timestamp))
+    }
+
+    async fn parked_of(&mut self, which: &Which) -> Result<Vec<(i64, Parked)>, StoreError> {
+        self.parked_rows(which).await
+    }
+
+    async fn take_along(&mut self, replay: i64) -> Result<Option<Standing>, StoreError> {
+        self.take_lane_along(replay).await
+    }
+
+    async fn turn(&mut self, side: Side) -> Result<(), StoreError> {
+        self.turn_to(side).await
+    }
+
+    async fn keys(&mut self, behind: &str, max: usize) -> Result<Vec<String>, StoreError> {
+        self.keys_behind(behind, max).await
+    }
+
+    async fn deadlines(&mut self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
+        self.deadlines_of_lane().await
+    }
+
+    async fn differing(&mut self) -> Result<Vec<Difference>, StoreError> {
+        self.differing_facts().await
     }
 
     async fn commit(mut self) -> Result<(), StoreError> {
@@ -349,18 +410,28 @@ pub(super) fn stored(row: &Row) -> Result<StoredState, Failure> {
 
 /// A row as [`EMITTED`] selects it.
 pub(super) fn emitted(row: &Row) -> Result<Emitted, Failure> {
+    emitted_at(row, 0)
+}
+
+/// The same from a column on.
+pub(super) fn emitted_at(row: &Row, first: usize) -> Result<Emitted, Failure> {
     let corrupt = || Failure::Corrupt("an emitted fact");
     Ok(Emitted {
-        fact: row.try_get(0)?,
-        name: row.try_get(1)?,
-        topic: row.try_get(2)?,
-        key: row.try_get(3)?,
-        revision: u32::try_from(row.try_get::<_, i64>(4)?).map_err(|_| corrupt())?,
-        version: row.try_get(5)?,
-        content: ContentHash(row.try_get::<_, &[u8]>(6)?.try_into().map_err(|_| corrupt())?),
-        withdrawn: row.try_get(7)?,
-        wire: row.try_get(8)?,
-        origin: match (row.try_get(9)?, row.try_get(10)?, row.try_get(11)?, row.try_get(12)?) {
+        fact: row.try_get(first)?,
+        name: row.try_get(first + 1)?,
+        topic: row.try_get(first + 2)?,
+        key: row.try_get(first + 3)?,
+        revision: u32::try_from(row.try_get::<_, i64>(first + 4)?).map_err(|_| corrupt())?,
+        version: row.try_get(first + 5)?,
+        content: ContentHash(row.try_get::<_, &[u8]>(first + 6)?.try_into().map_err(|_| corrupt())?),
+        withdrawn: row.try_get(first + 7)?,
+        wire: row.try_get(first + 8)?,
+        origin: match (
+            row.try_get(first + 9)?,
+            row.try_get(first + 10)?,
+            row.try_get(first + 11)?,
+            row.try_get(first + 12)?,
+        ) {
             (Some(processor), Some(topic), Some(partition), Some(offset)) => {
                 Some(Origin { processor, topic, partition, offset })
             }

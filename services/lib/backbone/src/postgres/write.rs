@@ -1,7 +1,7 @@
 //! A batch's changes as statements: one per table, columnar, each key once.
 
 use super::failure::Failure;
-use super::layout::Layout;
+use super::layout::{Layout, ProcessorSql};
 use super::report::plain;
 use super::tables;
 use super::wire::{Ask, pack};
@@ -114,6 +114,9 @@ impl<'l> Place<'l> {
     {
         let mut asks = Vec::new();
         self.states(&changes.states, &mut asks)?;
+        if !changes.states_gone.is_empty() {
+            asks.push(Ask::new(self.sql()?.remove.as_str()).with(changes.states_gone.as_slice()));
+        }
         self.deadlines(&changes.deadlines, &mut asks);
         if !changes.seen.is_empty() {
             let (names, ids): (Vec<&str>, Vec<Uuid>) =
@@ -169,6 +172,11 @@ impl<'l> Place<'l> {
         Ask::new(sql).with(self.lane.processor).with(self.lane.number)
     }
 
+    fn sql(&self) -> Result<&'l ProcessorSql, Failure> {
+        let sql = self.layout.processors.get(self.lane.processor);
+        sql.map(AsRef::as_ref).ok_or(Failure::UnknownProcessor(self.lane.processor))
+    }
+
     fn states<'a>(&self, states: &'a [(String, StoredState)], asks: &mut Vec<Ask<'a>>) -> Result<(), Failure>
     where
         'l: 'a,
@@ -176,8 +184,7 @@ impl<'l> Place<'l> {
         if states.is_empty() {
             return Ok(());
         }
-        let sql = self.layout.processors.get(self.lane.processor);
-        let sql = sql.ok_or(Failure::UnknownProcessor(self.lane.processor))?;
+        let sql = self.sql()?;
         let last: BTreeMap<&str, &StoredState> =
             states.iter().map(|(key, state)| (key.as_str(), state)).collect();
         let keys: Vec<&str> = last.keys().copied().collect();

@@ -2,13 +2,14 @@
 
 use super::audited::Audited;
 use super::parts::Surroundings;
+use super::replaying::Replaying;
 use super::source::{LivePulling, SourceRunner};
 use super::watch::LiveWatch;
 use super::{Ledgered, TokioEnv};
 use crate::contract::Contract;
-use crate::env::{Env, Watch};
+use crate::env::{Env, Unwatched, Watch};
 use crate::fold_lane::FoldWorker;
-use crate::guard::{Comparing, Guard};
+use crate::guard::{Comparing, Guard, Unguarded};
 use crate::kafka::{KafkaLog, KafkaMarks, KafkaPublisher, LogSettings};
 use crate::lane::{Limits, Parts};
 use crate::metrics::Metrics;
@@ -37,6 +38,8 @@ use tokio_util::sync::CancellationToken;
 /// Relay shards of a service. More than one is worth it only when one transaction at a time is too slow.
 const SHARDS: i32 = 1;
 const SHARD: i32 = 0;
+/// What the journal says folded a batch, before the configuration.
+const CODE: &str = concat!("vertebra ", env!("CARGO_PKG_VERSION"));
 const CONNECTIONS_MAX: usize = 12;
 const SAMPLED_EVERY: Duration = Duration::from_secs(5);
 /// How long the ledger may take to say that it is there.
@@ -52,7 +55,7 @@ fn with_points<T>(part: T) -> T {
     part
 }
 
-type LiveParts = Parts<Live<PostgresStore>, KafkaLog, Registry, TokioEnv>;
+pub(super) type LiveParts = Parts<Live<PostgresStore>, KafkaLog, Registry, TokioEnv>;
 pub(super) type Loop = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A sink with its type erased.
@@ -231,7 +234,7 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
             batch_records_max: work.ledger.batch_max,
             ..Limits::default()
         },
-        code: concat!("vertebra ", env!("CARGO_PKG_VERSION")).to_owned(),
+        code: CODE.to_owned(),
     };
     let mut loops: Vec<Loop> = Vec::new();
     for program in &work.programs {
@@ -243,6 +246,22 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
     for sink in &work.sinks {
         loops.push(sink.lanes(parts(sink.name()), around.stop.clone()));
     }
+    let replaying = Replaying {
+        service: around.name,
+        kafka: around.common.kafka.clone(),
+        store: store.clone(),
+        programs: work
+            .programs
+            .iter()
+            .map(|program| {
+                let first = program.inputs().first().map_or("", |(topic, _)| topic);
+                (program.clone(), lanes_of(&contract, first))
+            })
+            .collect(),
+        env: around.env,
+    };
+    let of = parts_of_rebuilds(&around, &work, &registry, &contract);
+    loops.push(Box::pin(replaying.run(of, around.stop.clone())));
     let service = around.name.parse::<ServiceName>()?;
     let audited = Sourcing::new(Audited { store: ledger.clone(), service }).states::<Audit>();
     let audited: Arc<dyn SourceRunner> = Arc::new(audited);
@@ -287,6 +306,34 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
         ended?;
     }
     Ok(())
+}
+
+/// The parts of a rebuild: nothing of it waits for what is live, or is waited for. What holds it up is told where it is kept.
+fn parts_of_rebuilds(
+    around: &Surroundings,
+    work: &Ledgered,
+    registry: &Arc<Registry>,
+    contract: &Arc<Contract>,
+) -> impl Fn(Live<PostgresStore>, Arc<KafkaLog>) -> LiveParts + Send + Sync + use<> {
+    let (service, instance, env) = (around.name, around.common.instance, around.env);
+    let (source, contract, lease) = (registry.clone(), contract.clone(), work.ledger.lease);
+    let batch_records_max = work.ledger.batch_max;
+    move |store, log| LiveParts {
+        alone: Arc::default(),
+        bell: Arc::default(),
+        shelf: Arc::default(),
+        guard: Arc::new(Unguarded),
+        service,
+        instance,
+        store,
+        log,
+        source: source.clone(),
+        contract: contract.clone(),
+        env,
+        watch: Arc::new(Unwatched),
+        limits: Limits { lease, batch_records_max, ..Limits::default() },
+        code: CODE.to_owned(),
+    }
 }
 
 /// Asks the ledger now and then whether it is there. Whoever works with it tells what failed; that it neither answers

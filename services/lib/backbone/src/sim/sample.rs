@@ -225,6 +225,84 @@ pub(crate) fn compensating() -> Folding<Tally> {
     folding().compensates(difference)
 }
 
+/// A fold whose releases differ: a number weighs so much.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Weighed {
+    pub(crate) weight: i64,
+    woken: u32,
+}
+
+/// What a release of it says of numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Weight {
+    pub(crate) each: i64,
+    /// It refuses numbers that it does not know.
+    pub(crate) is_strict: bool,
+}
+
+#[derive(Serialize)]
+struct WeighedRow {
+    key: String,
+    weight: i64,
+}
+
+impl ReportRow for WeighedRow {
+    const TABLE: Table =
+        Table { name: "weighed", columns: &[("key", Column::Text), ("weight", Column::Integer)] };
+
+    fn row(&self) -> String {
+        self.key.clone()
+    }
+}
+
+impl Projection for Weighed {
+    const NAME: &'static str = "weighed";
+    type Key = EncounterToken;
+    type Setup = Weight;
+
+    fn woken(&mut self, key: &EncounterToken, cx: &mut Cx<'_, Weight>) -> Result<(), Reject> {
+        self.woken += 1;
+        cx.emit(
+            Name::new("order", &[key.to_string(), self.woken.to_string()]),
+            key,
+            Order::new(self.weight, ""),
+        );
+        Ok(())
+    }
+
+    fn report(&self, key: &EncounterToken, rows: &mut Rows) {
+        rows.put(&WeighedRow { key: key.to_string(), weight: self.weight });
+    }
+}
+
+impl On<Left> for Weighed {
+    fn on(&mut self, fact: &Fact<Left>, cx: &mut Cx<'_, Weight>) -> Result<(), Reject> {
+        let Weight { each, is_strict } = *cx.setup();
+        let rate = if fact.body.mood == "rated" { cx.lookup::<Rate>(&fact.key)?.n } else { 1 };
+        if is_strict && fact.body.mood == "odd" {
+            return Err(Reject::new(Reason::Invalid, "an odd number"));
+        }
+        self.weight += each * rate * fact.body.n;
+        let name = |kind: &str| Name::new(kind, &[fact.key.to_string(), fact.body.n.to_string()]);
+        if each > 1 || fact.body.mood != "heavy" {
+            cx.emit(name("note"), &fact.key, Note::new(each * rate * fact.body.n, ""));
+        }
+        cx.wake(cx.now() + Duration::from_secs(3));
+        Ok(())
+    }
+}
+
+/// The declaration of a release of it.
+pub(crate) fn weighing(each: i64, is_strict: bool) -> Folding<Weighed> {
+    Folding::new(Weight { each, is_strict })
+        .on::<Left>()
+        .knows::<Rate>()
+        .emits::<Order>()
+        .emits::<Note>()
+        .reports::<WeighedRow>()
+        .compensates(difference)
+}
+
 /// Two lanes; sums are compacted, orders are commands.
 pub(crate) fn contract() -> Contract {
     Contract::with(TOPICS.map(|topic| {

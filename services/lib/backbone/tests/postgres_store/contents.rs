@@ -2,7 +2,7 @@
 
 use crate::home::{CASES, Inspect, LEASE, WRITER, commit, lane, load, next, own, state, states};
 use backbone::again::Again;
-use backbone::journal::{Culprit, Edited, Entry, Place, Released, Segment};
+use backbone::journal::{Culprit, CutOver, Edited, Entry, Place, Released, Segment};
 use backbone::record::Record;
 use backbone::store::{Changes, Decision, Effect, Ended, LaneId, Parked, ParkedItem, Store, Tx, Want};
 use backbone::wish::{Chosen, Outcome, Wish};
@@ -247,6 +247,7 @@ pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(sto
             },
             parked: [3, 5].into(),
         }),
+        cut_over: (seq == 3).then_some(CutOver { replay: 2, back: true, tables_at: Some(4) }),
         seq,
         clock: Timestamp(1_800_000_000_123_456 + seq),
         fired_to: (seq == 1).then(|| (Timestamp(i64::MIN), "schlüssel".to_owned())),
