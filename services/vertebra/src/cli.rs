@@ -9,6 +9,7 @@ use crate::following::Trace;
 use crate::operate::{CodesCommand, LanesCommand, ParkedCommand, SourceCommand};
 use crate::paint::Colour;
 use crate::recovering::Recover;
+use crate::replaying::ReplayCommand;
 use crate::standing::Standing;
 use clap::{Args, Parser, Subcommand};
 
@@ -69,6 +70,11 @@ pub(crate) enum Area {
     },
     /// Bring a ledger that went back in time up to what was published from it
     Recover(Recover),
+    /// Rebuild a projection beside the live one, compare, cut over, go back
+    Replay {
+        #[command(subcommand)]
+        command: ReplayCommand,
+    },
     /// Sources: what they know of the world, and what they ask a person
     Source {
         #[command(subcommand)]
@@ -250,6 +256,25 @@ mod tests {
         check_whole("audit list --service s --limit 5 --json", true);
         check_whole("audit verify --service s", true);
         check_whole("audit verify --service s --topic --kafka-bootstrap a:1 --registry-url http://a", true);
+    }
+
+    #[test]
+    fn a_rebuild_is_asked_for_and_cut_over_to_by_somebody_and_for_a_reason() {
+        check_whole("replay plan --service s --processor p", true);
+        check_whole("replay run --service s --processor p --by me --because so", true);
+        check_whole(
+            "replay run --service s --processor p --tables now --rate 100 --by me --because so --json",
+            true,
+        );
+        check_whole("replay run --service s --processor p --by me", false);
+        check_whole("replay verify --service s --replay 1", true);
+        check_whole("replay cutover --service s --replay 1 --by me --because so", true);
+        check_whole("replay cutover --service s --replay 1 --by me --yes-because so --lane 0", true);
+        check_whole("replay cutover --service s --replay 1 --by me", false);
+        check_whole("replay rollback --service s --replay 1 --by me --dry-run --because so", true);
+        check_whole("replay rollback --service s --replay 1 --by me --dry-run --yes-because so", false);
+        check_whole("replay retire --service s --replay 1 --by me --because so", true);
+        check_whole("replay list --service s --json", true);
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod codes;
 pub mod decide;
 pub mod lanes;
 pub mod parked;
+pub mod replay;
 pub mod silence;
 pub mod sources;
 pub mod status;

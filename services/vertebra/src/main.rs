@@ -13,6 +13,7 @@ mod odoo_at;
 mod operate;
 mod paint;
 mod recovering;
+mod replaying;
 mod standing;
 
 use again::RawCommand;
@@ -63,6 +64,7 @@ fn main() -> ExitCode {
         Area::Parked { command: ParkedCommand::Release(release) } => deciding::release(release),
         Area::Parked { command: ParkedCommand::Show(show) } => deciding::show(show),
         Area::Recover(recover) => recovering::run(recover),
+        Area::Replay { command } => replaying::run(command),
         Area::Source { command: SourceCommand::Approve(approve) } => operated(Command::Approve(approve)),
         Area::Source { command: SourceCommand::List(look) } => operated(Command::Sources(look)),
         Area::Status(status) => standing::run(status),

@@ -7,7 +7,7 @@
 use crate::contract::Schemas;
 use crate::emission::{Cause, Outbox, Said};
 use crate::fact::Meta;
-use crate::journal::{Culprit, Released};
+use crate::journal::{Culprit, Place, Released};
 use crate::program::{Given, Ground, Program, State, StateError};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
@@ -95,6 +95,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) records: &'a [Record],
     /// Inputs that are rejected without being folded, by their index: what is released, deadlines, records.
     pub(crate) forced: &'a BTreeMap<usize, Reject>,
+    /// Inputs of a rebuild about which a person decided later than this: those that this release would take park all the same,
+    /// until it comes to the decision.
+    pub(crate) decided: &'a BTreeSet<Place>,
 }
 
 /// How inputs ended, for metrics.
@@ -199,8 +202,9 @@ impl<'r> Run<'r> {
             return self.park(Some(key), item, behind(), 0);
         }
         let (program, ground) = (self.program, self.ground());
+        let which = (index, Place::Deadline { key: key.to_owned(), at });
         let result =
-            self.attempt(index, key, Cause::default(), |state, out| program.woken(state, key, ground, out));
+            self.attempt(which, key, Cause::default(), |state, out| program.woken(state, key, ground, out));
         if let Err(reject) = result {
             if matches!(reject.reason, Reason::Crash) {
                 let Trial { topic, offset } = Trial::deadline(key, at);
@@ -260,8 +264,9 @@ impl<'r> Run<'r> {
         let (program, ground) = (self.program, self.ground());
         let given = Given { record, meta, homonyms };
         let cause = Cause::record(program.name(), &meta.headers, record);
+        let which = (index, Place::Record { topic: record.topic.to_owned(), offset: record.offset });
         let result =
-            self.attempt(index, &meta.key, cause, |state, out| program.on(state, &given, ground, out));
+            self.attempt(which, &meta.key, cause, |state, out| program.on(state, &given, ground, out));
         if let Err(reject) = result {
             if matches!(reject.reason, Reason::Crash) {
                 let (topic, offset) = (record.topic.to_owned(), record.offset);
@@ -297,7 +302,7 @@ impl<'r> Run<'r> {
     /// Runs a handler on a copy of the state; only a success changes state, deadline and emissions.
     fn attempt(
         &mut self,
-        index: usize,
+        (index, place): (usize, Place),
         key: &str,
         cause: Cause,
         handler: impl FnOnce(&mut dyn State, &mut Outbox) -> Result<(), Reject>,
@@ -307,11 +312,15 @@ impl<'r> Run<'r> {
         }
         let mut state = self.slot(key).state.boxed();
         let mut out = Outbox::default();
+        let is_decided = self.batch.decided.contains(&place);
         // The handler works on a copy: whatever a panic leaves half done is thrown away with it.
         let result = catch_unwind(AssertUnwindSafe(|| handler(state.as_mut(), &mut out)));
         result.unwrap_or_else(|_| {
             Err(Reject::new(Reason::Panic, "the fold panicked; see the log for where"))
         })?;
+        if is_decided {
+            return Err(Reject::new(Reason::Conflict, "a person decided about it: it waits until then"));
+        }
         self.slot(key).state = state;
         if let Some(at) = out.wake {
             self.folded.wakes.insert(key.to_owned(), Some(at));

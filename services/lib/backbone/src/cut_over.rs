@@ -8,7 +8,7 @@ use crate::compensation::compensate;
 use crate::contract::SchemaSource;
 use crate::edge::Log;
 use crate::emission::{Cause, Desk, Draft, Emitted, Refusal, Resolved, Said, counter_keys, facts, resolve};
-use crate::env::Env;
+use crate::env::{Backoff, Env};
 use crate::fold_lane::FoldWorker;
 use crate::journal::{self, Entry, Place};
 use crate::lane::{Position, Trouble, ensure_writers};
@@ -24,7 +24,8 @@ use std::time::Duration;
 
 /// How long a lane stands still until the rebuild has followed it to its last entry.
 const STILL_MAX: Duration = Duration::from_secs(60);
-const LOOKED_EVERY: Duration = Duration::from_millis(50);
+/// The longest wait between two looks at it.
+const LOOKED_EVERY: Duration = Duration::from_secs(1);
 /// Keys of a lane whose states are compared at once.
 const KEYS_MAX: usize = 2000;
 
@@ -50,6 +51,7 @@ where
             return self.give_up(lane, id, "there is no such rebuild of this projection").await;
         };
         let began = parts.env.elapsed();
+        let mut backoff = Backoff::new(Duration::from_millis(20), LOOKED_EVERY);
         loop {
             let mut tx = parts.store.begin(&lane.fence, parts.limits.lease, 0).await?;
             let Some(standing) = tx.take_along(wish.replay).await? else {
@@ -59,6 +61,11 @@ where
             if standing.is_cut_over != wish.back {
                 drop(tx);
                 let why = if wish.back { "the lane is not cut over" } else { "the lane is cut over already" };
+                return self.give_up(lane, id, why).await;
+            }
+            if standing.has_missed {
+                drop(tx);
+                let why = "it had taken an input about which a person decided afterwards: retire it and rebuild anew";
                 return self.give_up(lane, id, why).await;
             }
             if standing.followed >= standing.journal {
@@ -73,7 +80,7 @@ where
                     format!("the rebuild is {behind} entries of the journal behind and did not catch up");
                 return self.give_up(lane, id, &why).await;
             }
-            parts.env.sleep(LOOKED_EVERY).await;
+            parts.env.sleep(backoff.step(&parts.env)).await;
             parts.store.renew(&lane.fence, parts.limits.lease).await?;
         }
     }
@@ -259,7 +266,10 @@ where
         for key in keys {
             let shown = |states: &HashMap<String, StoredState>| -> Result<Vec<Row>, Trouble> {
                 let Some(stored) = states.get(key) else { return Ok(Vec::new()) };
-                Ok(self.program.report(key, self.program.stored(&stored.body)?.as_ref()))
+                let state = self.program.stored(&stored.body)?;
+                // A key of which all was dropped or parked has nothing to show.
+                let is_fresh = state.same(self.program.fresh().as_ref());
+                Ok(if is_fresh { Vec::new() } else { self.program.report(key, state.as_ref()) })
             };
             let (old, new) = (shown(before)?, shown(after)?);
             let is_gone =

@@ -40,6 +40,7 @@ pub const CALLS: &[&str] = &[
     "commit",
     "deadlines",
     "decisions",
+    "decisions behind",
     "delete outbox",
     "differing",
     "effects",
@@ -362,6 +363,10 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn entries(&self, lane: LaneId, behind: i64, max: usize) -> Result<Vec<Entry>, StoreError> {
         crossing("entries", self.0.entries(lane, behind, max)).await
+    }
+
+    async fn decisions_behind(&self, lane: LaneId, behind: i64) -> Result<Vec<Entry>, StoreError> {
+        crossing("decisions behind", self.0.decisions_behind(lane, behind)).await
     }
 
     async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {

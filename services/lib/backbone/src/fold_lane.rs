@@ -8,7 +8,7 @@ use crate::contract::{SchemaSource, Schemas};
 use crate::edge::Log;
 use crate::emission::{Desk, Origin, Resolved, Said, counter_keys, facts, resolve};
 use crate::env::Env;
-use crate::journal;
+use crate::journal::{self, Place};
 use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
 use crate::mend_lane::values;
 use crate::parking;
@@ -18,7 +18,7 @@ use crate::reject::{Reason, Reject};
 use crate::store::{AskNews, Changes, LaneId, Loaded, News, Parked, ParkedItem, Store, Trial, Tx, Want};
 use crate::table::Book;
 use canon::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -151,6 +151,7 @@ where
             tells: true,
             released: &released,
             given_up: &[],
+            decided: &BTreeSet::new(),
             heads_only,
             due: &due,
             records: &records,
@@ -302,12 +303,12 @@ where
         forced: BTreeMap<usize, Reject>,
     ) -> Result<(Folded, Resolved), Trouble> {
         let schemas: &Schemas = self.parts.source.schemas();
-        let Given { book, now, tells, released, given_up, heads_only, due, records } = *given;
+        let Given { book, now, tells, released, given_up, decided, heads_only, due, records } = *given;
         let mut forced = forced;
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
         let mut telling = tells;
         loop {
-            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced };
+            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced, decided };
             let mut folded = batch::fold(self.program.as_ref(), schemas, &self.cache, &loaded.seen, &batch);
             // What a deadline made the fold say is the lane's too.
             let of_none = folded.said.iter_mut().filter(|said| said.cause.origin.is_none());
@@ -371,6 +372,8 @@ pub(crate) struct Given<'a> {
     pub(crate) released: &'a [Parked],
     /// Parked records that a person gave up: nothing is folded of them.
     pub(crate) given_up: &'a [Record],
+    /// Of a rebuild: inputs about which a person decided later.
+    pub(crate) decided: &'a BTreeSet<Place>,
     pub(crate) heads_only: bool,
     pub(crate) due: &'a [(Timestamp, String)],
     pub(crate) records: &'a [Record],

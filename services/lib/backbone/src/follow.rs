@@ -8,14 +8,14 @@ use crate::contract::SchemaSource;
 use crate::edge::{BEGINNING, BrokerError, LaneReader, Log};
 use crate::env::{Backoff, Env};
 use crate::fold_lane::{FoldWorker, Given};
-use crate::journal::{Entry, Segment};
+use crate::journal::{Entry, Place, Segment};
 use crate::lane::{Parts, Position, Trouble, ensure_schemas, ensure_writers};
 use crate::mend_lane::values;
 use crate::program::{Ground, Program};
 use crate::rebuild::forced;
 use crate::record::Record;
 use crate::replay::{Replay, Which};
-use crate::store::{Changes, Decision, FOLLOWED, LaneId, Parked, ParkedItem, Store, StoreError, Tx};
+use crate::store::{Changes, Decision, FOLLOWED, LaneId, MISSED, Parked, ParkedItem, Store, StoreError, Tx};
 use crate::table::Book;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -49,12 +49,21 @@ struct Followed<'p, S, L, C, E> {
     /// What is to be folded next.
     entries: VecDeque<Entry>,
     renewed: Duration,
+    /// Processes died over it: nobody follows it any further.
+    is_given_up: bool,
+    /// Inputs about which people decided, and by which entry last, as far as the journal was looked through.
+    decided: BTreeMap<Place, i64>,
 }
 
 impl<S, L, C, E> Followed<'_, S, L, C, E> {
     fn followed(&self) -> i64 {
-        self.position.positions.get(FOLLOWED).copied().unwrap_or(0)
+        followed(&self.position)
     }
+}
+
+/// The last entry of the live lane's journal that was followed.
+fn followed(position: &Position) -> i64 {
+    position.positions.get(FOLLOWED).copied().unwrap_or(0)
 }
 
 impl<'p, S, L, C, E> Follower<'p, S, L, C, E>
@@ -88,7 +97,8 @@ where
                     self.pace()
                 }
                 Ok(false) => {
-                    self.tell(&mut told, None).await;
+                    let given_up = self.given_up();
+                    self.tell(&mut told, given_up).await;
                     LOOKED_EVERY
                 }
                 Err(trouble) => {
@@ -108,9 +118,25 @@ where
         self.leave().await;
     }
 
-    /// Gives its lanes back.
+    /// What to say of lanes that nobody follows any further.
+    fn given_up(&self) -> Option<String> {
+        let lanes = self.lanes.iter().filter(|(_, lane)| lane.is_given_up);
+        let lanes: Vec<String> = lanes
+            .map(|(number, lane)| format!("lane {number} behind entry {} of its journal", lane.followed()))
+            .collect();
+        let times = self.parts.limits.crashes_max;
+        (!lanes.is_empty()).then(|| {
+            format!(
+                "the process died {times} times over {}: mend the fold, and rebuild anew",
+                lanes.join(", ")
+            )
+        })
+    }
+
+    /// Gives its lanes back. Of one that was given up the next one shall know.
     pub(crate) async fn leave(&mut self) {
-        for lane in std::mem::take(&mut self.lanes).into_values() {
+        let lanes = std::mem::take(&mut self.lanes).into_values();
+        for lane in lanes.filter(|lane| !lane.is_given_up) {
             // One that cannot be given back is free when its lease has passed.
             let _ = self.parts.store.release_lane(&lane.position.fence).await;
         }
@@ -141,18 +167,27 @@ where
                 let id = LaneId { processor: self.program.name(), number };
                 let taken = parts.store.take_lane(id, parts.instance, parts.limits.lease).await?;
                 let Some(grant) = taken else { continue };
-                let elapsed = parts.env.elapsed();
+                let renewed = parts.env.elapsed();
+                let is_given_up = grant.attempts >= parts.limits.crashes_max;
                 let worker = FoldWorker::new(parts, self.program.clone());
-                let position = Position::of(grant, elapsed, &parts.limits);
-                let lane = Followed { worker, position, entries: VecDeque::new(), renewed: elapsed };
+                let position = Position::of(grant, renewed, &parts.limits);
+                let mut decided = BTreeMap::new();
+                for entry in self.live.decisions_behind(id, followed(&position)).await? {
+                    decided.extend(entry.decided().map(|place| (place, entry.seq)));
+                }
+                let entries = VecDeque::new();
+                let lane = Followed { worker, position, entries, renewed, is_given_up, decided };
                 self.lanes.insert(number, lane);
             }
         }
         for lane in self.lanes.values_mut() {
             lane.keep(parts).await?;
-            if lane.entries.is_empty() {
+            if lane.entries.is_empty() && !lane.is_given_up {
                 let id = lane.position.fence.lane;
                 lane.entries = self.live.entries(id, lane.followed(), ENTRIES_MAX).await?.into();
+                for entry in &lane.entries {
+                    lane.decided.extend(entry.decided().map(|place| (place, entry.seq)));
+                }
             }
         }
         // In the order of the tables, so that they need not be gone through once for each lane.
@@ -206,7 +241,7 @@ where
     fn pace(&mut self) -> Duration {
         let Some(rate) = self.replay.records_per_second else { return Duration::ZERO };
         let (folded, since) = self.paced;
-        let allowed = Duration::from_secs_f64(folded as f64 / f64::from(rate.max(1)));
+        let allowed = Duration::from_micros(folded.saturating_mul(1_000_000) / u64::from(rate.max(1)));
         let taken = self.parts.env.elapsed().saturating_sub(since);
         if taken > allowed + Duration::from_secs(1) {
             self.paced = (0, self.parts.env.elapsed());
@@ -235,15 +270,22 @@ where
     async fn fold(&mut self, book: &Book, entry: &Entry, records: &[Record]) -> Result<(), Trouble> {
         let (worker, position) = (&mut self.worker, &mut self.position);
         let parts = worker.parts;
+        // Not while an input of a live lane is tried alone: a process that dies then died of that.
+        let _beside = parts.alone.read().await;
         let due_max = if entry.fired_to.is_some() { usize::MAX } else { 0 };
         let mut tx =
             parts.store.begin_at(&position.fence, parts.limits.lease, due_max, Some(entry.clock)).await?;
         let mut due = tx.due().to_vec();
         due.retain(|one| entry.fired_to.as_ref().is_some_and(|last| one <= last));
+        self.decided.retain(|_, last| *last > entry.seq);
+        let decided: BTreeSet<Place> = self.decided.keys().cloned().collect();
         let given_up = chains(&mut tx, &Which::given_up(&entry.discarded)).await?;
-        let parked = wanted(&mut tx, &Which::released(&entry.released)).await?;
+        let mut parked = wanted(&mut tx, &Which::released(&entry.released)).await?;
+        parked.retain(|(number, _)| !given_up.numbers.contains(number));
         let (mut unparked, mut released): (Vec<i64>, Vec<Parked>) = parked.into_iter().unzip();
-        edit(&mut released, entry);
+        let edited = edit(&mut released, entry);
+        // It was taken here before anybody decided about it.
+        let missed = entry.discarded.len() - given_up.numbers.len() + entry.edited.len() - edited;
         let places = &given_up.numbers;
         unparked.extend(places);
         ensure_writers(parts.source.as_ref(), values(released.iter())).await?;
@@ -254,6 +296,7 @@ where
             tells: false,
             released: &released,
             given_up: &[],
+            decided: &decided,
             heads_only: entry.has_heads_only(),
             due: &due,
             records,
@@ -264,6 +307,9 @@ where
         changes.unparked = unparked;
         changes.decisions = decisions(entry);
         (changes.emitted, changes.counters) = (resolved.emitted, resolved.counters);
+        if missed > 0 {
+            changes.positions.insert(MISSED.to_owned(), 1);
+        }
         self.commit(tx, entry, changes).await?;
         self.worker.settle(folded.slots);
         given_up.freed.iter().for_each(|chain| self.worker.cache.free(chain));
@@ -280,6 +326,7 @@ where
     ) -> Result<(), Trouble> {
         let (worker, position) = (&self.worker, &self.position);
         let parts = worker.parts;
+        let _beside = parts.alone.read().await;
         let at = Some(entry.clock);
         // Rolled back when it is dropped: it only reads.
         let mut tx = parts.store.begin_at(&position.fence, parts.limits.lease, 0, at).await?;
@@ -301,7 +348,7 @@ where
 
     /// Writes what an entry came to, and how far the lane has followed.
     async fn commit(&mut self, mut tx: S::Tx, entry: &Entry, mut changes: Changes) -> Result<(), Trouble> {
-        changes.positions = BTreeMap::from([(FOLLOWED.to_owned(), entry.seq)]);
+        changes.positions.insert(FOLLOWED.to_owned(), entry.seq);
         let positions = changes.positions.clone();
         let now = tx.now();
         tx.write(changes).await?;
@@ -337,17 +384,20 @@ async fn chains(tx: &mut impl Tx, which: &Which) -> Result<GivenUp, StoreError> 
     Ok(GivenUp { numbers, freed })
 }
 
-/// Gives records that were edited their new values.
-fn edit(released: &mut [Parked], entry: &Entry) {
+/// Gives records that were edited their new values; how many there were.
+fn edit(released: &mut [Parked], entry: &Entry) -> usize {
+    let mut found = 0;
     for edited in &entry.edited {
         for parked in &mut *released {
             if let ParkedItem::Record(record) = &mut parked.item
                 && (record.topic, record.offset) == (edited.topic.as_str(), edited.offset)
             {
                 record.value = Some(edited.value.clone());
+                found += 1;
             }
         }
     }
+    found
 }
 
 /// What people decided, as the rebuild's ledger keeps it for folding again.

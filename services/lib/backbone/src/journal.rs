@@ -45,6 +45,13 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The inputs about which people decided: given up, or edited.
+    pub(crate) fn decided(&self) -> impl Iterator<Item = Place> {
+        let edited = self.edited.iter();
+        let edited = edited.map(|one| Place::Record { topic: one.topic.clone(), offset: one.offset });
+        self.discarded.iter().cloned().chain(edited)
+    }
+
     /// Whether of each chain that was released only the first input was folded.
     pub(crate) fn has_heads_only(&self) -> bool {
         self.released.iter().any(|one| matches!(one, Released::Head(_)))
@@ -94,7 +101,7 @@ pub enum Released {
 }
 
 /// A parked input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Place {
     /// A deadline.

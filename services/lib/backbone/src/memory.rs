@@ -242,6 +242,14 @@ impl<W: World> Store for MemoryStore<W> {
         self.call("entries", |tables, _| Ok(tables.journal_behind(lane, behind, max))).await
     }
 
+    async fn decisions_behind(&self, lane: LaneId, behind: i64) -> Result<Vec<Entry>, StoreError> {
+        self.call("decisions behind", |tables, _| {
+            let entries = tables.journal_behind(lane, behind, usize::MAX);
+            Ok(entries.into_iter().filter(|entry| entry.decided().next().is_some()).collect())
+        })
+        .await
+    }
+
     async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {
         self.call("table rows", |tables, _| {
             let rows = tables.table_rows.iter().filter(|row| row.seq > behind && row.seq <= upto);

@@ -14,7 +14,7 @@ use crate::record::Record;
 use crate::reject::Reason;
 use crate::store::{Changes, Parked, ParkedItem, Store, Tx};
 use crate::wish::Wish;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<S, L, C, E> FoldWorker<'_, S, L, C, E>
 where
@@ -48,6 +48,7 @@ where
             tells: true,
             released: &plan.released,
             given_up: &given_up,
+            decided: &BTreeSet::new(),
             heads_only: false,
             due: &[],
             records: &[],

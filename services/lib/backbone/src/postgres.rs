@@ -24,6 +24,7 @@ mod migrate;
 pub mod operate;
 mod pool;
 mod recover;
+pub mod replays;
 mod report;
 mod tables;
 mod tx;
@@ -368,6 +369,10 @@ impl Store for PostgresStore {
 
     async fn entries(&self, lane: LaneId, behind: i64, max: usize) -> Result<Vec<Entry>, StoreError> {
         self.journal_behind(lane, behind, max).await
+    }
+
+    async fn decisions_behind(&self, lane: LaneId, behind: i64) -> Result<Vec<Entry>, StoreError> {
+        self.decided_behind(lane, behind).await
     }
 
     async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {

@@ -14,7 +14,7 @@ use crate::store::{Loaded, Parked, ParkedItem, StoredState, Trial};
 use crate::table::{Book, TableRow};
 use canon::event::ContentHash;
 use canon::time::Timestamp;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
 
 /// What a lane's journal leads to.
@@ -49,7 +49,8 @@ pub(crate) fn rebuild(
     let commands = ground.given.iter().filter(|row| ground.contract.is_command(&row.topic));
     let given: HashMap<Uuid, Emitted> = commands.map(|row| (row.fact, row.clone())).collect();
     let mut lane = Lane { emitted: given, ..Lane::default() };
-    for (entry, tables) in journal.iter().zip(journal::tables(journal)) {
+    for (index, (entry, tables)) in journal.iter().zip(journal::tables(journal)).enumerate() {
+        lane.decided = journal[index + 1..].iter().flat_map(Entry::decided).collect();
         let segments = entry.segments.iter();
         let records: Vec<Record> =
             segments.flat_map(|segment| read(&segment.topic, segment.first, segment.next)).collect();
@@ -77,6 +78,8 @@ struct Lane {
     counters: BTreeMap<CounterKey, i64>,
     /// Values that records got by hand, by topic and offset.
     edits: BTreeMap<(String, i64), Vec<u8>>,
+    /// Inputs about which a person decides further on.
+    decided: BTreeSet<Place>,
     built: Rebuilt,
 }
 
@@ -108,7 +111,8 @@ impl Lane {
             let (now, book) = (entry.clock, &self.book);
             let heads_only = entry.has_heads_only();
             let (released, due) = (&released, &due);
-            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced };
+            let decided = &self.decided;
+            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced, decided };
             let mut folded = batch::fold(ground.program, ground.schemas, &self.cache, &self.seen, &batch);
             let wanted = counter_keys(&folded.said).into_iter();
             let counters = wanted.map(|key| (key.clone(), self.counters.get(&key).copied().unwrap_or(0)));

@@ -32,6 +32,8 @@ pub struct Standing {
     pub journal: i64,
     /// The last of them that was followed.
     pub followed: i64,
+    /// Whether it had taken an input about which a person decided afterwards: it is to be made anew.
+    pub has_missed: bool,
     /// Whether the lane was cut over: the ledger beside has what was live before.
     pub is_cut_over: bool,
 }

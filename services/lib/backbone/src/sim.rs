@@ -315,10 +315,10 @@ mod tests {
         quietly(|| all_hold(seeds(5_000), play));
         let all = all.into_inner().unwrap_or_else(PoisonError::into_inner);
         println!("{all:?}");
-        let Happened { stops, resolved, discarded, edited, commands } = all;
+        let Happened { stops, resolved, discarded, edited, commands, cutovers } = all;
         // A few schedules, played again by hand, show not all of it.
         let is_whole = seeds(5_000).count() >= 1_000;
-        let happened = [stops, resolved, discarded, edited, commands];
+        let happened = [stops, resolved, discarded, edited, commands, cutovers];
         assert!(!is_whole || happened.iter().all(|times| *times > 0), "{all:?}");
     }
 

@@ -272,6 +272,13 @@ pub trait Store: Clone + Send + Sync + 'static {
         max: usize,
     ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 
+    /// Entries of a lane's journal behind one by which people decided about inputs, in order.
+    fn decisions_behind(
+        &self,
+        lane: LaneId,
+        behind: i64,
+    ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+
     /// The tables' rows behind a place and up to another one, in order.
     fn table_rows(
         &self,
@@ -384,6 +391,8 @@ pub trait Tx: Send {
 
 /// The topic under which a rebuild's ledger keeps how far it has followed the lane's journal.
 pub(crate) const FOLLOWED: &str = "journal";
+/// The one under which it keeps that it had taken an input about which a person decided afterwards: 1.
+pub(crate) const MISSED: &str = "missed";
 /// The one under which it keeps whether the lane was cut over: 1, or 0.
 pub(crate) const CUT_OVER: &str = "cut over";
 

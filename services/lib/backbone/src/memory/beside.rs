@@ -4,7 +4,7 @@ use super::{MemoryStore, MemoryTx, Tables, World};
 use crate::emission::Emitted;
 use crate::journal::Entry;
 use crate::replay::{Difference, Standing, Which};
-use crate::store::{CUT_OVER, Changes, FOLLOWED, LaneId, Parked, StoreError};
+use crate::store::{CUT_OVER, Changes, FOLLOWED, LaneId, MISSED, Parked, StoreError};
 use canon::time::Timestamp;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
@@ -67,7 +67,12 @@ impl<W: World> MemoryTx<W> {
             .get(&lane)
             .and_then(|entries| entries.last())
             .map_or(0, |entry| entry.seq);
-        Ok(Some(Standing { journal, followed: at(FOLLOWED), is_cut_over: at(CUT_OVER) == 1 }))
+        Ok(Some(Standing {
+            journal,
+            followed: at(FOLLOWED),
+            has_missed: at(MISSED) == 1,
+            is_cut_over: at(CUT_OVER) == 1,
+        }))
     }
 
     /// Writes what the rebuild's ledger gets, and lets go of its lane: whoever followed into it finds another sequence.

@@ -12,7 +12,7 @@ use super::{OpenError, PostgresSettings, PostgresStore, migrate, pool, tables};
 use crate::emission::Emitted;
 use crate::journal::Entry;
 use crate::replay::{Difference, Replay, Side, Standing, Which};
-use crate::store::{CUT_OVER, FOLLOWED, LaneId, Parked, StoreError};
+use crate::store::{CUT_OVER, FOLLOWED, LaneId, MISSED, Parked, StoreError};
 use crate::table::TableRow;
 use canon::time::Timestamp;
 use std::collections::BTreeMap;
@@ -29,6 +29,10 @@ const REPLAYS: &str =
 
 const JOURNAL: &str =
     "SELECT entry FROM journal WHERE processor = $1 AND lane = $2 AND seq > $3 ORDER BY seq LIMIT $4";
+
+// Both are left out of an entry that has none.
+const DECIDED: &str = "SELECT entry FROM journal WHERE processor = $1 AND lane = $2 AND seq > $3
+    AND (entry -> 'discarded' IS NOT NULL OR entry -> 'edited' IS NOT NULL) ORDER BY seq";
 
 // Whoever follows into it holds another sequence from here on.
 const FENCE: &str = "UPDATE lane SET seq = seq + 1 WHERE processor = $1 AND lane = $2 RETURNING seq";
@@ -121,10 +125,17 @@ impl PostgresStore {
         behind: i64,
         max: usize,
     ) -> Result<Vec<Entry>, StoreError> {
+        let asked = Ask::new(JOURNAL).with(lane.processor).with(lane.number).with(behind);
+        self.read_entries(asked.with(i64::try_from(max).unwrap_or(i64::MAX))).await
+    }
+
+    pub(super) async fn decided_behind(&self, lane: LaneId, behind: i64) -> Result<Vec<Entry>, StoreError> {
+        self.read_entries(Ask::new(DECIDED).with(lane.processor).with(lane.number).with(behind)).await
+    }
+
+    async fn read_entries(&self, asked: Ask<'_>) -> Result<Vec<Entry>, StoreError> {
         let what = "read a lane's journal";
         let client = self.connection(what).await?;
-        let asked = Ask::new(JOURNAL).with(lane.processor).with(lane.number).with(behind);
-        let asked = asked.with(i64::try_from(max).unwrap_or(i64::MAX));
         let rows = ask(&client, asked).await.map_err(|failure| failure.during(what))?;
         let read = |row: &Row| {
             let Json(value) = row.try_get::<_, Json<serde_json::Value>>(0)?;
@@ -184,6 +195,7 @@ impl PostgresTx {
             for row in &positions {
                 match row.try_get::<_, &str>(0)? {
                     FOLLOWED => standing.followed = row.try_get(1)?,
+                    MISSED => standing.has_missed = row.try_get::<_, i64>(1)? == 1,
                     CUT_OVER => standing.is_cut_over = row.try_get::<_, i64>(1)? == 1,
                     _ => {}
                 }

@@ -140,6 +140,39 @@ fn the_tables_are_looked_up_as_they_were_then_or_as_they_are_now() {
 }
 
 #[test]
+fn what_waited_behind_an_input_that_was_given_up_goes_on_in_the_rebuild_too() {
+    let mut rig = Rig::under(sample::weighing(1, true), sample::contract());
+    [(1, "odd"), (2, ""), (3, "")].iter().for_each(|(number, mood)| sees(&mut rig, *number, mood));
+    rig.discards(false);
+    assert_eq!((rig.parked(), weight(&rig)), (vec![], 5));
+    let replay = rig.replays();
+    assert_eq!(rig.cuts_over(replay, false, false), Outcome::default());
+    assert_eq!((rig.parked(), weight(&rig)), (vec![], 5));
+}
+
+#[test]
+fn what_was_given_up_stays_so_though_the_rebuild_would_take_it() {
+    let mut rig = Rig::under(sample::weighing(1, true), sample::contract());
+    [(1, "odd"), (2, "")].iter().for_each(|(number, mood)| sees(&mut rig, *number, mood));
+    rig.discards(false);
+    rig.becomes(sample::weighing(10, false));
+    let replay = rig.replays();
+    rig.cuts_over(replay, false, false);
+    assert_eq!((rig.parked(), weight(&rig), notes(&rig)), (vec![], 20, vec![20]));
+}
+
+#[test]
+fn a_rebuild_that_took_what_was_given_up_afterwards_is_not_cut_over_to() {
+    let mut rig = Rig::under(sample::weighing(1, true), sample::contract());
+    sees(&mut rig, 1, "odd");
+    rig.becomes(sample::weighing(10, false));
+    let replay = rig.replays();
+    rig.discards(false);
+    let outcome = rig.cuts_over(replay, false, true);
+    assert!(outcome.failed.is_some_and(|why| why.contains("anew")));
+}
+
+#[test]
 fn what_people_decided_is_followed() {
     let mut rig = Rig::under(sample::weighing(1, true), sample::contract());
     for (number, mood) in [(1, "odd"), (2, ""), (3, "odd")] {

@@ -31,7 +31,7 @@ use std::error::Error;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -213,7 +213,7 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
         DeadLetter::TOPIC,
     )?);
     let guard: Arc<dyn Guard> = Arc::new(Comparing::new(store.clone(), marks.clone()));
-    let alone = Arc::default();
+    let alone: Arc<RwLock<()>> = Arc::default();
     let bell: Arc<Notify> = Arc::default();
     let shelf = Arc::default();
     let parts = |processor: &str| LiveParts {
@@ -260,7 +260,7 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
             .collect(),
         env: around.env,
     };
-    let of = parts_of_rebuilds(&around, &work, &registry, &contract);
+    let of = parts_of_rebuilds(&around, &work, (&registry, &contract), &alone);
     loops.push(Box::pin(replaying.run(of, around.stop.clone())));
     let service = around.name.parse::<ServiceName>()?;
     let audited = Sourcing::new(Audited { store: ledger.clone(), service }).states::<Audit>();
@@ -308,18 +308,18 @@ pub(crate) async fn run(around: Surroundings, work: Ledgered) -> Result<(), Box<
     Ok(())
 }
 
-/// The parts of a rebuild: nothing of it waits for what is live, or is waited for. What holds it up is told where it is kept.
+/// The parts of a rebuild: nothing of it holds up what is live, but that no input is tried alone beside it. What holds it up is told where it is kept.
 fn parts_of_rebuilds(
     around: &Surroundings,
     work: &Ledgered,
-    registry: &Arc<Registry>,
-    contract: &Arc<Contract>,
+    (registry, contract): (&Arc<Registry>, &Arc<Contract>),
+    alone: &Arc<RwLock<()>>,
 ) -> impl Fn(Live<PostgresStore>, Arc<KafkaLog>) -> LiveParts + Send + Sync + use<> {
     let (service, instance, env) = (around.name, around.common.instance, around.env);
     let (source, contract, lease) = (registry.clone(), contract.clone(), work.ledger.lease);
-    let batch_records_max = work.ledger.batch_max;
+    let (batch_records_max, alone) = (work.ledger.batch_max, alone.clone());
     move |store, log| LiveParts {
-        alone: Arc::default(),
+        alone: alone.clone(),
         bell: Arc::default(),
         shelf: Arc::default(),
         guard: Arc::new(Unguarded),

@@ -2,6 +2,7 @@
 
 mod check;
 mod decided;
+mod replayed;
 mod restored;
 mod stopped;
 
@@ -60,6 +61,8 @@ pub(super) struct Happened {
     pub(super) edited: u64,
     /// Commands went through that a sink had refused, or were given up.
     pub(super) commands: u64,
+    /// Lanes were cut over to a rebuild, or back.
+    pub(super) cutovers: u64,
 }
 
 impl std::ops::AddAssign for Happened {
@@ -69,6 +72,7 @@ impl std::ops::AddAssign for Happened {
         self.discarded += other.discarded;
         self.edited += other.edited;
         self.commands += other.commands;
+        self.cutovers += other.cutovers;
     }
 }
 
@@ -93,6 +97,8 @@ pub(super) struct Scenario {
     standing: stopped::Standing,
     /// How often a breaker stopped a lane.
     stops: u64,
+    /// How many rebuilds were asked for.
+    replays: i64,
 }
 
 fn instance(
@@ -119,6 +125,24 @@ fn instance(
     let parts = || instance.parts(&limits);
     let (fold_parts, sink_parts, table_parts) = (parts(), parts(), parts());
     let program: Arc<dyn Program> = Arc::new(sample::compensating());
+    let (of_rebuilds, rebuilt) = (parts(), program.clone());
+    let of_rebuilds = move |store| replayed::SimParts {
+        store,
+        log: of_rebuilds.log.clone(),
+        source: of_rebuilds.source.clone(),
+        contract: of_rebuilds.contract.clone(),
+        env: of_rebuilds.env.clone(),
+        watch: of_rebuilds.watch.clone(),
+        limits: of_rebuilds.limits.clone(),
+        code: of_rebuilds.code.clone(),
+        alone: of_rebuilds.alone.clone(),
+        bell: Arc::default(),
+        shelf: Arc::default(),
+        guard: Arc::new(Unguarded),
+        service: of_rebuilds.service,
+        instance: of_rebuilds.instance,
+    };
+    let rebuilds = replayed::attend(store.clone(), of_rebuilds, rebuilt);
     let lanes = async move {
         let worker = || FoldWorker::new(&fold_parts, program.clone());
         owner::share(&fold_parts, Tally::NAME, LANES, worker, CancellationToken::new()).await;
@@ -132,7 +156,8 @@ fn instance(
         let worker = || TableWorker { parts: &table_parts, topic: Rate::TOPIC, complete: false };
         owner::share(&table_parts, Rate::TOPIC, LANES, worker, CancellationToken::new()).await;
     };
-    let mut tasks: Vec<super::Task> = vec![Box::pin(lanes), Box::pin(effects), Box::pin(tables)];
+    let mut tasks: Vec<super::Task> =
+        vec![Box::pin(lanes), Box::pin(effects), Box::pin(tables), Box::pin(rebuilds)];
     tasks.extend((0..2).map(|shard| instance.relay(shard)));
     Process::new(tasks)
 }
@@ -166,6 +191,7 @@ impl Scenario {
             decides: true,
             standing: stopped::Standing::new(),
             stops: 0,
+            replays: 0,
         }
     }
 
@@ -210,6 +236,9 @@ impl Scenario {
             }
             if self.decides && self.sim.one_in(60) {
                 self.decide();
+            }
+            if self.decides && self.sim.one_in(80) {
+                self.replay();
             }
             // Signals that hit the same trial three times would park an innocent record: that is the counter's limit.
             if self.sim.one_in(250) && !self.store.tables().is_any_tried_alone() {
@@ -305,7 +334,11 @@ impl Scenario {
         }
         let tables = self.store.tables();
         let (now, outbox) = (World::now(&self.sim), tables.outbox.len());
-        Err(format!("not settled at {now}: {outbox} rows in the outbox, deadlines {:?}", tables.deadlines))
+        let open: Vec<_> = tables.intents.iter().filter(|(_, row)| row.outcome.is_none()).collect();
+        let deadlines = &tables.deadlines;
+        Err(format!(
+            "not settled at {now}: {outbox} rows in the outbox, deadlines {deadlines:?}, wishes {open:?}"
+        ))
     }
 
     fn is_settled(&self) -> bool {

@@ -11,6 +11,7 @@ mod contents;
 mod home;
 mod lanes;
 mod recover;
+mod replays;
 mod schema;
 mod sessions;
 mod sources;
@@ -37,6 +38,14 @@ macro_rules! on_both {
 }
 
 on_both! {
+    replays::a_rebuild_is_found_where_its_lane_is_and_tells_how_far_it_is,
+    replays::facts_that_differ_are_told_of_the_lane_and_of_no_other,
+    replays::both_ledgers_change_in_one_transaction_and_whoever_followed_is_fenced_off,
+    replays::a_change_over_that_is_given_up_leaves_both_as_they_were,
+    replays::parked_inputs_are_found_by_what_the_journal_says_of_them,
+    replays::a_journal_is_read_on_behind_an_entry_and_by_what_people_decided,
+    replays::rows_of_tables_are_read_between_two_places,
+    replays::what_was_thrown_away_is_found_no_more,
     lanes::a_lane_is_owned_by_one_instance_until_it_is_given_back,
     lanes::a_lane_is_free_again_when_its_lease_has_passed,
     lanes::a_lane_nobody_made_known_is_not_taken,

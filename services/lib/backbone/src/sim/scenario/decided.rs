@@ -54,8 +54,9 @@ impl Scenario {
 
     /// What happened in the schedule.
     pub(super) fn happened(&self) -> Happened {
+        let cutovers = self.cutovers();
         let tables = self.store.tables();
-        let mut happened = Happened { stops: self.stops, ..Happened::default() };
+        let mut happened = Happened { stops: self.stops, cutovers, ..Happened::default() };
         for row in tables.intents.values().filter(|row| !row.wish.is_dry()) {
             let Some(outcome) = &row.outcome else { continue };
             match row.lane.processor == OrderSink::NAME {
