@@ -5,11 +5,12 @@
 
 use crate::contract::{Contract, SchemaSource};
 use crate::edge::BrokerError;
+use crate::journal::Entry;
 use crate::kafka::{self, KafkaSettings, Visible};
 use crate::postgres::{PostgresStore, look};
 use crate::program::{Folding, Program, StateError};
 use crate::projection::{Column, Projection};
-use crate::rebuild::{Ground, Rebuilt, is_left_by_a_cutover, rebuild};
+use crate::rebuild::{Ground, Rebuilt, is_come_to, rebuild};
 use crate::record::Record;
 use crate::registry::{Registry, RegistryError};
 use crate::store::{LaneId, StoreError};
@@ -89,10 +90,10 @@ pub async fn prove<P: Projection>(
     };
     let mut proof = Proof::default();
     let mut all = Rebuilt::default();
-    let mut is_cut_over = false;
+    let mut cut_over: Vec<Entry> = Vec::new();
     for lane in look::lanes(store, P::NAME).await? {
         let journal = look::journal(store, LaneId { processor: P::NAME, number: lane.number }).await?;
-        is_cut_over |= journal.iter().any(|entry| entry.cut_over.is_some());
+        cut_over.extend(journal.iter().filter(|entry| entry.cut_over.is_some()).cloned());
         proof.batches += journal.len();
         let read = |topic: &str, first: i64, next: i64| {
             let of = records.iter().filter(|((of, partition), _)| *of == topic && *partition == lane.number);
@@ -117,9 +118,12 @@ pub async fn prove<P: Projection>(
     // Notices of what was parked are the runtime's, not the fold's; other topics are other projections' and sources'.
     let is_stated = |topic: &str| folding.outputs().iter().any(|(of, _)| *of == topic);
     let facts = facts.into_iter().filter(|(_, row)| is_stated(&row.topic));
-    let facts = facts
-        .filter(|(fact, row)| all.facts.contains_key(fact) || !(is_cut_over && is_left_by_a_cutover(row)));
+    let facts = facts.filter(|(_, row)| is_come_to(row, &cut_over));
     let live = facts.map(|(fact, row)| (fact, (row.content, row.withdrawn))).collect();
+    // Where one lane was cut over, the others' facts are compared as its own are.
+    if !cut_over.is_empty() {
+        all.facts.retain(|_, (_, withdrawn)| !*withdrawn);
+    }
     compare("the fact", &all.facts, &live, differences);
     let counted = |chains: Vec<(Option<String>, String)>| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();

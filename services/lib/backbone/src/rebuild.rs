@@ -4,13 +4,13 @@ use crate::again::{self, Again};
 use crate::batch::{self, Batch, Cache};
 use crate::compensation::compensate;
 use crate::contract::{Contract, Schemas};
-use crate::emission::{CounterKey, Desk, Emitted, counter_keys, facts, resolve};
+use crate::emission::{CounterKey, Desk, Emitted, Origin, counter_keys, facts, resolve};
 use crate::journal::{self, Entry, Place, Released};
 use crate::program::{self, Program, StateError};
 use crate::projection::Row;
 use crate::record::Record;
 use crate::reject::Reject;
-use crate::store::{Loaded, Parked, ParkedItem, StoredState, Trial};
+use crate::store::{LaneId, Loaded, Parked, ParkedItem, StoredState, Trial};
 use crate::table::{Book, TableRow};
 use canon::event::ContentHash;
 use canon::time::Timestamp;
@@ -65,7 +65,8 @@ pub(crate) fn rebuild(
             lane.again(ground, entry, again, &records);
         }
     }
-    let facts = lane.emitted.into_values().map(|row| (row.fact, (row.content, row.withdrawn))).collect();
+    let facts = lane.emitted.into_values().filter(|row| is_come_to(row, journal));
+    let facts = facts.map(|row| (row.fact, (row.content, row.withdrawn))).collect();
     Ok(Rebuilt { facts, ..lane.built })
 }
 
@@ -114,6 +115,9 @@ impl Lane {
             let decided = &self.decided;
             let batch = Batch { now, book, released, heads_only, due, records, forced: &forced, decided };
             let mut folded = batch::fold(ground.program, ground.schemas, &self.cache, &self.seen, &batch);
+            let of_none = folded.said.iter_mut().filter(|said| said.cause.origin.is_none());
+            let lane = LaneId { processor: ground.program.name(), number: 0 };
+            of_none.for_each(|said| said.cause.origin = Some(Origin::of_lane(lane)));
             let wanted = counter_keys(&folded.said).into_iter();
             let counters = wanted.map(|key| (key.clone(), self.counters.get(&key).copied().unwrap_or(0)));
             let counters = counters.collect();
@@ -229,10 +233,11 @@ impl Lane {
     }
 }
 
-/// Whether a fact may be in a ledger that was cut over, though no rebuild comes to it: what was cut over to states it no longer,
-/// or an author made it of a command that should have been another one.
-pub(crate) fn is_left_by_a_cutover(row: &Emitted) -> bool {
-    row.withdrawn || row.origin.is_none()
+/// Whether a fact of a ledger is one that a rebuild comes to. Where a lane was cut over, it does so only for what is in force:
+/// what was made of commands on the way there, and what was withdrawn, depends on what was live before.
+pub(crate) fn is_come_to(row: &Emitted, journal: &[Entry]) -> bool {
+    let is_cut_over = journal.iter().any(|entry| entry.cut_over.is_some());
+    !is_cut_over || (!row.withdrawn && row.origin.is_some())
 }
 
 /// Inputs of an entry that are rejected as they were then, by their index.

@@ -23,7 +23,7 @@ use crate::lane::{Limits, Parts, Position, Trouble, Worker};
 use crate::memory::{MemoryStore, World};
 use crate::program::{Folding, Program};
 use crate::projection::Projection;
-use crate::rebuild::{Ground, Rebuilt, is_left_by_a_cutover, rebuild};
+use crate::rebuild::{Ground, Rebuilt, is_come_to, rebuild};
 use crate::record::{OutRecord, Record};
 use crate::reject::Reason;
 use crate::replay::Replay;
@@ -444,11 +444,7 @@ impl<P: Projection> Rig<P> {
             range.filter(|record| (first..next).contains(&record.offset)).cloned().collect()
         };
         let rebuilt = rebuild(&ground, &journal, read).expect("states can be written");
-        let is_cut_over = journal.iter().any(|entry| entry.cut_over.is_some());
-        let is_live = |row: &&Emitted| {
-            rebuilt.facts.contains_key(&row.fact) || !(is_cut_over && is_left_by_a_cutover(row))
-        };
-        let facts = tables.emitted.values().filter(is_live);
+        let facts = tables.emitted.values().filter(|row| is_come_to(row, &journal));
         let live = Rebuilt {
             states: tables.states.iter().map(|((_, key), state)| (key.clone(), state.clone())).collect(),
             deadlines: tables.deadlines.iter().map(|((_, key), at)| (key.clone(), *at)).collect(),

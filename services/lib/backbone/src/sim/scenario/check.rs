@@ -3,7 +3,7 @@
 use super::{LANES, Scenario, headers, version};
 use crate::emission::Emitted;
 use crate::projection::Projection;
-use crate::rebuild::{Ground, Rebuilt, is_left_by_a_cutover, rebuild};
+use crate::rebuild::{Ground, Rebuilt, is_come_to, rebuild};
 use crate::reject::Reason;
 use crate::sim::sample::{self, Left, Order, Right, TOPICS, Tally};
 use crate::store::{Ended, LaneId, ParkedItem};
@@ -233,7 +233,6 @@ impl Scenario {
         };
         let mut rebuilt = rebuild(&ground, &journal, read).map_err(|error| error.to_string())?;
         let mine = |key: &str| contract.partition_of(Left::TOPIC, key.as_bytes()) == number;
-        let is_cut_over = journal.iter().any(|entry| entry.cut_over.is_some());
         let live = Rebuilt {
             states: tables
                 .states
@@ -263,9 +262,7 @@ impl Scenario {
                 .emitted
                 .values()
                 .filter(|row| mine(&row.key))
-                .filter(|row| {
-                    rebuilt.facts.contains_key(&row.fact) || !(is_cut_over && is_left_by_a_cutover(row))
-                })
+                .filter(|row| is_come_to(row, &journal))
                 .map(|row| (row.fact, (row.content, row.withdrawn)))
                 .collect(),
         };
