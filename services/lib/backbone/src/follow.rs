@@ -340,7 +340,7 @@ where
         if let Ok(mut folded) = folded {
             let stated = tx.stated(&again.topic, again.first..again.next).await?;
             folded.withdraw(worker.program.as_ref(), &stated);
-            let resolved = worker.resolve_again(&mut tx, &mut folded).await?;
+            let (resolved, _) = worker.resolve_again(&mut tx, &mut folded).await?;
             (changes.emitted, changes.counters) = (resolved.emitted, resolved.counters);
         }
         self.commit(tx, entry, changes).await

@@ -14,7 +14,6 @@ pub use source::SourceRig;
 
 use crate::contract::{Contract, SchemaSource, Schemas, TopicPolicy};
 use crate::edge::{BrokerError, LaneReader, Log};
-use crate::emission::Emitted;
 use crate::env::{Env, Unwatched};
 use crate::fold_lane::FoldWorker;
 use crate::follow::Follower;
