@@ -38,6 +38,8 @@ pub(crate) struct Follower<'p, S, L: Log, C, E> {
     lanes: BTreeMap<i32, Followed<'p, S, L, C, E>>,
     book: Book,
     reels: Reels<L>,
+    /// When it was looked for free lanes last.
+    looked: Option<Duration>,
     /// Folded since the rate was looked at, and when that was.
     paced: (u64, Duration),
 }
@@ -83,7 +85,17 @@ where
     ) -> Self {
         let paced = (0, parts.env.elapsed());
         let reels = Reels { logs, open: BTreeMap::new() };
-        Self { live, parts, program, replay, lanes: BTreeMap::new(), book: Book::default(), reels, paced }
+        Self {
+            live,
+            parts,
+            program,
+            replay,
+            lanes: BTreeMap::new(),
+            book: Book::default(),
+            reels,
+            looked: None,
+            paced,
+        }
     }
 
     /// Follows until told to stop, then gives its lanes back.
@@ -135,6 +147,7 @@ where
 
     /// Gives its lanes back. Of one that was given up the next one shall know.
     pub(crate) async fn leave(&mut self) {
+        self.looked = None;
         let lanes = std::mem::take(&mut self.lanes).into_values();
         for lane in lanes.filter(|lane| !lane.is_given_up) {
             // One that cannot be given back is free when its lease has passed.
@@ -161,7 +174,10 @@ where
     /// Takes what lanes it can get and folds the next entry of one of them; whether there was one.
     pub(crate) async fn turn(&mut self, lanes: i32) -> Result<bool, Trouble> {
         let parts = self.parts;
-        if self.lanes.len() < usize::try_from(lanes).unwrap_or(0) {
+        let now = parts.env.elapsed();
+        let is_looked = self.looked.is_some_and(|at| now.saturating_sub(at) < parts.limits.lease / 3);
+        if !is_looked && self.lanes.len() < usize::try_from(lanes).unwrap_or(0) {
+            self.looked = Some(now);
             parts.store.ensure_lanes(self.program.name(), lanes).await?;
             for number in (0..lanes).filter(|number| !self.lanes.contains_key(number)).collect::<Vec<_>>() {
                 let id = LaneId { processor: self.program.name(), number };

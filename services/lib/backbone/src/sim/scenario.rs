@@ -97,6 +97,8 @@ pub(super) struct Scenario {
     standing: stopped::Standing,
     /// How often a breaker stopped a lane.
     stops: u64,
+    /// Whether a person has the projection rebuilt: in one schedule of three, since rebuilds take turns from the others.
+    rebuilds: bool,
     /// How many rebuilds were asked for.
     replays: i64,
 }
@@ -107,6 +109,7 @@ fn instance(
     broker: &SimBroker,
     orders: &Orders,
     weakened: Weakened,
+    rebuilds: bool,
 ) -> Process {
     let guard: Arc<dyn Guard> = match weakened {
         Weakened::Guard => Arc::new(Unguarded),
@@ -142,7 +145,7 @@ fn instance(
         service: of_rebuilds.service,
         instance: of_rebuilds.instance,
     };
-    let rebuilds = replayed::attend(store.clone(), of_rebuilds, rebuilt);
+    let attended = replayed::attend(store.clone(), of_rebuilds, rebuilt);
     let lanes = async move {
         let worker = || FoldWorker::new(&fold_parts, program.clone());
         owner::share(&fold_parts, Tally::NAME, LANES, worker, CancellationToken::new()).await;
@@ -156,8 +159,10 @@ fn instance(
         let worker = || TableWorker { parts: &table_parts, topic: Rate::TOPIC, complete: false };
         owner::share(&table_parts, Rate::TOPIC, LANES, worker, CancellationToken::new()).await;
     };
-    let mut tasks: Vec<super::Task> =
-        vec![Box::pin(lanes), Box::pin(effects), Box::pin(tables), Box::pin(rebuilds)];
+    let mut tasks: Vec<super::Task> = vec![Box::pin(lanes), Box::pin(effects), Box::pin(tables)];
+    if rebuilds {
+        tasks.push(Box::pin(attended));
+    }
     tasks.extend((0..2).map(|shard| instance.relay(shard)));
     Process::new(tasks)
 }
@@ -168,6 +173,7 @@ impl Scenario {
     /// What happened in it, when everything held.
     pub(super) fn play(seed: u64, weakened: Weakened) -> Result<Happened, String> {
         let mut scenario = Self::new(seed, weakened);
+        scenario.rebuilds = seed % 3 == 2;
         scenario.disturb()?;
         scenario.end()
     }
@@ -191,6 +197,7 @@ impl Scenario {
             decides: true,
             standing: stopped::Standing::new(),
             stops: 0,
+            rebuilds: false,
             replays: 0,
         }
     }
@@ -203,7 +210,8 @@ impl Scenario {
     }
 
     fn start(&self) -> Process {
-        instance(&self.sim, &self.store, &self.broker, &self.orders, self.weakened)
+        let rebuilds = self.rebuilds;
+        instance(&self.sim, &self.store, &self.broker, &self.orders, self.weakened, rebuilds)
     }
 
     /// Traffic and faults.
@@ -237,7 +245,7 @@ impl Scenario {
             if self.decides && self.sim.one_in(60) {
                 self.decide();
             }
-            if self.decides && self.sim.one_in(80) {
+            if self.rebuilds && self.sim.one_in(80) {
                 self.replay();
             }
             // Signals that hit the same trial three times would park an innocent record: that is the counter's limit.
