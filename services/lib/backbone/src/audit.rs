@@ -6,6 +6,9 @@
 use canon::Timestamp;
 use sha2::{Digest, Sha256};
 
+/// The source by which every service publishes them.
+pub(crate) const SOURCE: &str = "audit";
+
 /// A sealed record, as the ledger has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sealed {

@@ -1,6 +1,7 @@
 //! A ledger in memory that goes back in time, and takes over what it lacks.
 
 use super::Tables;
+use crate::audit;
 use crate::guard;
 use crate::record::Marks;
 use crate::recover::{BEHIND, Found, GATED, Recovered};
@@ -43,7 +44,8 @@ impl Tables {
             .lanes
             .iter()
             .any(|(lane, row)| lane.processor == processor && row.positions.contains_key(processor));
-        !is_fold && !is_table && !self.sources.cursors.contains_key(processor)
+        let is_source = processor == audit::SOURCE || self.sources.cursors.contains_key(processor);
+        !is_fold && !is_table && !is_source
     }
 
     pub(crate) fn recover(

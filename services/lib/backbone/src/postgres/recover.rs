@@ -3,6 +3,7 @@
 use super::failure::Failure;
 use super::wire::{Ask, ask, out_record, pack};
 use super::{PostgresStore, lease, pool, write};
+use crate::audit;
 use crate::guard;
 use crate::record::Marks;
 use crate::recover::{BEHIND, Found, GATED, How, Recover, Recovered};
@@ -44,11 +45,13 @@ const LET_GO: [&str; 2] = [
 const RESUME: &str =
     "UPDATE lane SET stopped_why = NULL, stopped_at_us = NULL WHERE starts_with(stopped_why, $1)";
 
-// What keeps no journal carries out commands, unless it is a table, which is called as its topic is, or a source.
+// What keeps no journal carries out commands, unless it is a table, which is called as its topic is, or a source: one with a
+// cursor, or the one that every ledger has, and that has none before anybody did anything.
 const GATE: &str = "UPDATE lane l SET stopped_why = $1, stopped_at_us = now_us()
     WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.processor = l.processor)
         AND NOT EXISTS (SELECT 1 FROM position p WHERE p.processor = l.processor AND p.topic = l.processor)
         AND NOT EXISTS (SELECT 1 FROM source_cursor s WHERE s.source = l.processor)
+        AND l.processor <> $2
     RETURNING processor, lane";
 
 // Kept as an intent that is ended with what it came to.
@@ -141,7 +144,7 @@ async fn release(client: &Object, published: &Marks, recovered: &mut Recovered) 
         ask(client, Ask::new(sql)).await?;
     }
     ask(client, Ask::new(RESUME).with(BEHIND)).await?;
-    for row in ask(client, Ask::new(GATE).with(GATED)).await? {
+    for row in ask(client, Ask::new(GATE).with(GATED).with(audit::SOURCE)).await? {
         recovered.gated.push((row.try_get(0)?, row.try_get(1)?));
     }
     recovered.gated.sort();

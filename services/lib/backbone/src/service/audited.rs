@@ -2,7 +2,7 @@
 //!
 //! Consumes the ledger's intents that have ended and are sealed; changes nothing.
 
-use crate::audit::Sealed;
+use crate::audit::{self, Sealed};
 use crate::postgres::{PostgresStore, look};
 use crate::sink::Unavailable;
 use crate::source::{Mark, Page, Source, SourceRow};
@@ -21,7 +21,7 @@ pub(crate) struct Audited {
 }
 
 impl Source for Audited {
-    const NAME: &'static str = "audit";
+    const NAME: &'static str = audit::SOURCE;
     /// The place and the hash of the last record that was published.
     type Cursor = (i64, [u8; 32]);
 

@@ -198,6 +198,9 @@ pub(crate) async fn lanes_of_a_recovered_ledger_are_free_and_those_of_sinks_wait
     store: S,
 ) {
     a_ledger(&store).await;
+    // The source of what people did: nobody had done anything before the backup, so that it has no cursor.
+    let audit = LaneId { processor: "audit", number: 0 };
+    own(&store, audit).await;
     let held = own(&store, lane(1)).await.fence;
     store.stop_lane(&held, backbone::recover::BEHIND).await.expect("stopped");
     let recovered = store.recover(&found(&[]), &marks(&[(0, 6)]), DONE).await.expect("done");
@@ -206,6 +209,7 @@ pub(crate) async fn lanes_of_a_recovered_ledger_are_free_and_those_of_sinks_wait
     assert!(!own(&store, lane(1)).await.stopped);
     assert_eq!(own(&store, lane(0)).await.fence.seq, 6);
     assert!(own(&store, LaneId { processor: WRITER, number: 0 }).await.stopped);
+    assert!(!own(&store, audit).await.stopped, "what people do is told of all the same");
 }
 
 pub(crate) async fn a_ledger_that_lacks_nothing_is_left_as_it_is<S: Store + Recover>(store: S) {
