@@ -14,7 +14,8 @@ postgres_install() {
 }
 
 postgres_start() {
-    local dir data
+    local dir data PG_CLOCK=()
+    [[ -z ${VERTEBRA_POSTGRES_CLOCK:-} ]] || postgres_shift_clock "$VERTEBRA_POSTGRES_CLOCK"
     dir=$(component_dir postgres)
     mkdir -p "$dir"
     [[ -s $dir/data-folder ]] || postgres_make_data_folder "$dir"
@@ -24,7 +25,16 @@ postgres_start() {
     # After kill -9 its own lock file may name a number that is still taken, if only by a zombie. We know better.
     kill_process postgres
     rm -f "$data/cluster/postmaster.pid"
-    start_process postgres "${PG_AS[@]}" "$PG_BIN/postgres" -D "$data/cluster" -c "config_file=$data/vertebra.conf"
+    start_process postgres "${PG_AS[@]}" env "${PG_CLOCK[@]}" "$PG_BIN/postgres" -D "$data/cluster" -c "config_file=$data/vertebra.conf"
+}
+
+# postgres_shift_clock <offset>: sets PG_CLOCK to variables under which a process sees the wall's clock so much later.
+postgres_shift_clock() {
+    local library
+    for library in /usr/lib/*/faketime/libfaketime.so.1; do
+        [[ -e $library ]] || die "libfaketime is not installed" "Debian's package: faketime"
+    done
+    PG_CLOCK=("LD_PRELOAD=$library" "FAKETIME=$1" FAKETIME_DONT_FAKE_MONOTONIC=1 DONT_FAKE_MONOTONIC=1)
 }
 
 postgres_ready() {

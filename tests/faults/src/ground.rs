@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// What a node's data may grow to. Segments' indexes are made at their full size and hold nothing yet.
 const BROKER_DISK: &str = "size=600m";
@@ -34,6 +35,8 @@ pub struct Ground {
     /// The instance's folder.
     pub folder: PathBuf,
     variables: BTreeMap<String, String>,
+    /// Whether it is another time for PostgreSQL.
+    is_shifted: AtomicBool,
 }
 
 /// Where a small file system is, or why there is none.
@@ -101,7 +104,17 @@ impl Ground {
             ..outside.clone()
         };
         let nodes = u16::try_from(outside.kafka.split(',').count()).unwrap_or(1);
-        Ok(Self { outside, inside, clients, brokers, postgres, nodes, folder, variables })
+        Ok(Self {
+            outside,
+            inside,
+            clients,
+            brokers,
+            postgres,
+            nodes,
+            folder,
+            variables,
+            is_shifted: AtomicBool::new(false),
+        })
     }
 
     /// Starts the real Odoo, and says what stands in front of it and where it is to be asked.
@@ -113,6 +126,37 @@ impl Ground {
         let at = &self.outside.odoo;
         let proxy = Proxy::start("odoo", 0, url_port(&at.url)?).await?;
         Ok((proxy, at.clone()))
+    }
+
+    /// PostgreSQL is started again, and it is so much later for it than for everybody else: `+600s`, `-600s`.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn shift_postgres(&self, later: &str) -> io::Result<()> {
+        self.is_shifted.store(true, Ordering::SeqCst);
+        let mut restart = Command::new(script());
+        restart.args(["restart", "postgres", "--instance", &instance()]);
+        run(restart.env("VERTEBRA_POSTGRES_CLOCK", later))
+    }
+
+    /// It is as late for PostgreSQL as for everybody else. Nobody may hold a lease.
+    ///
+    /// # Errors
+    /// When it does not start.
+    pub fn unshift_postgres(&self) -> io::Result<()> {
+        if self.is_shifted.swap(false, Ordering::SeqCst) {
+            stack(&["restart", "postgres"])?;
+        }
+        Ok(())
+    }
+
+    /// Brings back what a run that came to no end has left away.
+    ///
+    /// # Errors
+    /// When it does not come back.
+    pub async fn repair(&self) -> io::Result<()> {
+        crate::nemesis::repair().await;
+        stack(&["up", "kafka", "registry", "postgres"])
     }
 
     /// A connection string of Odoo's own database.

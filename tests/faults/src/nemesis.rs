@@ -46,9 +46,12 @@ impl Part {
         self.run("kill").await;
     }
 
-    /// Starts it if it is down, and waits until it answers.
+    /// Starts it if it is down, and waits until it answers. What ends while it starts is started again, as whoever looks after it
+    /// would.
     pub async fn start(self) {
-        self.run("up").await;
+        if self.tries("up").await.is_err() && self.tries("up").await.is_err() {
+            self.run("up").await;
+        }
         AWAY.store(false, Ordering::SeqCst);
     }
 
@@ -70,14 +73,22 @@ impl Part {
     }
 
     async fn run(self, command: &str) {
+        self.tries(command).await.unwrap_or_else(|told| panic!("{told}"));
+    }
+
+    async fn tries(self, command: &str) -> Result<(), String> {
         let (instance, component) = (instance(), self.component());
         let running = tokio::process::Command::new(crate::ground::script())
             .args([command, &component, "--instance", &instance])
             .output();
-        let ran = tokio::time::timeout(Duration::from_secs(120), running).await;
+        let ran = tokio::time::timeout(Duration::from_secs(180), running).await;
         let output = ran.expect("scripts/stack ends in time").expect("scripts/stack runs");
         let told = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "scripts/stack {command} {component}: {told}");
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(format!("scripts/stack {command} {component}: {told}"))
+        }
     }
 }
 

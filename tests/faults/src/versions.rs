@@ -3,6 +3,7 @@
 //! Reads topics whole and the counters of the ledgers; tells every mistake. A relay may publish rows twice; a record
 //! of a stale owner would show as a version with two identities, or as a last record that is not the newest.
 
+use crate::scenarios::POISON;
 use crate::world::World;
 use backbone::kafka::{Visible, tail};
 use backbone::record::Record;
@@ -35,7 +36,9 @@ pub(crate) async fn mistakes(world: &World) -> Result<(Vec<String>, usize), Stri
     for (topic, schema) in STATED {
         let records = tail(&world.stack.kafka(), topic, Visible::Committed).await;
         let records = records.map_err(|error| error.to_string())?;
-        let keys = by_key(&records);
+        let mut keys = by_key(&records);
+        // Planted by a test: nobody gave them versions.
+        keys.retain(|key, _| !key.starts_with(POISON));
         for (key, records) in &keys {
             let (wrong, again) = of_key(records);
             mistakes.extend(wrong.into_iter().map(|wrong| format!("{topic}, key {key}: {wrong}")));

@@ -84,7 +84,10 @@ impl World {
         };
         let url = format!("http://{}", proxy.address());
         let inside = Stack { odoo: OdooAt { url, ..outside.odoo.clone() }, ..ground.inside.clone() };
-        (Self::new(outside, &inside, folder, odoo, ground.nodes, one).await, proxy)
+        let mut world = Self::new(outside, &inside, folder, odoo, ground.nodes, one).await;
+        // Longer than what three brokers and six services on a small machine keep each other waiting.
+        world.fleet = world.fleet.lease("4s");
+        (world, proxy)
     }
 
     async fn new(

@@ -35,8 +35,8 @@ pub struct Scenario {
     pub per_second: u32,
     /// What of the ground it cannot do without; nothing, or why it is not run there.
     pub lacks: fn(&Ground) -> Option<&'static str>,
-    /// Settings of its own.
-    pub settings: fn(World, &mut harness::Chance) -> World,
+    /// What is done before any service runs.
+    pub before: fn(&Ground, &mut harness::Chance),
     /// What is done.
     pub play: for<'a> fn(&'a mut Stage) -> LocalBoxFuture<'a, ()>,
     /// What is done and looked at when all is settled and the books were held against what was sent.
@@ -57,7 +57,7 @@ impl Scenario {
             roles: &Role::WAY,
             per_second: 15,
             lacks: |_| None,
-            settings: |world, _| world,
+            before: |_, _| (),
             play,
             after: |_| Box::pin(async {}),
         }
@@ -100,15 +100,16 @@ pub async fn run(
     services: impl FnOnce(&mut World),
 ) -> Result<Outcome, String> {
     ground.open();
+    ground.repair().await.map_err(|error| error.to_string())?;
+    ground.unshift_postgres().map_err(|error| error.to_string())?;
     let (mut world, odoo) = World::on(&ground, folder, scenario.real_odoo).await;
     services(&mut world);
-    let mut chance = harness::Chance::new(seed ^ 0x5e77);
-    world = (scenario.settings)(world, &mut chance);
+    (scenario.before)(&ground, &mut harness::Chance::new(seed));
     let first = first_seed(scenario, seed);
     let traffic = |world: &World| Traffic::start(world.mllp(), first, scenario.per_second);
     let mut stage = Stage::open(world, ground, odoo, seed, traffic, scenario.roles).await;
     let books = Books::open(&stage.world.stack).await.map_err(|error| error.to_string())?;
-    stage.flows(12).await;
+    stage.warm().await;
     (scenario.play)(&mut stage).await;
     let healing = Instant::now();
     stage.heal().await;
@@ -118,6 +119,10 @@ pub async fn run(
     stage.note(format_args!("settled {:.1} s after the healing began", recovered.as_secs_f32()));
     let mut verdict = judge(&mut stage, &books, &days).await?;
     (scenario.after)(&mut stage).await;
+    if scenario.roles.contains(&Role::Poll) && !scenario.real_odoo {
+        // I1 of what comes out of Odoo: the topics say what it has.
+        stage.world.odoo_is_as_published().await;
+    }
     stage.wanted.looked.iter().for_each(|number| verdict.looked(*number));
     for (number, what) in std::mem::take(&mut stage.wanted.violated) {
         verdict.violated(number, what);
@@ -141,7 +146,9 @@ async fn settle(books: &Books) -> Result<(), String> {
 
 /// Days of a seed are the same days; but a real Odoo keeps what it was given in earlier runs, and days must not meet there.
 fn first_seed(scenario: &Scenario, seed: u64) -> u64 {
+    if !scenario.real_odoo {
+        return seed % 1_000_000_000 * 1_000;
+    }
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let run = if scenario.real_odoo { since % 1_000_000 } else { 0 };
-    (run * 1_000 + seed % 1_000) * 1_000
+    (since % 1_000_000 * 1_000 + seed % 1_000) * 1_000
 }

@@ -126,6 +126,20 @@ impl Stage {
         .await;
     }
 
+    /// Waits until every service has done something: the first invoice was made. Before, faults would find nothing to break.
+    pub async fn warm(&mut self) {
+        until("the first invoice is made", FLOWS, async || {
+            let client = self.world.connect().await.map_err(|error| error.to_string())?;
+            let sql = "SELECT count(*) FROM odoo_writer.effect";
+            match client.query_one(sql, &[]).await.map_err(|error| error.to_string())?.get::<_, i64>(0) {
+                0 => Err("none is".to_owned()),
+                _ => Ok(()),
+            }
+        })
+        .await;
+        self.note("the first invoice is made");
+    }
+
     /// How many messages were acknowledged so far.
     pub fn acknowledged(&self) -> usize {
         self.traffic.as_ref().map_or(0, Traffic::acknowledged)

@@ -102,23 +102,31 @@ async fn restored(stage: &mut Stage) {
     resumed(stage).await;
 }
 
-/// Lanes of sinks stay stopped until a person has looked at Odoo.
+/// Lanes of sinks, and of what had never worked before the backup, stay stopped until a person has looked at Odoo.
 async fn resumed(stage: &mut Stage) {
     let client = stage.world.connect().await.expect("the database answers");
-    let sql = "SELECT lane FROM odoo_writer.lane WHERE stopped_why IS NOT NULL ORDER BY 1";
-    for row in client.query(sql, &[]).await.expect("the lanes") {
-        let lane = row.get::<_, i32>(0).to_string();
-        let lane =
-            ["lanes", "resume", "--service", "odoo-writer", "--processor", "odoo-invoices", "--lane", &lane];
-        let (done, said) =
-            stage.types(&[&lane[..], &["--by", "a test", "--because", "odoo is the same"]].concat()).await;
-        assert!(done, "a lane is not resumed: {said}");
+    for (_, service, schema) in LEDGERS {
+        let sql =
+            format!("SELECT processor, lane FROM {schema}.lane WHERE stopped_why IS NOT NULL ORDER BY 1, 2");
+        for row in client.query(&sql, &[]).await.expect("the lanes") {
+            let (processor, lane) = (row.get::<_, String>(0), row.get::<_, i32>(1).to_string());
+            let lane = ["lanes", "resume", "--service", service, "--processor", &processor, "--lane", &lane];
+            let why = ["--by", "a test", "--because", "odoo is the same"];
+            let (done, said) = stage.types(&[&lane[..], &why].concat()).await;
+            assert!(done, "a lane is not resumed: {said}");
+        }
     }
 }
 
 fn psql(stage: &Stage, program: &str, args: &[&str]) {
     let url = &stage.world.stack.postgres_url;
-    let told = Command::new(program).arg("--dbname").arg(url).args(args).stdout(Stdio::null()).status();
+    let told = Command::new(program)
+        .arg("--dbname")
+        .arg(url)
+        .args(args)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     assert!(told.as_ref().is_ok_and(std::process::ExitStatus::success), "{program}: {told:?}");
 }
 

@@ -14,6 +14,8 @@ mod storm;
 mod writer;
 mod zombies;
 
+pub(crate) use poison::POISON;
+
 use crate::play::Scenario;
 
 /// All of them.

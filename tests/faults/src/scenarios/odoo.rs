@@ -14,7 +14,7 @@ use tokio_postgres::NoTls;
 pub(super) const F16: Scenario = Scenario {
     real_odoo: true,
     roles: &[Role::Poll, Role::Land, Role::Translate, Role::Bill, Role::Write],
-    per_second: 10,
+    per_second: 6,
     after: |stage| Box::pin(cancelled_by_hand(stage)),
     ..Scenario::new(
         "F16",

@@ -7,6 +7,7 @@ use std::time::Duration;
 /// To the brokers, to PostgreSQL, to Odoo.
 pub(super) const F8: Scenario = Scenario {
     real_odoo: true,
+    per_second: 6,
     lacks: lacks_cluster,
     ..Scenario::new(
         "F8",

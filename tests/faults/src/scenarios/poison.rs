@@ -4,8 +4,11 @@ use crate::play::{HAPPENS, Scenario, Stage};
 use crate::{Deadline, until};
 use backbone::kafka::{Landing, LandingProducer, Visible, tail};
 use backbone::record::Record;
+use canon::headers::{CE_FACTNAME, CE_ID, CE_REVISION, CE_VERSION};
 use canon::{Charge, Event, RawHl7v2, partition};
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::time::Duration;
+use uuid::Uuid;
 
 /// Parked with its bytes, told, given up by a person; a breaker where it is too much.
 pub(super) const F12: Scenario = Scenario::new(
@@ -14,6 +17,8 @@ pub(super) const F12: Scenario = Scenario::new(
     |stage| Box::pin(poison(stage)),
 );
 
+/// What the keys of planted records begin with: no counter gave them versions.
+pub(crate) const POISON: &str = "poison-";
 /// More in a row than a lane takes (ADR 0011).
 const FLOOD: usize = 450;
 const GIVEN_UP: Deadline = Deadline::secs(180);
@@ -38,12 +43,12 @@ async fn poison(stage: &mut Stage) {
         let good = sample(stage, topic).await;
         for (what, spoil) in SPOILED {
             let value = spoil(good.value.as_deref().expect("a value"));
-            // A key of its own, or one that the day goes on with.
-            let live = stage.chance.of_hundred(30);
+            // A key of its own, or one that the day goes on with where no version tells that it is nobody's.
+            let live = topic == RawHl7v2::TOPIC && stage.chance.of_hundred(30);
             let key =
-                if live { good.key.clone().expect("a key") } else { format!("poison-{what}").into_bytes() };
+                if live { good.key.clone().expect("a key") } else { format!("{POISON}{what}").into_bytes() };
             land(&producer, topic, &key, &value, &good).await;
-            planted.push(value.clone());
+            planted.push((what, value.clone()));
             stage.note(format_args!("{what} on {topic}{}", if live { ", under a live key" } else { "" }));
             stage.flows(10).await;
         }
@@ -64,22 +69,34 @@ async fn sample(stage: &Stage, topic: &'static str) -> Record {
 async fn land(producer: &LandingProducer, topic: &'static str, key: &[u8], value: &[u8], like: &Record) {
     let partitions = canon::Catalog::builtin().topic(topic).expect("a topic of the catalog").partitions;
     let partition = i32::try_from(partition::partition(key, partitions)).expect("few");
-    let landing = Landing { topic, partition, key, value, headers: &like.headers };
+    // Another fact than the good one: else it would be dropped as a double of it.
+    let id = Uuid::new_v4().to_string();
+    let fresh = |(name, value): &(String, Vec<u8>)| {
+        let value = match name.as_str() {
+            CE_ID | CE_FACTNAME => id.clone().into_bytes(),
+            CE_VERSION | CE_REVISION => b"1".to_vec(),
+            _ => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    let headers: Vec<(String, Vec<u8>)> = like.headers.iter().map(fresh).collect();
+    let landing = Landing { topic, partition, key, value, headers: &headers };
     producer.send(landing).await.expect("taken").await.expect("durable");
 }
 
 /// Waits until every one of them is parked, with its very bytes.
-async fn kept(stage: &mut Stage, service: &'static str, planted: &[Vec<u8>]) {
+async fn kept(stage: &mut Stage, service: &'static str, planted: &[(&str, Vec<u8>)]) {
     let schema = service.replace('-', "_");
     let sql = format!("SELECT value FROM {schema}.parked WHERE kind = 'record' AND reason <> 'behind'");
-    until(format!("what was planted is parked by {service}"), HAPPENS, async || {
+    until(format!("what was planted is parked by {service}"), GIVEN_UP, async || {
         let client = stage.world.connect().await.map_err(|error| error.to_string())?;
         let rows = client.query(&sql, &[]).await.map_err(|error| error.to_string())?;
         let parked: Vec<Vec<u8>> =
             rows.iter().map(|row| row.get::<_, Option<Vec<u8>>>(0).unwrap_or_default()).collect();
-        match planted.iter().filter(|value| !parked.contains(value)).count() {
-            0 => Ok(()),
-            missing => Err(format!("{missing} of {} are not, of {} parked", planted.len(), parked.len())),
+        let missing = planted.iter().filter(|(_, value)| !parked.contains(value)).map(|(what, _)| *what);
+        match missing.collect::<Vec<_>>() {
+            missing if missing.is_empty() => Ok(()),
+            missing => Err(format!("{missing:?} are not, among {} parked", parked.len())),
         }
     })
     .await;
@@ -108,9 +125,30 @@ async fn given_up(stage: &mut Stage, service: &'static str) {
         }
         assert!(began.elapsed() < GIVEN_UP.0, "{service}: {} are still parked", heads.len());
     }
-    let (sound, said) = stage.types(&["audit", "verify", "--service", service]).await;
-    if !sound {
-        stage.violates(8, format_args!("{service}: what people gave up is not sealed: {said}"));
+    sealed(stage, service).await;
+}
+
+/// What was given up was done by somebody, for a reason, and it is sealed and published.
+async fn sealed(stage: &mut Stage, service: &'static str) {
+    let (_, did) = stage.types(&["audit", "list", "--service", service, "--json"]).await;
+    if !did.contains("discard") {
+        stage.violates(1, format_args!("{service}: inputs were given up and nobody is named for it"));
+    }
+    let began = std::time::Instant::now();
+    loop {
+        let (_, told) = stage.types(&["audit", "verify", "--service", service, "--json", "--topic"]).await;
+        let verified: Value = serde_json::from_str(&told).unwrap_or_default();
+        if !verified["ledger"].is_null()
+            && verified["topic"] == verified["ledger"]
+            && verified["broken"] == json!([])
+        {
+            return;
+        }
+        if began.elapsed() > HAPPENS.0 {
+            return stage
+                .violates(8, format_args!("{service}: what people did is not sealed and published: {told}"));
+        }
+        stage.holds(Duration::from_secs(1)).await;
     }
 }
 
@@ -148,7 +186,7 @@ async fn resumed(stage: &mut Stage, service: &'static str) -> usize {
 /// Nothing but poison on one partition: the breaker stops its lane before a day's worth is parked.
 async fn flooded(stage: &mut Stage, producer: &LandingProducer) {
     let good = sample(stage, Charge::TOPIC).await;
-    let keys = (0..).map(|number| format!("flood-{number}").into_bytes());
+    let keys = (0..).map(|number| format!("{POISON}{number}").into_bytes());
     let partition = |key: &Vec<u8>| partition::partition(key, 6);
     let wanted = u32::try_from(stage.chance.below(6)).unwrap_or(0);
     let keys: Vec<Vec<u8>> = keys.filter(|key| partition(key) == wanted).take(FLOOD).collect();

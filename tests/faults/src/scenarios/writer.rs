@@ -7,6 +7,7 @@ use harness::Role;
 /// Odoo did what it was asked, did not, or does it when the writer is long dead.
 pub(super) const F3: Scenario = Scenario {
     real_odoo: true,
+    per_second: 6,
     ..Scenario::new(
         "F3",
         "kill -9 of the Odoo writer after its call was sent, before the answer; Odoo did it, did not, or does it later",
