@@ -5,6 +5,8 @@
 //! beside it, and publishes `clinical.*`, `billing.charge.v1` and `supply.consumption.v1`; its ledger is in PostgreSQL.
 //! `try` shows what a sender's file makes of messages, and does nothing to the world.
 
+#[cfg(any(test, fuzzing))]
+pub mod any_bytes;
 mod land;
 mod patients;
 mod publishing;

@@ -214,6 +214,21 @@ impl<'a> Trial<'a> {
     }
 }
 
+/// Tries messages, then the same ones again: how many there are, and how many of those were known the second time.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn told_of(sender: &Sender, tables: &Listed, bytes: &[u8]) -> (usize, usize) {
+    let (messages, notes) = messages::split(bytes);
+    let mut trial = Trial::new(sender, tables);
+    let mut page = Page::new(true, notes);
+    for (index, message) in messages.iter().enumerate() {
+        let (told, is_behind) = trial.take(index + 1, message.clone());
+        page.add(&told, is_behind);
+    }
+    let _shown = (page.json(), page.text(false));
+    let again = messages.iter().filter(|message| trial.take(0, (*message).clone()).0.again);
+    (messages.len(), again.count())
+}
+
 /// Under a secret that nobody keeps: who has the output cannot try numbers until a token matches.
 fn tokenizer() -> Tokenizer {
     let secret = [uuid::Uuid::new_v4().into_bytes(), uuid::Uuid::new_v4().into_bytes()].concat();

@@ -125,6 +125,16 @@ pub fn look(folder: &Path) -> Look {
     Look { codes, print }
 }
 
+/// Reads one table's bytes as [`read`] does; the path is told with a mistake, and its stem names the table.
+///
+/// # Errors
+/// Every mistake.
+pub fn read_table(path: &Path, bytes: &[u8]) -> Result<BTreeMap<CodeKey, Code>, Vec<Mistake>> {
+    let mut reading = Reading::default();
+    reading.table(path, bytes);
+    if reading.mistakes.is_empty() { Ok(reading.codes()) } else { Err(reading.mistakes) }
+}
+
 fn files(folder: &Path) -> Result<Vec<PathBuf>, std::io::Error> {
     let mut paths = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -149,7 +159,11 @@ impl Reading {
             self.print.update(part.len().to_be_bytes());
             self.print.update(part);
         }
-        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes.as_slice());
+        self.table(path, &bytes);
+    }
+
+    fn table(&mut self, path: &Path, bytes: &[u8]) {
+        let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(bytes);
         let headers = match reader.headers() {
             Ok(headers) => headers.clone(),
             Err(error) => return self.tell(path, 1, error.into()),

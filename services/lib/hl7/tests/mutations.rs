@@ -1,111 +1,42 @@
 //! The seeds of the fuzz targets, and mutations of them, against what holds for any bytes.
-//!
-//! The same bytes every time: a failure names the target, the seed's file and the round, and repeats.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by it")]
 
-use std::fs;
-use std::path::{Path, PathBuf};
-
 mod invariants;
+#[path = "../../../../tests/fuzz/mutations.rs"]
+mod mutations;
+
+use mutations::check;
 
 /// Mutations of each target, over all of its seeds.
 const MUTATIONS: usize = 20_000;
 
-/// Bytes that mean something to one of the targets.
-const SPECIAL: &[u8] = b"|^~\\&#\r\n\x0b\x1c\"MSHFB0129+-.X\xef\xbb\xbf\xff\x00";
-
-/// A small generator (splitmix64), so that the same mutations happen everywhere.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) >> 33).unwrap() % end.max(1)
-    }
-
-    fn special(&mut self) -> u8 {
-        SPECIAL[self.below(SPECIAL.len())]
-    }
-
-    /// One to four changes: a byte replaced, put in or taken out, a piece repeated, moved or cut off.
-    fn mutate(&mut self, bytes: &mut Vec<u8>) {
-        for _ in 0..=self.below(4) {
-            let (at, length) = (self.below(bytes.len() + 1), 1 + self.below(24));
-            let end = (at + length).min(bytes.len());
-            match self.below(6) {
-                0 if at < bytes.len() => bytes[at] = self.special(),
-                1 => bytes.insert(at, self.special()),
-                2 => drop(bytes.drain(at..end)),
-                3 => {
-                    let piece = bytes[at..end].to_vec();
-                    let times = 1 + self.below(8);
-                    bytes.splice(at..at, piece.repeat(times));
-                }
-                4 => {
-                    let piece: Vec<u8> = bytes.drain(at..end).collect();
-                    let target = self.below(bytes.len() + 1);
-                    bytes.splice(target..target, piece);
-                }
-                _ => bytes.truncate(bytes.len() - bytes.len().min(length)),
-            }
-        }
-    }
-}
-
-/// Runs every seed of a target, then its mutations.
-fn check(target: &str, holds: fn(&[u8])) {
-    let seeds = seeds(target);
-    for (path, seed) in &seeds {
-        run(target, path, 0, seed, holds);
-    }
-    let mut random = Random(0x7665_7274);
-    for round in 1..=MUTATIONS {
-        let (path, seed) = &seeds[random.below(seeds.len())];
-        let mut bytes = seed.clone();
-        random.mutate(&mut bytes);
-        run(target, path, round, &bytes, holds);
-    }
-}
-
-fn run(target: &str, path: &Path, round: usize, bytes: &[u8], holds: fn(&[u8])) {
-    let held = std::panic::catch_unwind(|| holds(bytes)).is_ok();
-    assert!(held, "{target}: seed {}, round {round}: {}", path.display(), bytes.escape_ascii());
-}
-
-/// The committed corpus of a target, in the order of the names.
-fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    assert!(!paths.is_empty(), "a corpus for {target}");
-    paths.into_iter().map(|path| (path.clone(), fs::read(path).unwrap())).collect()
-}
-
 #[test]
 fn the_parser_takes_any_bytes() {
-    check("parser", invariants::parser);
+    check("hl7-parser", MUTATIONS, invariants::parser);
 }
 
 #[test]
 fn the_framing_takes_any_bytes() {
-    check("mllp", invariants::framing);
+    check("hl7-mllp", MUTATIONS, invariants::framing);
 }
 
 #[test]
 fn the_splitting_of_batches_takes_any_bytes() {
-    check("batch", invariants::batch);
+    check("hl7-batch", MUTATIONS, invariants::batch);
 }
 
 #[test]
 fn the_acknowledgement_takes_any_bytes() {
-    check("ack", invariants::answer);
+    check("hl7-ack", MUTATIONS, invariants::answer);
 }
 
 #[test]
 fn the_time_takes_any_bytes() {
-    check("time", invariants::time);
+    check("hl7-time", MUTATIONS, invariants::time);
+}
+
+#[test]
+fn character_sets_take_any_bytes() {
+    check("hl7-charset", MUTATIONS, invariants::charset);
 }

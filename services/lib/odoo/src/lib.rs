@@ -14,6 +14,8 @@
 //! `float()` on them. Inwards, the number's own text in the JSON is parsed as a decimal ([`Exact`]); no float exists on
 //! our side. Text of up to 15 significant digits survives that journey unchanged, so [`invoice`] refuses to send more.
 
+#[cfg(any(test, fuzzing))]
+pub mod any_bytes;
 mod bisect;
 pub mod cashier;
 mod classify;

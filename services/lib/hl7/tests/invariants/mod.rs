@@ -144,6 +144,31 @@ pub(crate) fn frames(stream: &[u8], size: usize, limits: Limits) -> Vec<Frame> {
     frames
 }
 
+/// Any name is a character set or none, and any bytes are text in any of them: with errors told, and none that is UTF-8's.
+/// The first line is the name, the rest is what is decoded, as a value and as a payload.
+pub(crate) fn charset(bytes: &[u8]) {
+    let end = bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len());
+    let (name, text) = bytes.split_at(end);
+    let text = text.get(1..).unwrap_or_default();
+    let charset = Charset::named(name).unwrap_or(Charset::UTF_8);
+    assert_eq!(Charset::named(charset.name().as_bytes()), Some(charset), "a set is known by its own name");
+    let decoded = charset.decode(text);
+    let unicode = charset.name().starts_with("UTF") || charset.name() == "gb18030";
+    assert!(decoded.had_errors || unicode || !decoded.text.contains('\u{fffd}'), "no silent replacement");
+    if charset == Charset::UTF_8 {
+        assert_eq!(decoded.had_errors, std::str::from_utf8(text).is_err());
+    }
+    assert_eq!(charset.decode_cow(text.to_vec().into()), decoded, "owned or borrowed, the text is the same");
+    let readable = Charset::readable(text, charset);
+    if let Ok(message) = Message::parse(&readable) {
+        let chosen = Charset::of(&message, charset).charset;
+        for segment in message.segments() {
+            segment.fields().for_each(|field| drop(field.decode(chosen)));
+        }
+        assert_eq!(Charset::readable(&readable, charset), readable, "what can be read is not written anew");
+    }
+}
+
 /// Whatever was received, the answer is one frame and one message, and names what it answers.
 pub(crate) fn answer(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);

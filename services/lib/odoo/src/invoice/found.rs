@@ -278,6 +278,16 @@ impl Names {
     }
 }
 
+/// Puts together whatever can be read as rows of moves or lines.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn found_rows(body: &[u8]) {
+    let moves: Option<Vec<MoveRow>> = serde_json::from_slice(body).ok();
+    let lines: Option<Vec<LineRow>> = serde_json::from_slice(body).ok();
+    let ids = moves.iter().flatten().map(|row| row.id).collect::<BTreeSet<i64>>();
+    let found = assemble(moves.unwrap_or_default(), lines.unwrap_or_default(), &Names(BTreeMap::new()));
+    assert!(found.keys().eq(&ids), "each move is found under its id");
+}
+
 /// The states of moves, of those that exist.
 pub(super) async fn states(invoices: &Invoices, ids: &[i64]) -> Result<BTreeMap<i64, MoveState>, Error> {
     #[derive(Deserialize)]

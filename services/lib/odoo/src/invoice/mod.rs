@@ -17,6 +17,8 @@ mod rows;
 pub use compare::{Difference, LineField, compare};
 pub use create::Created;
 pub use draft::{DraftFault, InvoiceDraft, Line, MoveType, Ref, Taxes};
+#[cfg(any(test, fuzzing))]
+pub(crate) use found::found_rows;
 pub use found::{FoundInvoice, FoundLine, FoundRef, MoveState};
 pub use plan::Reason;
 pub use post::Posted;

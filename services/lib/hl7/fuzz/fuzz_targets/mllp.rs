@@ -1,8 +1,0 @@
-//! What holds for any bytes given to `mllp`.
-
-#![no_main]
-
-#[path = "../../tests/invariants/mod.rs"]
-mod invariants;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| invariants::framing(bytes));

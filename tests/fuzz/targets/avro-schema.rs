@@ -1,0 +1,8 @@
+//! What holds for any bytes given to the reading of a writer's schema.
+
+#![no_main]
+
+#[path = "../../../schemas/tests/invariants/mod.rs"]
+mod invariants;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| invariants::schema(bytes));
