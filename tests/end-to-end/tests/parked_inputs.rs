@@ -59,8 +59,11 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
 
     // Two messages are wrong; the first holds up its patient.
     settled(&books).await;
-    let parked = operator.parked("ehr-adapter");
-    assert!(parked.len() > 2, "{} parked", parked.len());
+    let has_more = || async {
+        let parked = operator.parked("ehr-adapter");
+        (parked.len() > 2).then_some(parked)
+    };
+    let parked = until(PARKED, has_more).await.expect("two messages, and what stands behind the first");
     let head =
         parked.iter().find(|input| input["reason"] != "behind").expect("a first one")["id"].to_string();
 

@@ -127,6 +127,8 @@ where
         tx.write(beside).await?;
         tx.turn(Side::Live).await?;
         self.cache.clear();
+        // What is parked now may wait for a row that came before.
+        lane.looked = None;
         self.end(lane, tx, live).await
     }
 

@@ -169,7 +169,6 @@ pub async fn folded(
 }
 
 /// Rows of the outbox under some keys: topic, headers, and when each was written.
-#[expect(clippy::type_complexity, reason = "a row is no thing of its own")]
 pub async fn waiting_to_go(
     store: &PostgresStore,
     keys: &[String],
