@@ -10,6 +10,7 @@ use backbone::store::Ended;
 use canon::events::billing_invoice_request::RequestKind;
 use canon::{Event, InvoiceRequest, Money, Name};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use uuid::Uuid;
 
 /// Who carries them out.
@@ -47,10 +48,11 @@ pub(super) async fn flow(
                 (Some(fact), Some(Ok(request))) => {
                     let new = Asked { of: of(&request), amount: signed(&request), at };
                     let fact = fact.fact_id(name);
-                    if asked.contains_key(&fact) {
-                        flow.again += 1;
-                    } else {
-                        asked.insert(fact, new);
+                    match asked.entry(fact) {
+                        Entry::Occupied(_) => flow.again += 1,
+                        Entry::Vacant(place) => {
+                            place.insert(new);
+                        }
                     }
                 }
                 _ => unreadable.push(at),

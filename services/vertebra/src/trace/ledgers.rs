@@ -10,6 +10,7 @@ use backbone::Emitted;
 use backbone::postgres::look::{self, Held, PlaceSeen};
 use backbone::store::{Ended, StoreError};
 use canon::{Headers, Name, event_id};
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use uuid::Uuid;
@@ -124,9 +125,8 @@ async fn read(
     let mut steps = Vec::new();
     for found in way.records.values() {
         let partition = (found.topic, found.partition);
-        if !readers.contains_key(&partition) {
-            let read = look::readers(&ledger.store, found.topic, found.partition).await.map_err(failed)?;
-            readers.insert(partition, read);
+        if let Entry::Vacant(place) = readers.entry(partition) {
+            place.insert(look::readers(&ledger.store, found.topic, found.partition).await.map_err(failed)?);
         }
         for (processor, next) in &readers[&partition] {
             let place = place(found);
