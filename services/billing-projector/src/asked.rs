@@ -138,6 +138,12 @@ pub(crate) fn index_of(visit: &EncounterToken, request: &str) -> Option<usize> {
     number.parse::<usize>().ok()?.checked_sub(1)
 }
 
+/// The index of the request of this visit that one with such an id puts right (see [`crate::compensate`]).
+pub(crate) fn amends(visit: &EncounterToken, request: &str) -> Option<usize> {
+    let (amended, made) = request.rsplit_once('-')?;
+    index_of(visit, amended).filter(|_| made.starts_with(['c', 'n']))
+}
+
 /// A line's id.
 pub(crate) fn line_id(visit: &EncounterToken, at: LineAt) -> String {
     format!("{}-{}", request_id(visit, at.request), at.line + 1)

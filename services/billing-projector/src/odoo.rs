@@ -3,13 +3,13 @@
 //!
 //! Differences are told as names of fields and amounts, never with anything of a patient.
 
-use crate::asked::{Asked, LineAt, index_of, line_id};
+use crate::asked::{Asked, LineAt, amends, index_of, line_id};
 use crate::entry::sum;
 use canon::events::billing_invoice::{InvoiceKind, InvoiceState};
 use canon::events::billing_invoice_request::RequestKind;
 use canon::{Change, EncounterToken, Invoice, Money, Payment};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A report names so many differences; the rest is counted.
 const DIFFERENCES_TOLD: usize = 5;
@@ -31,6 +31,9 @@ pub(crate) struct Books {
 struct Entered {
     /// The index of the request that it was made for; none of what a person made.
     request: Option<usize>,
+    /// The index of the request that it puts right: one that should have been another one, as a rebuild has found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    amends: Option<usize>,
     /// The index of the request whose invoice it reverses.
     reverses: Option<usize>,
     kind: InvoiceKind,
@@ -77,6 +80,16 @@ pub(crate) struct Standing {
     pub(crate) credited: Money,
 }
 
+/// A document of ours, as Odoo has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Document {
+    pub(crate) is_note: bool,
+    pub(crate) is_posted: bool,
+    /// Our lines of it, and what they come to.
+    pub(crate) lines: usize,
+    pub(crate) amount: Money,
+}
+
 /// In what a request is otherwise than it should be.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Difference {
@@ -117,6 +130,7 @@ impl Books {
         let index = |request: &Option<String>| index_of(visit, request.as_deref()?);
         let entered = Entered {
             request: index(&said.request),
+            amends: said.request.as_deref().and_then(|request| amends(visit, request)),
             reverses: index(&said.reversed_request),
             kind: said.kind,
             state: said.state,
@@ -131,7 +145,7 @@ impl Books {
     /// An invoice is gone from Odoo. One of ours is kept as deleted: a request that took effect is not carried out again,
     /// so what is owed is a person's decision.
     fn lose(&mut self, invoice: i64) {
-        match self.invoices.get_mut(&invoice).filter(|entered| entered.request.is_some()) {
+        match self.invoices.get_mut(&invoice).filter(|entered| entered.is_ours()) {
             Some(entered) => {
                 (entered.state, entered.lines) = (InvoiceState::Deleted, Vec::new());
                 (entered.total, entered.residual) = (Money::ZERO, Money::ZERO);
@@ -159,19 +173,38 @@ impl Books {
         entered.chain(self.payments.values().map(|paid| paid.amount))
     }
 
-    /// What became of a request.
+    /// What became of a request; with all that puts it right, as one.
     pub(crate) fn standing(&self, request: usize) -> Standing {
         let found = self.made_for(request);
+        let all = || found.into_iter().chain(self.amending(request));
+        let states = || all().map(|(_, entered)| state_of(entered));
+        let paid = |id: &i64| sum(self.paid().filter(|paid| paid.invoice == *id).map(|paid| paid.amount));
         Standing {
-            state: found.map_or(State::Requested, |(_, entered)| state_of(entered)),
+            state: states()
+                .find(|state| *state != State::Posted)
+                .or(states().next())
+                .unwrap_or(State::Requested),
             invoice: found.map(|(id, _)| *id),
-            total: found.map_or(Money::ZERO, |(_, entered)| entered.total),
-            residual: found.map_or(Money::ZERO, |(_, entered)| entered.residual),
-            paid: found.map_or(Money::ZERO, |(id, _)| {
-                sum(self.paid().filter(|paid| paid.invoice == *id).map(|paid| paid.amount))
-            }),
+            total: net(&found, all().map(|(_, entered)| (entered, entered.total))),
+            residual: net(&found, all().map(|(_, entered)| (entered, entered.residual))),
+            paid: net(&found, all().map(|(id, entered)| (entered, paid(id)))),
             credited: self.credited_by_hand(request),
         }
+    }
+
+    /// The documents of requests that others put right, by their index: their own, and those others.
+    ///
+    /// What was asked for is then what Odoo has of them, and not what should have been asked for at once.
+    pub(crate) fn amended(&self) -> BTreeMap<usize, Vec<Document>> {
+        let amended: BTreeSet<usize> = self.invoices.values().filter_map(|entered| entered.amends).collect();
+        let document = |(_, entered): (&i64, &Entered)| Document {
+            is_note: entered.kind == InvoiceKind::CreditNote,
+            is_posted: state_of(entered) == State::Posted,
+            lines: entered.ours().count(),
+            amount: sum(entered.ours()),
+        };
+        let of = |request| self.made_for(request).into_iter().chain(self.amending(request)).map(document);
+        amended.into_iter().map(|request| (request, of(request).collect())).collect()
     }
 
     /// The sum of payments to the visit's invoices, less what was paid out of its credit notes; how many there are.
@@ -195,7 +228,7 @@ impl Books {
     /// Posted credit notes that people made.
     fn notes_by_hand(&self) -> impl Iterator<Item = &Entered> {
         self.invoices.values().filter(|entered| {
-            entered.request.is_none()
+            !entered.is_ours()
                 && (entered.kind, entered.state) == (InvoiceKind::CreditNote, InvoiceState::Posted)
         })
     }
@@ -213,6 +246,9 @@ impl Books {
         if [State::Cancelled, State::Deleted].contains(&state) {
             let what = format!("{} in odoo", state.as_str());
             return Some(Difference { what, amount: asked.total().abs() });
+        }
+        if self.amending(request).next().is_some() {
+            return self.difference_of_amended(request, asked, taxed);
         }
         let mut told = Vec::new();
         let kind = match asked.kind {
@@ -235,9 +271,36 @@ impl Books {
         if !taxed && is != should {
             told.insert(0, format!("total {is} instead of {should}"));
         }
-        let by_lines = sum(entered.lines.iter().map(|(_, amount)| *amount));
-        let amount = sum([sum([if taxed { by_lines } else { is }, -should]).abs(), credited]);
+        let amount = sum([sum([if taxed { entered.by_lines() } else { is }, -should]).abs(), credited]);
         (!told.is_empty()).then(|| Difference { what: joined(&told), amount })
+    }
+
+    /// In what Odoo has a request that others put right otherwise than it should have been. They are documents of their own,
+    /// so what all of them come to is compared.
+    fn difference_of_amended(&self, request: usize, asked: &Asked, taxed: bool) -> Option<Difference> {
+        let all = || self.made_for(request).into_iter().chain(self.amending(request));
+        let lost = all().map(|(_, entered)| state_of(entered));
+        let lost = lost.filter(|state| [State::Cancelled, State::Deleted].contains(state));
+        let mut told: Vec<String> =
+            lost.map(|state| format!("what puts it right is {} in odoo", state.as_str())).collect();
+        let amount = |entered: &Entered| if taxed { entered.by_lines() } else { entered.total };
+        let lives = |entered: &Entered| ![State::Cancelled, State::Deleted].contains(&state_of(entered));
+        let living = all().filter(|(_, entered)| lives(entered));
+        let is = sum(living.map(|(_, entered)| entered.signed(amount(entered))));
+        let (should, credited) = (asked.effect(), self.credited_by_hand(request));
+        if !credited.is_zero() {
+            told.insert(0, format!("{credited} was credited by hand"));
+        }
+        if is != should {
+            told.insert(0, format!("all together {is} instead of {should}"));
+        }
+        let amount = sum([sum([is, -should]).abs(), credited]);
+        (!told.is_empty()).then(|| Difference { what: joined(&told), amount })
+    }
+
+    /// What puts a request right.
+    fn amending(&self, request: usize) -> impl Iterator<Item = (&i64, &Entered)> {
+        self.invoices.iter().filter(move |(_, entered)| entered.amends == Some(request))
     }
 
     /// What is there of a request: one that lives, before one that was deleted.
@@ -249,6 +312,33 @@ impl Books {
     fn paid(&self) -> impl Iterator<Item = &Paid> {
         self.payments.values().filter(|paid| !paid.void)
     }
+}
+
+impl Entered {
+    /// Whether we asked for it.
+    fn is_ours(&self) -> bool {
+        self.request.is_some() || self.amends.is_some()
+    }
+
+    /// What our lines come to, one by one.
+    fn ours(&self) -> impl Iterator<Item = Money> {
+        self.lines.iter().filter(|(line, _)| line.is_some()).map(|(_, amount)| *amount)
+    }
+
+    fn by_lines(&self) -> Money {
+        sum(self.lines.iter().map(|(_, amount)| *amount))
+    }
+
+    /// What an amount of it adds to the visit's account.
+    fn signed(&self, amount: Money) -> Money {
+        if self.kind == InvoiceKind::CreditNote { -amount } else { amount }
+    }
+}
+
+/// What amounts of several documents come to, as the first one counts them: a credit note's are positive.
+fn net<'a>(first: &Option<(&i64, &Entered)>, all: impl Iterator<Item = (&'a Entered, Money)>) -> Money {
+    let net = sum(all.map(|(entered, amount)| entered.signed(amount)));
+    first.map_or(net, |(_, first)| first.signed(net))
 }
 
 /// A state that a newer poller says is none that is posted: nothing is counted as done by guessing.

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::entry::sum;
-use crate::odoo::{Standing, State};
+use crate::odoo::{Document, Standing, State};
 use crate::position::{At, Position, unbilled};
 use canon::events::billing_case::{Case as Stated, CaseStatus};
 use canon::events::billing_invoice_request::RequestKind;
@@ -20,12 +20,11 @@ pub(crate) fn of(case: &Case, visit: &EncounterToken, positions: &BTreeMap<At, P
     let shown = |amount: Money| if several { Money::ZERO } else { amount };
     let unbilled_count =
         unbilled(positions).values().filter(|(amount, wants)| *wants || !amount.is_zero()).count();
-    let posted = |kind: RequestKind| {
-        let of_kind = case.asked.iter().zip(&standings).filter(move |(asked, _)| asked.kind == kind);
-        of_kind.filter(|(_, standing)| standing.state == State::Posted).map(|(asked, _)| asked)
-    };
-    let notes = posted(RequestKind::CreditNote);
-    let credited = notes.map(crate::asked::Asked::total).chain(standings.iter().map(|found| found.credited));
+    let documents = documents(case, &standings);
+    let posted = |is_note| documents.iter().filter(move |one| one.is_posted && one.is_note == is_note);
+    let lines =
+        |documents: &mut dyn Iterator<Item = &Document>| documents.map(|one| one.lines).sum::<usize>();
+    let credited = posted(true).map(|note| note.amount).chain(standings.iter().map(|found| found.credited));
     let (paid, payments) = case.books.payments();
     Stated {
         change: Change::Recorded,
@@ -39,21 +38,32 @@ pub(crate) fn of(case: &Case, visit: &EncounterToken, positions: &BTreeMap<At, P
         unbilled: shown(sum(positions.values().map(Position::unbilled))),
         unbilled_count: count(unbilled_count),
         requested: shown(sum(case.asked.iter().map(crate::asked::Asked::effect))),
-        requested_count: count(case.asked.iter().map(|asked| asked.lines.len()).sum()),
-        requests: count(case.asked.len()),
-        invoiced: shown(sum(posted(RequestKind::Invoice).map(crate::asked::Asked::total))),
-        invoiced_count: count(posted(RequestKind::Invoice).map(|asked| asked.lines.len()).sum()),
+        requested_count: count(lines(&mut documents.iter())),
+        requests: count(documents.len()),
+        invoiced: shown(sum(posted(false).map(|invoice| invoice.amount))),
+        invoiced_count: count(lines(&mut posted(false))),
         credited: shown(sum(credited)),
-        credited_count: count(
-            posted(RequestKind::CreditNote).map(|asked| asked.lines.len()).sum::<usize>()
-                + case.books.lines_by_hand(),
-        ),
+        credited_count: count(lines(&mut posted(true)) + case.books.lines_by_hand()),
         paid: shown(paid),
         paid_count: count(payments),
         diverged: shown(sum(case.diverged.values().map(|diverged| diverged.amount))),
         diverged_count: count(case.diverged.len()),
         as_of: case.as_of,
     }
+}
+
+/// What was asked for, document by document. Where others put a request right, they are what was asked for.
+fn documents(case: &Case, standings: &[Standing]) -> Vec<Document> {
+    let amended = case.books.amended();
+    let asked = case.asked.iter().zip(standings).enumerate();
+    let plain =
+        asked.filter(|(index, _)| !amended.contains_key(index)).map(|(_, (asked, standing))| Document {
+            is_note: asked.kind == RequestKind::CreditNote,
+            is_posted: standing.state == State::Posted,
+            lines: asked.lines.len(),
+            amount: asked.total(),
+        });
+    plain.chain(amended.values().flatten().copied()).collect()
 }
 
 fn status(case: &Case, positions: &BTreeMap<At, Position>, standings: &[Standing]) -> CaseStatus {

@@ -1,19 +1,17 @@
 //! The commands by which a person decides about parked inputs.
 
 use crate::again::{patience, progress};
-use crate::operate::{Place, said};
-use crate::{USAGE, fail, reported};
+use crate::operate::{Place, Who, in_ledger, said};
+use crate::{USAGE, fail};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::Asker;
 use clap::Args;
-use serde::Serialize;
-use std::fmt::Display;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
+use vertebra::ledger::LedgerError;
 use vertebra::ledger::decide::{self, Pace, Report, Verb};
 use vertebra::ledger::parked::Filter;
-use vertebra::ledger::{LedgerError, open};
 
 const HELP: &str = "Exit codes:
   0  all that was chosen was done, or counted
@@ -37,17 +35,6 @@ says so and why. The message has to be the first of its key.
 Example:
   vertebra parked show --service ehr-adapter --id 17 --reveal --by jo --because 'ticket 4711' > message.hl7
   vertebra parked edit --service ehr-adapter --id 17 --message message.hl7 --by jo --because 'ticket 4711: PV1-19 was cut off'";
-
-/// Who decides, and why.
-#[derive(Args, Debug)]
-pub(crate) struct Who {
-    /// Who says so
-    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
-    by: String,
-    /// Why; kept for good: name no patient
-    #[arg(long, value_name = "TEXT", value_parser = said)]
-    because: String,
-}
 
 /// Inputs are chosen by their numbers, or by what they have in common. Say at least one of --id, --reason, --sender, --key and
 /// --processor.
@@ -153,7 +140,7 @@ pub(crate) fn edit(command: &Edit) -> ExitCode {
     let work = async |store: PostgresStore| {
         decide::edit(&store, command.id, message.clone(), command.who.asker(), pace).await
     };
-    in_ledger(&command.place, work, command.json, Report::is_clean)
+    in_ledger(&command.place, work, LedgerError::is_away, command.json, Report::is_clean)
 }
 
 pub(crate) fn show(command: &Show) -> ExitCode {
@@ -162,7 +149,7 @@ pub(crate) fn show(command: &Show) -> ExitCode {
         _ => None,
     };
     let work = async |store: PostgresStore| decide::show(&store, command.id, asker).await;
-    in_ledger(&command.place, work, command.json, |_| true)
+    in_ledger(&command.place, work, LedgerError::is_away, command.json, |_| true)
 }
 
 impl Decide {
@@ -184,13 +171,7 @@ impl Decide {
             let chosen = decide::choose(&store, verb, &filter, &self.id).await?;
             decide::carry_out(&store, verb, &chosen, self.who.asker(), pace, progress).await
         };
-        in_ledger(&self.place, work, self.json, Report::is_clean)
-    }
-}
-
-impl Who {
-    fn asker(&self) -> Asker<'_> {
-        Asker { by: &self.by, because: &self.because }
+        in_ledger(&self.place, work, LedgerError::is_away, self.json, Report::is_clean)
     }
 }
 
@@ -205,21 +186,6 @@ fn segments(text: &[u8]) -> Vec<u8> {
         }
     }
     message
-}
-
-/// Opens the ledger, does the work in it, and reports.
-fn in_ledger<T: Display + Serialize>(
-    place: &Place,
-    work: impl AsyncFnOnce(PostgresStore) -> Result<T, LedgerError>,
-    json: bool,
-    is_clean: impl Fn(&T) -> bool,
-) -> ExitCode {
-    let url = match place.url() {
-        Ok(url) => url,
-        Err(mistake) => return fail(&mistake, USAGE),
-    };
-    let work = async { work(open(url, place.service.as_str()).await?).await };
-    reported(work, LedgerError::is_away, json, is_clean)
 }
 
 #[cfg(test)]

@@ -2,13 +2,17 @@
 
 use crate::deciding::{Decide, Edit, Show};
 use crate::paint;
+use crate::{USAGE, fail, reported};
+use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::Asker;
 use backbone::settings::{Secret, ServiceUrl};
 use canon::ServiceName;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use std::error::Error;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use vertebra::ledger::{LedgerError, codes, lanes, open, parked, sources};
 
 const CODES: &str = "Exit codes:
@@ -82,6 +86,23 @@ pub(crate) enum SourceCommand {
     /// List what the sources know, what of it they cannot state, and what they ask
     #[command(after_help = CODES)]
     List(Look),
+}
+
+/// Who decides, and why.
+#[derive(Args, Debug)]
+pub(crate) struct Who {
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
+    by: String,
+    /// Why; kept for good: name no patient
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    because: String,
+}
+
+impl Who {
+    pub(crate) fn asker(&self) -> Asker<'_> {
+        Asker { by: &self.by, because: &self.because }
+    }
 }
 
 /// Which ledger.
@@ -283,6 +304,26 @@ fn told(report: &(impl Display + Serialize), json: bool, waits: bool) -> Told {
         false => paint::page(report.to_string()),
     };
     Told { text, waits }
+}
+
+/// Opens the ledger, does the work in it, and reports.
+pub(crate) fn in_ledger<T, E>(
+    place: &Place,
+    work: impl AsyncFnOnce(PostgresStore) -> Result<T, E>,
+    is_away: impl Fn(&E) -> bool,
+    json: bool,
+    is_clean: impl Fn(&T) -> bool,
+) -> ExitCode
+where
+    T: Display + Serialize,
+    E: Error + From<LedgerError>,
+{
+    let url = match place.url() {
+        Ok(url) => url,
+        Err(mistake) => return fail(&mistake, USAGE),
+    };
+    let work = async { work(open(url, place.service.as_str()).await?).await };
+    reported(work, is_away, json, is_clean)
 }
 
 /// Words, since a reason that says nothing is none.

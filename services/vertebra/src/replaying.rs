@@ -2,18 +2,15 @@
 
 use crate::again::{patience, progress};
 use crate::cluster::Cluster;
-use crate::operate::{Place, said};
-use crate::{USAGE, fail, reported};
+use crate::operate::{Place, Who, in_ledger, said};
+use crate::{USAGE, fail};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::Asker;
 use backbone::wish::CutOver;
 use clap::{Args, Subcommand};
-use serde::Serialize;
-use std::fmt::Display;
 use std::io::{self, BufRead, IsTerminal, Write};
 use std::process::ExitCode;
 use std::time::Duration;
-use vertebra::ledger::open;
 use vertebra::ledger::replay::{self, Changed, Plan, Rebuild, ReplayError, Run, Verified};
 
 const CODES: &str = "Exit codes:
@@ -66,22 +63,6 @@ pub(crate) enum ReplayCommand {
     /// Show what a rebuild has otherwise than what is live, by name, and what caused it
     #[command(after_help = CODES)]
     Verify(Looked),
-}
-
-#[derive(Args, Debug)]
-struct Who {
-    /// Who says so
-    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
-    by: String,
-    /// Why; name no patient
-    #[arg(long, value_name = "TEXT", value_parser = said)]
-    because: String,
-}
-
-impl Who {
-    fn asker(&self) -> Asker<'_> {
-        Asker { by: &self.by, because: &self.because }
-    }
 }
 
 #[derive(Args, Debug)]
@@ -200,20 +181,22 @@ pub(crate) fn run(command: &ReplayCommand) -> ExitCode {
         ReplayCommand::Cutover(cut) => change(cut, false),
         ReplayCommand::List(list) => {
             let work = async |store: PostgresStore| replay::list(&store).await;
-            in_ledger(&list.place, work, list.json, |list| list.replays.iter().all(Rebuild::is_well))
+            in_ledger(&list.place, work, ReplayError::is_away, list.json, |list| {
+                list.replays.iter().all(Rebuild::is_well)
+            })
         }
         ReplayCommand::Plan(plan) => match plan.cluster.kafka() {
             Err(mistake) => fail(&mistake, USAGE),
             Ok(kafka) => {
                 let work =
                     async |store: PostgresStore| replay::plan(&store, &plan.processor, kafka.as_ref()).await;
-                in_ledger(&plan.place, work, plan.json, Plan::can_be_done)
+                in_ledger(&plan.place, work, ReplayError::is_away, plan.json, Plan::can_be_done)
             }
         },
         ReplayCommand::Retire(ended) => {
             let work =
                 async |store: PostgresStore| replay::retire(&store, ended.replay, ended.who.asker()).await;
-            in_ledger(&ended.place, work, ended.json, |done| done.retired)
+            in_ledger(&ended.place, work, ReplayError::is_away, ended.json, |done| done.retired)
         }
         ReplayCommand::Rollback(cut) => change(cut, true),
         ReplayCommand::Run(begun) => {
@@ -227,11 +210,11 @@ pub(crate) fn run(command: &ReplayCommand) -> ExitCode {
                 progress(&format!("asked for, under the number {id}"));
                 replay::wait(&store, id, begun.timeout, progress).await
             };
-            in_ledger(&begun.place, work, begun.json, Rebuild::is_well)
+            in_ledger(&begun.place, work, ReplayError::is_away, begun.json, Rebuild::is_well)
         }
         ReplayCommand::Verify(looked) => {
             let work = async |store: PostgresStore| replay::verify(&store, looked.replay).await;
-            in_ledger(&looked.place, work, looked.json, Verified::is_same)
+            in_ledger(&looked.place, work, ReplayError::is_away, looked.json, Verified::is_same)
         }
     }
 }
@@ -250,7 +233,7 @@ fn change(cut: &Cut, back: bool) -> ExitCode {
         replay::cut_over(&store, wish(false), cut.lane, asker, cut.timeout, progress).await
     };
     let is_done = |changed: &Changed| changed.is_done() && (cut.dry_run || !changed.dry_run);
-    in_ledger(&cut.place, work, cut.json, is_done)
+    in_ledger(&cut.place, work, ReplayError::is_away, cut.json, is_done)
 }
 
 /// Whether a person says yes to what would be done. Where nobody can, nobody does.
@@ -262,19 +245,4 @@ fn agreed(would: &Changed) -> bool {
     let _ = write!(io::stderr(), "{would}\nDo it? Type yes: ");
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
-}
-
-/// Opens the ledger, does the work in it, and reports.
-fn in_ledger<T: Display + Serialize>(
-    place: &Place,
-    work: impl AsyncFnOnce(PostgresStore) -> Result<T, ReplayError>,
-    json: bool,
-    is_clean: impl Fn(&T) -> bool,
-) -> ExitCode {
-    let url = match place.url() {
-        Ok(url) => url,
-        Err(mistake) => return fail(&mistake, USAGE),
-    };
-    let work = async { work(open(url, place.service.as_str()).await?).await };
-    reported(work, ReplayError::is_away, json, is_clean)
 }

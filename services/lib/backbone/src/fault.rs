@@ -357,7 +357,12 @@ impl<S: Store> Store for Faulty<S> {
         crossing("throw away", self.0.throw_away(replay)).await
     }
 
-    async fn note_replay(&self, replay: i64, code: &str, trouble: Option<&str>) -> Result<(), StoreError> {
+    async fn note_replay(
+        &self,
+        replay: i64,
+        code: Option<&str>,
+        trouble: Option<&str>,
+    ) -> Result<(), StoreError> {
         crossing("note replay", self.0.note_replay(replay, code, trouble)).await
     }
 

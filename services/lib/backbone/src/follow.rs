@@ -15,7 +15,9 @@ use crate::program::{Ground, Program};
 use crate::rebuild::forced;
 use crate::record::Record;
 use crate::replay::{Replay, Which};
-use crate::store::{Changes, Decision, FOLLOWED, LaneId, MISSED, Parked, ParkedItem, Store, StoreError, Tx};
+use crate::store::{
+    Changes, Decision, FOLLOWED, Grant, LaneId, MISSED, Parked, ParkedItem, Store, StoreError, Tx,
+};
 use crate::table::Book;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -55,6 +57,8 @@ struct Followed<'p, S, L, C, E> {
     is_given_up: bool,
     /// Inputs about which people decided, and by which entry last, as far as the journal was looked through.
     decided: BTreeMap<Place, i64>,
+    /// Whether it was looked through from where the lane was taken.
+    is_looked_through: bool,
 }
 
 impl<S, L, C, E> Followed<'_, S, L, C, E> {
@@ -103,21 +107,22 @@ where
         let mut backoff = Backoff::new(LOOKED_EVERY, self.parts.limits.backoff_max);
         let mut told: Option<String> = None;
         while !stop.is_cancelled() {
-            let pause = match self.turn(lanes).await {
-                Ok(true) => {
+            let turn = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                turn = self.paced_turn(lanes) => turn,
+            };
+            let pause = match turn {
+                Ok(pause) => {
                     backoff.reset();
-                    self.pace()
-                }
-                Ok(false) => {
                     let given_up = self.given_up();
                     self.tell(&mut told, given_up).await;
-                    LOOKED_EVERY
+                    pause
                 }
                 Err(trouble) => {
                     // What was begun is begun anew, by whoever takes the lane.
                     self.leave().await;
-                    let held_up = trouble.to_string();
-                    self.tell(&mut told, Some(held_up)).await;
+                    self.tell(&mut told, Some(trouble.to_string())).await;
                     backoff.step(&self.parts.env)
                 }
             };
@@ -158,17 +163,29 @@ where
 
     /// Says once what holds it up, and once that nothing does.
     async fn tell(&self, told: &mut Option<String>, trouble: Option<String>) {
-        let is_first = told.is_none() && trouble.is_none();
-        if *told == trouble && !is_first {
+        let trouble = trouble.unwrap_or_default();
+        if told.as_ref() == Some(&trouble) {
             return;
         }
-        if let Some(trouble) = &trouble {
+        if !trouble.is_empty() {
             tracing::warn!(replay = self.replay.id, %trouble, "the rebuild is held up");
         }
         let code = format!("{} {}", self.parts.code, self.program.setup_text());
-        if self.live.note_replay(self.replay.id, &code, trouble.as_deref()).await.is_ok() {
-            *told = trouble.or_else(|| Some(String::new()));
+        if self.live.note_replay(self.replay.id, Some(&code), Some(&trouble)).await.is_ok() {
+            *told = Some(trouble);
         }
+    }
+
+    /// A turn, unless more was folded lately than is allowed; then only the lanes are kept. How long to wait after it.
+    async fn paced_turn(&mut self, lanes: i32) -> Result<Duration, Trouble> {
+        let wait = self.pace();
+        if !wait.is_zero() {
+            for lane in self.lanes.values_mut() {
+                lane.keep(self.parts).await?;
+            }
+            return Ok(wait.min(self.parts.limits.lease / 3));
+        }
+        Ok(if self.turn(lanes).await? { Duration::ZERO } else { LOOKED_EVERY })
     }
 
     /// Takes what lanes it can get and folds the next entry of one of them; whether there was one.
@@ -182,29 +199,15 @@ where
             for number in (0..lanes).filter(|number| !self.lanes.contains_key(number)).collect::<Vec<_>>() {
                 let id = LaneId { processor: self.program.name(), number };
                 let taken = parts.store.take_lane(id, parts.instance, parts.limits.lease).await?;
-                let Some(grant) = taken else { continue };
-                let renewed = parts.env.elapsed();
-                let is_given_up = grant.attempts >= parts.limits.crashes_max;
-                let worker = FoldWorker::new(parts, self.program.clone());
-                let position = Position::of(grant, renewed, &parts.limits);
-                let mut decided = BTreeMap::new();
-                for entry in self.live.decisions_behind(id, followed(&position)).await? {
-                    decided.extend(entry.decided().map(|place| (place, entry.seq)));
+                if let Some(grant) = taken {
+                    let lane = Followed::of(parts, self.program.clone(), grant);
+                    self.lanes.insert(number, lane);
                 }
-                let entries = VecDeque::new();
-                let lane = Followed { worker, position, entries, renewed, is_given_up, decided };
-                self.lanes.insert(number, lane);
             }
         }
         for lane in self.lanes.values_mut() {
             lane.keep(parts).await?;
-            if lane.entries.is_empty() && !lane.is_given_up {
-                let id = lane.position.fence.lane;
-                lane.entries = self.live.entries(id, lane.followed(), ENTRIES_MAX).await?.into();
-                for entry in &lane.entries {
-                    lane.decided.extend(entry.decided().map(|place| (place, entry.seq)));
-                }
-            }
+            lane.read_on(self.live).await?;
         }
         // In the order of the tables, so that they need not be gone through once for each lane.
         let next = |lane: &Followed<'p, S, L, C, E>| lane.entries.front().map(|entry| entry.tables);
@@ -216,8 +219,8 @@ where
 
     /// Folds a lane's next entry.
     async fn follow(&mut self, number: i32) -> Result<(), Trouble> {
-        let Some(mut lane) = self.lanes.remove(&number) else { return Ok(()) };
-        let Some(entry) = lane.entries.pop_front() else { return Ok(()) };
+        let next = self.lanes.get_mut(&number).and_then(|lane| lane.entries.pop_front());
+        let Some(entry) = next else { return Ok(()) };
         self.open_book(entry.tables.max(self.replay.tables_at.unwrap_or(0))).await?;
         let mut records = Vec::new();
         for segment in &entry.segments {
@@ -225,6 +228,7 @@ where
         }
         ensure_schemas(self.parts.source.as_ref(), &records).await?;
         self.paced.0 += records.len() as u64;
+        let Some(lane) = self.lanes.get_mut(&number) else { return Ok(()) };
         match &entry.again {
             None => lane.fold(&self.book, &entry, &records).await?,
             Some(again) => {
@@ -235,7 +239,6 @@ where
                 lane.fold_again(&self.book, &entry, again.clone(), records.ok_or_else(lost)?).await?;
             }
         }
-        self.lanes.insert(number, lane);
         Ok(())
     }
 
@@ -266,13 +269,41 @@ where
     }
 }
 
-impl<S, L, C, E> Followed<'_, S, L, C, E>
+impl<'p, S, L, C, E> Followed<'p, S, L, C, E>
 where
     S: Store,
     L: Log,
     C: SchemaSource,
     E: Env,
 {
+    fn of(parts: &'p Parts<S, L, C, E>, program: Arc<dyn Program>, grant: Grant) -> Self {
+        let renewed = parts.env.elapsed();
+        Self {
+            is_given_up: grant.attempts >= parts.limits.crashes_max,
+            worker: FoldWorker::new(parts, program),
+            position: Position::of(grant, renewed, &parts.limits),
+            entries: VecDeque::new(),
+            renewed,
+            decided: BTreeMap::new(),
+            is_looked_through: false,
+        }
+    }
+
+    /// Reads on in the live lane's journal when all that was read is folded.
+    async fn read_on(&mut self, live: &S) -> Result<(), Trouble> {
+        let (id, followed) = (self.position.fence.lane, self.followed());
+        if !self.is_looked_through {
+            let decisions = live.decisions_behind(id, followed).await?;
+            self.decided.extend(decisions.iter().flat_map(decided));
+            self.is_looked_through = true;
+        }
+        if self.entries.is_empty() && !self.is_given_up {
+            self.entries = live.entries(id, followed, ENTRIES_MAX).await?.into();
+            self.decided.extend(self.entries.iter().flat_map(decided));
+        }
+        Ok(())
+    }
+
     async fn keep(&mut self, parts: &Parts<S, L, C, E>) -> Result<(), Trouble> {
         let now = parts.env.elapsed();
         if now.saturating_sub(self.renewed) >= parts.limits.lease / 3 {
@@ -374,6 +405,12 @@ where
         self.renewed = elapsed;
         Ok(())
     }
+}
+
+/// The inputs about which people decided by an entry.
+fn decided(entry: &Entry) -> impl Iterator<Item = (Place, i64)> {
+    let seq = entry.seq;
+    entry.decided().map(move |place| (place, seq))
 }
 
 /// Parked inputs that an entry gave up.

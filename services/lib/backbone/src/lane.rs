@@ -4,12 +4,15 @@
 //! Every failure ends the same way: let go of reader and cache, read the lane again under the epoch held, go on from
 //! what is stored. Nothing else is known to be true after an error.
 
+mod trouble;
+
+pub(crate) use trouble::{Left, Trouble};
+
 use crate::breaker::{Breaker, BreakerLimits};
 use crate::contract::{Contract, SchemaSource};
 use crate::edge::{BrokerError, LaneReader, Log};
 use crate::env::{Backoff, Env, Loop, Watch};
-use crate::guard::{self, Behind, Doubt, Guard};
-use crate::program::StateError;
+use crate::guard::{self, Guard};
 use crate::record::Record;
 use crate::store::{Fence, Grant, Renewed, Store, StoreError, Trial};
 use crate::table::Shelf;
@@ -74,74 +77,6 @@ pub(crate) struct Parts<S, L, C, E> {
     pub(crate) shelf: Arc<Shelf>,
     /// Says whether the ledger can be relied on.
     pub(crate) guard: Arc<dyn Guard>,
-}
-
-/// Why a lane's loop ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Left {
-    /// It was asked to.
-    Drained,
-    /// Another one owns the lane.
-    Lost,
-}
-
-/// What interrupts a turn.
-#[derive(Debug)]
-pub(crate) enum Trouble {
-    Store(StoreError),
-    Broker(BrokerError),
-    State(StateError),
-    /// The ledger went back in time.
-    Behind(Behind),
-    /// The effect's receiver cannot take it now.
-    Effect(crate::sink::Unavailable),
-}
-
-impl From<StoreError> for Trouble {
-    fn from(error: StoreError) -> Self {
-        Self::Store(error)
-    }
-}
-
-impl From<BrokerError> for Trouble {
-    fn from(error: BrokerError) -> Self {
-        Self::Broker(error)
-    }
-}
-
-impl From<Doubt> for Trouble {
-    fn from(doubt: Doubt) -> Self {
-        match doubt {
-            Doubt::Store(error) => Self::Store(error),
-            Doubt::Broker(error) => Self::Broker(error),
-            Doubt::Behind(behind) => Self::Behind(behind),
-        }
-    }
-}
-
-impl From<StateError> for Trouble {
-    fn from(error: StateError) -> Self {
-        Self::State(error)
-    }
-}
-
-impl std::fmt::Display for Trouble {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (what, error) = self.what();
-        write!(f, "{what}: {error}")
-    }
-}
-
-impl Trouble {
-    fn what(&self) -> (&'static str, &(dyn std::error::Error + 'static)) {
-        match self {
-            Self::Store(error) => ("postgres", error),
-            Self::Broker(error) => ("kafka", error),
-            Self::State(error) => ("state", error),
-            Self::Behind(error) => ("ledger", error),
-            Self::Effect(error) => ("effect", error),
-        }
-    }
 }
 
 /// What differs between lanes of projections and of sinks.

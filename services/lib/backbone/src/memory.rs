@@ -234,7 +234,12 @@ impl<W: World> Store for MemoryStore<W> {
         .await
     }
 
-    async fn note_replay(&self, _replay: i64, _code: &str, _trouble: Option<&str>) -> Result<(), StoreError> {
+    async fn note_replay(
+        &self,
+        _replay: i64,
+        _code: Option<&str>,
+        _trouble: Option<&str>,
+    ) -> Result<(), StoreError> {
         Ok(())
     }
 

@@ -363,7 +363,12 @@ impl Store for PostgresStore {
         beside::throw_away(self, replay).await
     }
 
-    async fn note_replay(&self, replay: i64, code: &str, trouble: Option<&str>) -> Result<(), StoreError> {
+    async fn note_replay(
+        &self,
+        replay: i64,
+        code: Option<&str>,
+        trouble: Option<&str>,
+    ) -> Result<(), StoreError> {
         self.note(replay, code, trouble).await
     }
 

@@ -166,7 +166,10 @@ fn facts(way: &Way) -> Vec<Uuid> {
 /// What the emission ledger has as the latest word on a fact.
 fn stated(service: &str, row: Emitted) -> Step {
     let last = if row.withdrawn { "withdrawn" } else { "stated" };
-    let origin = row.origin.map(|of| format!(", last for {}/{}@{}", of.topic, of.partition, of.offset));
+    let origin = row.origin.map(|of| match of.topic.is_empty() {
+        true => ", last when a deadline had passed".to_owned(),
+        false => format!(", last for {}/{}@{}", of.topic, of.partition, of.offset),
+    });
     let what = format!("{last} as the latest word on {}{}", row.topic, origin.unwrap_or_default());
     Step {
         id: Some(event_id(row.fact, row.revision)),

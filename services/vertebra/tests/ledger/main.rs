@@ -130,7 +130,8 @@ fn waits(topic: &str, key: &str) -> Reject {
     Reject { waits_for: vec![row], ..Reject::new(Reason::Missing, "no such row") }
 }
 
-async fn filled(stand: &Stand) {
+/// The first lane with five parked inputs, still held.
+async fn filled(stand: &Stand) -> Fence {
     let invalid = || Reject::new(Reason::Invalid, "FT1-10 is no number");
     let parked = vec![
         parked("k1", 1, "north", waits("reference.code.v1", "charge/north/A%2FB")),
@@ -141,6 +142,7 @@ async fn filled(stand: &Stand) {
     ];
     let fence = stand.take(0).await;
     stand.commit(&fence, Changes { parked, ..Changes::default() }).await;
+    Fence { seq: fence.seq + 1, ..fence }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -64,11 +64,11 @@ async fn a_sender_that_is_silent_against_its_habit_is_in_the_status() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_waits_for_a_row_is_released_alone_and_by_the_first_of_its_key() {
     let Some(stand) = Stand::try_new().await else { return };
-    filled(&stand).await;
+    let fence = filled(&stand).await;
     let who = ["--by", "jo", "--because", "nobody needs to wait", "--timeout", "0s", "--json"];
     let release = |more: &[&str]| {
         let ended = stand.vertebra(&[&["parked", "release"][..], more, &who].concat());
-        let told: Value = serde_json::from_slice(&ended.stdout).expect("JSON");
+        let told: Value = serde_json::from_slice(&ended.stdout).unwrap_or_else(|_| panic!("{ended:?}"));
         (ended.status.code(), told["chosen"].as_u64(), told["verb"].clone())
     };
     assert_eq!(
@@ -79,7 +79,6 @@ async fn what_waits_for_a_row_is_released_alone_and_by_the_first_of_its_key() {
     assert_eq!(release(&["--sender", "north"]), (Some(1), Some(1), json!("redrive")));
     assert_eq!(release(&["--key", "k4"]), (Some(0), Some(0), json!("redrive")), "it waits for no row");
     // What the lane's owner is asked: the first ones of their keys, not what waits behind them.
-    let fence = stand.take(0).await;
     let mut tx = stand.store.begin(&fence, LEASE, 0).await.expect("a batch");
     let intent = tx.intent().await.expect("an answer").expect("an intent");
     let Some(Wish::Redrive { inputs, dry_run: true }) = intent.wish else { panic!("{:?}", intent.wish) };
@@ -115,10 +114,10 @@ fn an_installation_that_is_not_there_is_told_by_the_doctor_line_by_line() {
         "/dev/null",
     ]);
     let says = [
-        "FAILED   configuration  options  --token-secret-file: the token secret has 0 bytes",
-        "FAILED   Kafka          brokers",
-        "FAILED   PostgreSQL     answer",
-        "FAILED   Odoo           client",
+        "FAILED  configuration  options  --token-secret-file: the token secret has 0 bytes",
+        "FAILED  Kafka          brokers",
+        "FAILED  PostgreSQL     answer",
+        "FAILED  Odoo           client",
     ];
     check(&ended, 1, &says);
     check(

@@ -165,6 +165,58 @@ fn what_is_paid_out_of_a_credit_note_was_not_paid() {
     check_books(&[&billed()[..], &paid, &paid_out, &ours].concat(), told, &rows);
 }
 
+/// What puts the first request right, which should have asked for 100 and 50 instead of 130 and 50: another release found
+/// it, asked for what is here, and is what folds now.
+fn amending(id: i64, made: &str, amount: &str) -> Invoice {
+    let request = Some(format!("{}-1-{made}0123456789ab", token()));
+    let mut amending = match made {
+        "c" => note(id, 9, 1, &[amount]),
+        _ => invoice(id, 9, &[amount]),
+    };
+    amending.lines[0].line = request.clone().map(|request| format!("{request}-1"));
+    Invoice { request, ..amending }
+}
+
+#[test]
+fn what_puts_a_request_right_counts_with_it() {
+    let wrong = || entered(invoice(7, 1, &["130", "50"]));
+    let (back, new) = (|| amending(8, "c", "130"), || amending(10, "n", "100"));
+    let history = |steps: &[Step]| [&billed()[..], &[wrong()], steps].concat();
+    // Until all of it is in Odoo it is not as it should be, and that is told.
+    let told = "diverged: invoiced 2x 180, credited 1x 130, paid 0x 0, diverged 1x 100";
+    check_books(&history(&[entered(back())]), told, &["1 posted 50 0 50 0"]);
+    let told = "invoiced: invoiced 3x 280, credited 1x 130, paid 0x 0, diverged 0x 0";
+    let both = [entered(back()), entered(new())];
+    check_books(&history(&both), told, &["1 posted 150 0 150 0"]);
+    let stated = run(24, &history(&both)).latest::<Stated>().remove(0);
+    assert_eq!((stated.requests, stated.requested_count, stated.requested), (3, 4, "150".parse().unwrap()));
+    let draft = Invoice { state: InvoiceState::Draft, ..new() };
+    let told = "billed: invoiced 2x 180, credited 1x 130, paid 0x 0, diverged 0x 0";
+    check_books(&history(&[entered(back()), entered(draft)]), told, &["1 draft 150 0 150 0"]);
+    let only = |steps: &[Step], told: &[&str]| {
+        check_diverged_after(&[&[wrong(), entered(back()), entered(new())], steps].concat(), told);
+    };
+    only(&[], &[]);
+    let deleted = "all together 50 instead of 150, what puts it right is deleted in odoo by 100";
+    only(&[gone(new())], &[deleted]);
+    only(&[entered(by_hand("20"))], &["20 was credited by hand by 20"]);
+}
+
+#[test]
+fn a_request_that_should_not_have_been_and_was_taken_back_is_counted() {
+    let taken_back = [
+        entered(invoice(8, 2, &["30"])),
+        entered(Invoice {
+            reversed_request: Some(format!("{}-2", token())),
+            request: Some(format!("{}-2-c0123456789ab", token())),
+            ..note(9, 9, 2, &["30"])
+        }),
+    ];
+    let told = "invoiced: invoiced 3x 180, credited 1x 30, paid 0x 0, diverged 0x 0";
+    let history = [&billed()[..], &[entered(invoice(7, 1, &["100", "50"]))], &taken_back].concat();
+    check_books(&history, told, &["1 posted 150 0 150 0"]);
+}
+
 /// A credit note that a person made for the first request.
 fn by_hand(amount: &str) -> Invoice {
     let mut note = Invoice { request: None, ours: false, ..note(9, 9, 1, &[amount]) };

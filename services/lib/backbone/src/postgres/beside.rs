@@ -109,12 +109,12 @@ impl PostgresStore {
     pub(super) async fn note(
         &self,
         replay: i64,
-        code: &str,
+        code: Option<&str>,
         trouble: Option<&str>,
     ) -> Result<(), StoreError> {
         let what = "note how a rebuild goes";
         let client = self.connection(what).await?;
-        let note = Ask::new("UPDATE replay SET code = $2, trouble = $3 WHERE id = $1");
+        let note = Ask::new("UPDATE replay SET code = coalesce($2, code), trouble = $3 WHERE id = $1");
         let noted = ask(&client, note.with(replay).with(code).with(trouble)).await;
         noted.map(drop).map_err(|failure| failure.during(what))
     }

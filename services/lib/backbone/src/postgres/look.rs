@@ -394,7 +394,7 @@ pub async fn open(settings: &PostgresSettings) -> Result<Option<PostgresStore>, 
 
 const WHAT: &str = "look at the ledger";
 
-async fn read<T, C: FromIterator<T>>(
+pub(super) async fn read<T, C: FromIterator<T>>(
     store: &PostgresStore,
     question: Ask<'_>,
     of: impl Fn(&Row) -> Result<T, Failure>,

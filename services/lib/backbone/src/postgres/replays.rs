@@ -2,15 +2,14 @@
 
 use super::PostgresStore;
 use super::beside::{differences, differing_sql, schema, unusable};
-use super::failure::Failure;
 use super::identifier::Identifier;
+use super::look::read;
 use super::operate::Asker;
-use super::wire::{Ask, ask, pipeline};
+use super::wire::{Ask, pipeline};
 use crate::replay::{Difference, Standing};
 use crate::store::{CUT_OVER, FOLLOWED, MISSED, StoreError};
 use canon::time::Timestamp;
 use std::collections::BTreeMap;
-use tokio_postgres::Row;
 
 const WHAT: &str = "look at rebuilds";
 
@@ -379,14 +378,4 @@ async fn tables(
         tables.entry(table).or_default().push((column, kind));
     }
     Ok(tables)
-}
-
-async fn read<T, C: FromIterator<T>>(
-    store: &PostgresStore,
-    question: Ask<'_>,
-    of: impl Fn(&Row) -> Result<T, Failure>,
-) -> Result<C, StoreError> {
-    let client = store.connection(WHAT).await?;
-    let rows = ask(&client, question).await.map_err(|failure| failure.during(WHAT))?;
-    rows.iter().map(of).collect::<Result<C, Failure>>().map_err(|failure| failure.during(WHAT))
 }

@@ -1,7 +1,7 @@
 //! Rebuilds that people asked for, made beside what is live.
 
-use super::TokioEnv;
 use super::ledger::{Live, LiveParts};
+use super::{TokioEnv, chain};
 use crate::env::Env;
 use crate::follow::Follower;
 use crate::kafka::{KafkaLog, KafkaSettings, LogSettings};
@@ -74,7 +74,14 @@ impl Replaying {
             if running.contains_key(&replay.id) {
                 continue;
             }
-            let beside = self.store.beside(replay.id).await?;
+            let beside = match self.store.beside(replay.id).await {
+                Ok(beside) => beside,
+                Err(error) => {
+                    // The role may lack the right to make a schema: whoever asked has to hear of it.
+                    self.store.note_replay(replay.id, None, Some(&chain(&error))).await?;
+                    return Err(error);
+                }
+            };
             let token = stop.child_token();
             let id = replay.id;
             let made = self.follow(parts, program.clone(), *lanes, replay, beside, token.clone());

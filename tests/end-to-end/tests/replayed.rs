@@ -1,0 +1,156 @@
+//! A code of the day stood for the wrong product. The table is corrected, and billing, which remembers what it asked for, is rebuilt
+//! beside the live one by the running service, compared, cut over to, gone back from and cut over to again: in the end every charge is
+//! net on the right product, by credit notes, and nothing was published before anybody said yes.
+//!
+//! Needs what `VERTEBRA_TEST_*` name, and the services' programs, which `cargo build --workspace --bins` makes.
+
+use canon::events::billing_invoice_request::RequestKind;
+use end_to_end::{Operator, balanced, drained, folder, seed, sending, start};
+use harness::{Books, Codes, Evidence, Fleet, Launch, Played, SenderFile, Stack, until};
+use hospital::{Config, LATER, Sender, TABLES, Table};
+use rust_decimal::Decimal;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+const PATIENTS: usize = 12;
+const SETTLED: Duration = Duration::from_secs(90);
+const TAKEN_UP: Duration = Duration::from_secs(60);
+/// The code, which is its product's as well, and the product that it stood for.
+const RIGHT: &str = "BED-GEN";
+const WRONG: &str = "THE-HOU";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoiled_is_put_right() {
+    let Some(stack) = Stack::from_env() else { return };
+    let seed = seed();
+    let folder = folder("replayed", seed);
+    let files = Sender::ALL.map(|sender| SenderFile::of_day(sender, Launch::free_port()));
+    let fleet = Fleet::new(&stack, &folder, files.to_vec()).expect("its files");
+    fleet.add_codes(LATER).expect("a file of codes");
+    let right = TABLES[0];
+    let spoiled = right.csv.replace(&format!(",{RIGHT},\"Bed, general"), &format!(",{WRONG},\"Bed, general"));
+    assert_ne!(spoiled, right.csv);
+    fleet.add_codes(Table { csv: Box::leak(spoiled.into_boxed_str()), ..right }).expect("a wrong table");
+    fleet.apply_contract().expect("topics and schemas");
+    stack.seed_odoo().await.expect("partners and products");
+    let mut processes = start(&fleet).await;
+    let books = Books::open(&stack).await.expect("the books");
+    let operator = Operator::new(&fleet, &stack);
+
+    // Tests before this one have left theirs.
+    let others = charges(&read(&books).await);
+
+    let mut day = Played::of_fleet(&Config::new(seed, PATIENTS));
+    day.send(&sending(&fleet), |_| {}).await;
+    settled(&books).await;
+    let before = read(&books).await;
+    let wrong = net(&others, &before, WRONG);
+    assert!(wrong > Decimal::ZERO && net(&others, &before, RIGHT).is_zero(), "the mistake did no harm");
+
+    // As everything was looked up then, the same comes out: nothing differs.
+    let replay = run(&operator, &[]);
+    let same = operator.json(0, &["replay", "verify", "--service", "billing-projector", "--replay", &replay]);
+    assert_eq!(same["states"][0], 0, "{same}");
+    retire(&operator, &replay);
+
+    let codes = books.counts().await.expect("topics");
+    fleet.add_codes(right).expect("the right table");
+    let published = until(TAKEN_UP, || async { (books.counts().await.ok()? != codes).then_some(()) });
+    published.await.expect("the corrected table is published");
+    settled(&books).await;
+    let counts = requests(&read(&books).await);
+
+    let plan = operator
+        .said(0, &["replay", "plan", "--service", "billing-projector", "--processor", "billing-case"]);
+    assert!(plan.contains("billing.invoice-request.v1") && plan.contains("commands"), "{plan}");
+    let replay = run(&operator, &["--tables", "now"]);
+    let of = ["--service", "billing-projector", "--replay", &replay];
+    let verified = operator.json(1, &[&["replay", "verify"][..], &of].concat());
+    let facts = verified["facts"].as_array().expect("facts");
+    let is_named =
+        |fact: &Value| fact["topic"] == "billing.invoice-request.v1" && fact["cause"] == "master data";
+    assert!(facts.iter().any(is_named), "{verified}");
+    let who = ["--by", "a test", "--because", "the code stood for the wrong product"];
+    operator.said(1, &[&["replay", "cutover"][..], &of, &who].concat());
+    operator.said(0, &[&["replay", "cutover", "--dry-run"][..], &of, &who].concat());
+    settled(&books).await;
+    assert_eq!(requests(&read(&books).await), counts, "something was published that nobody had said yes to");
+
+    let yes = ["--by", "a test", "--yes-because", "as verified"];
+    println!("{}", operator.said(0, &[&["replay", "cutover"][..], &of, &yes].concat()));
+    settled(&books).await;
+    let after = read(&books).await;
+    assert_eq!((net(&others, &after, RIGHT), net(&others, &after, WRONG).is_zero()), (wrong, true));
+    assert!(notes(&after) > notes(&before), "nothing was credited");
+
+    operator.said(0, &[&["replay", "rollback"][..], &of, &yes].concat());
+    settled(&books).await;
+    let back = read(&books).await;
+    assert_eq!((net(&others, &back, WRONG), net(&others, &back, RIGHT).is_zero()), (wrong, true));
+    operator.said(0, &[&["replay", "cutover"][..], &of, &yes].concat());
+    balanced(&books, &[&day], Codes::Later).await;
+    let end = read(&books).await;
+    assert_eq!((net(&others, &end, RIGHT), net(&others, &end, WRONG).is_zero()), (wrong, true));
+
+    retire(&operator, &replay);
+    let gone = until(TAKEN_UP, || async {
+        let left = operator.json(0, &["replay", "list", "--service", "billing-projector"]);
+        (left["replays"] == serde_json::json!([])).then_some(())
+    });
+    gone.await.expect("the service throws it away");
+    drained(&mut processes).await;
+    std::fs::remove_dir_all(&folder).expect("the folder goes when all went well");
+}
+
+/// Has billing rebuilt; the rebuild's number.
+fn run(operator: &Operator<'_>, more: &[&str]) -> String {
+    let run = ["replay", "run", "--service", "billing-projector", "--processor", "billing-case"];
+    let who = ["--by", "a test", "--because", "it is tested", "--timeout", "120s"];
+    let rebuild = operator.json(0, &[&run[..], &who, more].concat());
+    rebuild["replay"].to_string()
+}
+
+fn retire(operator: &Operator<'_>, replay: &str) {
+    let retire = ["replay", "retire", "--service", "billing-projector", "--replay", replay];
+    operator.said(0, &[&retire[..], &["--by", "a test", "--because", "it is settled"]].concat());
+}
+
+async fn settled(books: &Books) {
+    let settled = books.settle(SETTLED, |_| {}).await.expect("everybody can be asked");
+    settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
+}
+
+async fn read(books: &Books) -> Evidence {
+    books.read().await.expect("everything can be read")
+}
+
+/// How many requests there are.
+fn requests(evidence: &Evidence) -> usize {
+    evidence.requests.stated.len()
+}
+
+fn notes(evidence: &Evidence) -> usize {
+    let bodies = evidence.requests.stated.iter().filter_map(|stated| stated.body.as_ref());
+    bodies.filter(|request| request.kind == RequestKind::CreditNote).count()
+}
+
+/// The charges of the code.
+fn charges(evidence: &Evidence) -> BTreeSet<String> {
+    let bodies = evidence.charges.stated.iter().filter_map(|stated| stated.body.as_ref());
+    bodies.filter(|charge| charge.code == RIGHT).map(|charge| charge.charge.clone()).collect()
+}
+
+/// What the code's charges come to on a product, but for others' charges: invoiced less credited.
+fn net(others: &BTreeSet<String>, evidence: &Evidence, product: &str) -> Decimal {
+    let ours: BTreeSet<String> = charges(evidence).difference(others).cloned().collect();
+    let mut seen = BTreeSet::new();
+    let bodies = evidence.requests.stated.iter().filter_map(|stated| stated.body.as_ref());
+    let mut sum = Decimal::ZERO;
+    for request in bodies.filter(|request| seen.insert(request.request.as_str())) {
+        let sign = if request.kind == RequestKind::CreditNote { -Decimal::ONE } else { Decimal::ONE };
+        let lines = request.lines.iter().filter(|line| line.code == product && ours.contains(&line.charge));
+        sum += lines.map(|line| Decimal::new(line.amount.unscaled(), 4)).sum::<Decimal>() * sign;
+    }
+    sum
+}
