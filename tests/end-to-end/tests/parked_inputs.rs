@@ -45,8 +45,14 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
     let before = Operator { fleet: &fleet, stack: &stack, before: Vec::new() };
     let before = ["ehr-adapter", "odoo-writer"].iter().flat_map(|service| before.numbers(service)).collect();
     let operator = Operator { fleet: &fleet, stack: &stack, before };
-    let right =
-        hospital.messages().find(|(_, message)| message.kind == Kind::Charges).expect("charges").1.clone();
+    let is_followed = |visit: usize, id: &str| {
+        let mut behind = hospital.messages().filter(|(of, _)| *of == visit).map(|(_, message)| message);
+        behind.by_ref().any(|message| message.control_id == id) && behind.next().is_some()
+    };
+    let is_right = |(visit, message): &(usize, &Outgoing)| {
+        message.kind == Kind::Charges && is_followed(*visit, &message.control_id)
+    };
+    let right = hospital.messages().find(is_right).expect("charges with something behind them").1.clone();
     let wrong = Outgoing { bytes: replaced(&right.bytes, "|CG|", "|XX|"), ..right.clone() };
     let alien = Outgoing { control_id: format!("X{}", right.control_id), ..wrong.clone() };
     let alien = Outgoing { bytes: replaced(&wrong.bytes, &right.control_id, &alien.control_id), ..alien };

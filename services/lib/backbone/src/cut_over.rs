@@ -10,7 +10,7 @@ use crate::edge::Log;
 use crate::emission::{Cause, Desk, Draft, Emitted, Refusal, Resolved, Said, counter_keys, facts, resolve};
 use crate::env::{Backoff, Env};
 use crate::fold_lane::FoldWorker;
-use crate::journal::{self, Entry, Place};
+use crate::journal::{self, Entry, InForce, Place};
 use crate::lane::{Position, Trouble, ensure_writers};
 use crate::parking;
 use crate::projection::Row;
@@ -69,8 +69,9 @@ where
                 return self.give_up(lane, id, why).await;
             }
             if standing.followed >= standing.journal {
-                let cut =
-                    journal::CutOver { replay: wish.replay, back: wish.back, tables_at: replay.tables_at };
+                let before = InForce::of(&parts.store.cut_overs(lane.fence.lane).await?).tables_at;
+                let tables_at = replay.tables_at.or((before > 0).then_some(before));
+                let cut = journal::CutOver { replay: wish.replay, back: wish.back, tables_at };
                 return self.change_over(lane, tx, id, cut, wish.dry_run).await;
             }
             drop(tx);

@@ -374,6 +374,10 @@ impl<S: Store> Store for Faulty<S> {
         crossing("decisions behind", self.0.decisions_behind(lane, behind)).await
     }
 
+    async fn cut_overs(&self, lane: LaneId) -> Result<Vec<Entry>, StoreError> {
+        crossing("cutovers", self.0.cut_overs(lane)).await
+    }
+
     async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {
         crossing("table rows", self.0.table_rows(behind, upto)).await
     }

@@ -8,7 +8,7 @@ use crate::contract::SchemaSource;
 use crate::edge::{BEGINNING, BrokerError, LaneReader, Log};
 use crate::env::{Backoff, Env};
 use crate::fold_lane::{FoldWorker, Given};
-use crate::journal::{Entry, Place, Segment};
+use crate::journal::{Entry, InForce, Place, Segment};
 use crate::lane::{Parts, Position, Trouble, ensure_schemas, ensure_writers};
 use crate::mend_lane::values;
 use crate::program::{Ground, Program};
@@ -57,6 +57,8 @@ struct Followed<'p, S, L, C, E> {
     is_given_up: bool,
     /// Inputs about which people decided, and by which entry last, as far as the journal was looked through.
     decided: BTreeMap<Place, i64>,
+    /// What was cut over to before, and is live.
+    in_force: InForce,
     /// Whether it was looked through from where the lane was taken.
     is_looked_through: bool,
 }
@@ -118,6 +120,11 @@ where
                     let given_up = self.given_up();
                     self.tell(&mut told, given_up).await;
                     pause
+                }
+                // A lane was cut over, or is another's by now: it is taken again as it is there.
+                Err(Trouble::Store(StoreError::Fenced)) => {
+                    self.leave().await;
+                    LOOKED_EVERY
                 }
                 Err(trouble) => {
                     // What was begun is begun anew, by whoever takes the lane.
@@ -219,9 +226,11 @@ where
 
     /// Folds a lane's next entry.
     async fn follow(&mut self, number: i32) -> Result<(), Trouble> {
-        let next = self.lanes.get_mut(&number).and_then(|lane| lane.entries.pop_front());
-        let Some(entry) = next else { return Ok(()) };
-        self.open_book(entry.tables.max(self.replay.tables_at.unwrap_or(0))).await?;
+        let next =
+            self.lanes.get_mut(&number).and_then(|lane| Some((lane.in_force, lane.entries.pop_front()?)));
+        let Some((in_force, entry)) = next else { return Ok(()) };
+        // As it was looked up then, or as what was cut over to since and is live did; or as of now.
+        self.open_book(in_force.tables(&entry).max(self.replay.tables_at.unwrap_or(0))).await?;
         let mut records = Vec::new();
         for segment in &entry.segments {
             records.extend(self.reels.read(number, segment, &self.program, &self.parts.limits).await?);
@@ -285,6 +294,7 @@ where
             entries: VecDeque::new(),
             renewed,
             decided: BTreeMap::new(),
+            in_force: InForce::default(),
             is_looked_through: false,
         }
     }
@@ -295,6 +305,7 @@ where
         if !self.is_looked_through {
             let decisions = live.decisions_behind(id, followed).await?;
             self.decided.extend(decisions.iter().flat_map(decided));
+            self.in_force = InForce::of(&live.cut_overs(id).await?);
             self.is_looked_through = true;
         }
         if self.entries.is_empty() && !self.is_given_up {

@@ -178,15 +178,37 @@ pub(crate) fn segments<'a>(records: impl Iterator<Item = (&'a str, i64)>) -> Vec
 /// The place as of which each entry's lookups count, when what they led to is live now: what was cut over to looked them up as of
 /// its own.
 pub(crate) fn tables(journal: &[Entry]) -> Vec<i64> {
-    let mut in_force: Vec<(usize, i64)> = Vec::new();
-    for (index, entry) in journal.iter().enumerate() {
-        match entry.cut_over {
-            Some(CutOver { back: true, .. }) => drop(in_force.pop()),
-            Some(CutOver { tables_at, .. }) => in_force.push((index, tables_at.unwrap_or(0))),
-            None => {}
+    let in_force = InForce::of(journal);
+    journal.iter().map(|entry| in_force.tables(entry)).collect()
+}
+
+/// The cutover to what is live now.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct InForce {
+    /// The number of its entry.
+    until: i64,
+    /// As of which place of the tables what was folded before it was looked up; 0: as it was looked up then.
+    pub(crate) tables_at: i64,
+}
+
+impl InForce {
+    /// By the entries of a lane, or by those among them that are cutovers; none where nothing was cut over to that is live.
+    pub(crate) fn of<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut in_force = Vec::new();
+        for entry in entries {
+            match entry.cut_over {
+                Some(CutOver { back: true, .. }) => drop(in_force.pop()),
+                Some(CutOver { tables_at, .. }) => {
+                    in_force.push(Self { until: entry.seq, tables_at: tables_at.unwrap_or(0) });
+                }
+                None => {}
+            }
         }
+        in_force.pop().unwrap_or_default()
     }
-    let (until, at) = in_force.last().copied().unwrap_or((0, 0));
-    let entries = journal.iter().enumerate();
-    entries.map(|(index, entry)| if index < until { entry.tables.max(at) } else { entry.tables }).collect()
+
+    /// The place as of which an entry's lookups count.
+    pub(crate) fn tables(&self, entry: &Entry) -> i64 {
+        if entry.seq < self.until { entry.tables.max(self.tables_at) } else { entry.tables }
+    }
 }

@@ -255,6 +255,14 @@ impl<W: World> Store for MemoryStore<W> {
         .await
     }
 
+    async fn cut_overs(&self, lane: LaneId) -> Result<Vec<Entry>, StoreError> {
+        self.call("cutovers", |tables, _| {
+            let entries = tables.journal_behind(lane, 0, usize::MAX);
+            Ok(entries.into_iter().filter(|entry| entry.cut_over.is_some()).collect())
+        })
+        .await
+    }
+
     async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {
         self.call("table rows", |tables, _| {
             let rows = tables.table_rows.iter().filter(|row| row.seq > behind && row.seq <= upto);

@@ -380,6 +380,10 @@ impl Store for PostgresStore {
         self.decided_behind(lane, behind).await
     }
 
+    async fn cut_overs(&self, lane: LaneId) -> Result<Vec<Entry>, StoreError> {
+        self.cut_over(lane).await
+    }
+
     async fn table_rows(&self, behind: i64, upto: i64) -> Result<Vec<TableRow>, StoreError> {
         self.rows_between(behind, upto).await
     }

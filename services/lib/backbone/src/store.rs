@@ -282,6 +282,9 @@ pub trait Store: Clone + Send + Sync + 'static {
         behind: i64,
     ) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
 
+    /// Entries of a lane's journal that are cutovers, in order.
+    fn cut_overs(&self, lane: LaneId) -> impl Future<Output = Result<Vec<Entry>, StoreError>> + Send;
+
     /// The tables' rows behind a place and up to another one, in order.
     fn table_rows(
         &self,

@@ -34,6 +34,9 @@ const JOURNAL: &str =
 const DECIDED: &str = "SELECT entry FROM journal WHERE processor = $1 AND lane = $2 AND seq > $3
     AND (entry -> 'discarded' IS NOT NULL OR entry -> 'edited' IS NOT NULL) ORDER BY seq";
 
+const CUT_OVERS: &str = "SELECT entry FROM journal WHERE processor = $1 AND lane = $2
+    AND json_typeof(entry -> 'cut_over') = 'object' ORDER BY seq";
+
 // Whoever follows into it holds another sequence from here on.
 const FENCE: &str = "UPDATE lane SET seq = seq + 1 WHERE processor = $1 AND lane = $2 RETURNING seq";
 
@@ -131,6 +134,10 @@ impl PostgresStore {
 
     pub(super) async fn decided_behind(&self, lane: LaneId, behind: i64) -> Result<Vec<Entry>, StoreError> {
         self.read_entries(Ask::new(DECIDED).with(lane.processor).with(lane.number).with(behind)).await
+    }
+
+    pub(super) async fn cut_over(&self, lane: LaneId) -> Result<Vec<Entry>, StoreError> {
+        self.read_entries(Ask::new(CUT_OVERS).with(lane.processor).with(lane.number)).await
     }
 
     async fn read_entries(&self, asked: Ask<'_>) -> Result<Vec<Entry>, StoreError> {

@@ -140,6 +140,32 @@ fn the_tables_are_looked_up_as_they_were_then_or_as_they_are_now() {
 }
 
 #[test]
+fn what_was_looked_up_anew_and_cut_over_to_is_how_it_was_looked_up_then() {
+    let mut rig = Rig::under(sample::weighing(1, false), sample::contract());
+    rig.knows(&key(), &Rate::new(2, ""));
+    sees(&mut rig, 1, "rated");
+    rig.knows(&key(), &Rate::new(5, ""));
+    let now = rig.replays_with_the_tables_of_now();
+    rig.cuts_over(now, false, false);
+    rig.cuts_over(now, true, false);
+    let then = rig.replays();
+    assert_eq!(
+        (weight(&rig), rig.cuts_over(then, false, true).records),
+        (2, 0),
+        "gone back from, it does not count"
+    );
+    rig.cuts_over(now, false, false);
+    sees(&mut rig, 2, "rated");
+    rig.knows(&key(), &Rate::new(7, ""));
+    let then = rig.replays();
+    assert_eq!(weight(&rig), 15);
+    assert_eq!(rig.cuts_over(then, false, false).records, 0);
+    // Cut over to in its turn, it stands for the same.
+    let then = rig.replays();
+    assert_eq!((weight(&rig), rig.cuts_over(then, false, true).records), (15, 0));
+}
+
+#[test]
 fn what_waited_behind_an_input_that_was_given_up_goes_on_in_the_rebuild_too() {
     let mut rig = Rig::under(sample::weighing(1, true), sample::contract());
     [(1, "odd"), (2, ""), (3, "")].iter().for_each(|(number, mood)| sees(&mut rig, *number, mood));

@@ -1,7 +1,7 @@
 //! A rebuild's ledger beside the service's: found, followed into, and changed over in one transaction.
 
 use crate::home::{CASES, LEASE, commit, lane, load, next, own, state, states};
-use backbone::journal::{Entry, Place, Segment};
+use backbone::journal::{CutOver, Entry, Place, Segment};
 use backbone::record::Record;
 use backbone::replay::{Difference, Side, Standing, Which};
 use backbone::store::{Changes, Fence, Parked, ParkedItem, Store, StoreError, Tx, Want};
@@ -198,13 +198,15 @@ pub(crate) async fn a_journal_is_read_on_behind_an_entry_and_by_what_people_deci
     for seq in 1..=4 {
         let place = Place::Record { topic: "raw.hl7v2.v1".to_owned(), offset: 5 };
         let discarded = if seq == 3 { vec![place] } else { Vec::new() };
-        let journal = Some(Entry { discarded, ..entry(seq) });
+        let cut_over = (seq == 2).then_some(CutOver { replay: 1, back: false, tables_at: Some(4) });
+        let journal = Some(Entry { discarded, cut_over, ..entry(seq) });
         fence = commit(&store, &fence, Changes { journal, ..Changes::default() }).await;
     }
     let seqs = |entries: Vec<Entry>| entries.into_iter().map(|entry| entry.seq).collect::<Vec<_>>();
     assert_eq!(seqs(store.entries(lane(0), 1, 2).await.expect("entries")), [2, 3]);
     assert_eq!(seqs(store.entries(lane(1), 0, 9).await.expect("entries")), [0_i64; 0]);
     assert_eq!(seqs(store.decisions_behind(lane(0), 0).await.expect("entries")), [3]);
+    assert_eq!(seqs(store.cut_overs(lane(0)).await.expect("entries")), [2]);
     assert_eq!(seqs(store.decisions_behind(lane(0), 3).await.expect("entries")), [0_i64; 0]);
 }
 

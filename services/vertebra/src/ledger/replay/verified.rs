@@ -38,7 +38,7 @@ pub struct FactClass {
     pub topic: String,
     /// recorded, corrected or withdrawn.
     pub change: &'static str,
-    /// code, configuration, master data, or unknown.
+    /// code, configuration, master data, one of two of them, or unknown.
     pub cause: &'static str,
     /// How many.
     pub facts: usize,
@@ -114,11 +114,14 @@ impl Causes {
                 && (origin.topic.is_empty()
                     || (*topic == origin.topic && (*first..*next).contains(&origin.offset)))
         });
-        match folded {
-            Some((.., code)) if version(code) != version(&self.code) => "code",
-            Some(_) => "configuration",
-            None if self.with_tables_of_now => "master data",
-            None => "unknown",
+        let by_release = folded.map(|(.., code)| version(code) != version(&self.code));
+        match (by_release, self.with_tables_of_now) {
+            (Some(true), false) => "code",
+            (Some(true), true) => "code or master data",
+            (Some(false), false) => "configuration",
+            (Some(false), true) => "configuration or master data",
+            (None, true) => "master data",
+            (None, false) => "unknown",
         }
     }
 }
