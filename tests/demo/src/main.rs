@@ -1,9 +1,11 @@
 //! `demo`: plays a whole hospital's day to running services and shows what became of it.
 //!
 //! Consumes the addresses of stack and services; seeds Odoo, sends HL7 over MLLP as three senders, maps the codes that
-//! nobody had mapped, pays invoices in Odoo; prints one page, and keeps what was sent and what it has to come to as JSON
-//! lines. Ends with 1 when the books do not balance. `scripts/demo` starts everything and then this.
+//! nobody had mapped, has a mapping that was wrong for the clinic found and put right, pays invoices in Odoo; prints one
+//! page, and keeps what was sent and what it has to come to as JSON lines. Ends with 1 when the books do not balance.
+//! `scripts/demo` starts everything and then this.
 
+mod incident;
 mod page;
 
 use clap::Parser;
@@ -12,6 +14,7 @@ use harness::{
 };
 use hospital::send::{Report, Sending};
 use hospital::{Config, LATER, Sender};
+use incident::{Incident, taken_up};
 use page::Page;
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -75,6 +78,12 @@ struct Arguments {
     /// Folder of the code tables that are imported
     #[arg(long)]
     codes: PathBuf,
+    /// Folder of the senders' files
+    #[arg(long)]
+    senders: PathBuf,
+    /// The operator's command
+    #[arg(long)]
+    vertebra: PathBuf,
     /// Folder of the services' logs
     #[arg(long)]
     logs: PathBuf,
@@ -114,19 +123,25 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let secret = fs::read(&arguments.token_secret_file)?;
     let mut played = Played::new(&Config::new(arguments.day, arguments.patients), secret.trim_ascii());
     let mapped = arguments.codes.join(LATER.file);
-    let mut codes = if mapped.exists() { Codes::Later } else { Codes::Morning };
     let before = books.read().await?;
+    let was = DayFigures::of(&played, &before, Codes::Later);
+    let incident = Incident::new(arguments, &books);
+    if was.invoices == 0 {
+        incident.begins().await?;
+    }
     let report = send(arguments, &mut played).await?;
-    let (mut after, mut found) = balanced(&books, &played, codes).await?;
-    let waited = after.parked.len();
-    if codes == Codes::Morning && found.is_empty() {
+    settled(&books).await?;
+    let waited = books.read().await?.parked.len();
+    if !mapped.exists() {
         say(&format!(
             "  {waited} inputs wait for a person; now somebody maps the codes that nobody had mapped"
         ));
-        replace(&mapped, LATER.csv)?;
-        codes = Codes::Later;
-        (after, found) = balanced(&books, &played, codes).await?;
+        taken_up(&books, &mapped, LATER.csv).await?;
+        settled(&books).await?;
     }
+    let codes = Codes::Later;
+    let corrected = incident.ends(&played).await?;
+    let (mut after, mut found) = balanced(&books, &played, codes).await?;
     let mut paid = Paid::default();
     if found.is_empty() {
         paid = pay(&stack, &after, &played.visits()).await?;
@@ -142,7 +157,8 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         played: &played,
         report: &report,
         figures: &DayFigures::of(&played, &after, codes),
-        before: &DayFigures::of(&played, &before, codes),
+        before: &was,
+        corrected,
         topics: [counts(&before), counts(&after)],
         parked: &after.parked,
         waited,
@@ -208,6 +224,18 @@ async fn send(arguments: &Arguments, played: &mut Played) -> Result<Report, Box<
     }
     say(&format!("  {count} messages from three senders: {}", seconds(begun.elapsed())));
     Ok(report)
+}
+
+/// Waits until nothing is on its way.
+async fn settled(books: &Books) -> Result<(), Box<dyn Error>> {
+    let begun = Instant::now();
+    let settled = books.settle(BALANCED, progress(begun)).await?;
+    wipe_line();
+    if let Err(unsettled) = settled {
+        say(&format!("  {unsettled}"));
+    }
+    say(&format!("  all of it has come to its end: {}", seconds(begun.elapsed())));
+    Ok(())
 }
 
 /// Waits until nothing is on its way and everything agrees; what still differs at the deadline.

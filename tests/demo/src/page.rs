@@ -1,5 +1,6 @@
 //! The page that the demonstration ends with.
 
+use crate::incident::Corrected;
 use crate::{Arguments, seconds};
 use harness::{DayFigures, Paid, ParkedAt, Played, percentile};
 use hospital::Sender;
@@ -25,6 +26,8 @@ pub(crate) struct Page<'a> {
     pub(crate) parked: &'a [ParkedAt],
     /// How many inputs waited before the codes were mapped.
     pub(crate) waited: usize,
+    /// What was put right in this run.
+    pub(crate) corrected: Option<Corrected>,
     pub(crate) paid: Paid,
     /// Everything that does not agree.
     pub(crate) wrong: &'a [String],
@@ -42,6 +45,7 @@ impl fmt::Display for Page<'_> {
         self.messages(f)?;
         self.events(f)?;
         self.waiting(f)?;
+        self.incident(f)?;
         self.invoices(f)?;
         self.sums(f)?;
         self.latencies(f)?;
@@ -117,6 +121,18 @@ impl Page<'_> {
             writeln!(f, "{title:<12}{count} × {reason}")?;
         }
         Ok(())
+    }
+
+    fn incident(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(Corrected { accounts, facts }) = self.corrected else { return Ok(()) };
+        writeln!(
+            f,
+            "incident    {accounts} accounts were not what the EHR had posted: the clinic's file named the wrong currency"
+        )?;
+        writeln!(
+            f,
+            "            corrected, and its messages translated again: {facts} charges, credited and invoiced anew"
+        )
     }
 
     fn invoices(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

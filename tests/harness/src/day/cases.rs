@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The currency of a case whose charges or requests have several. Such a case counts, but has no sums.
-const SEVERAL_CURRENCIES: &str = "XXX";
+pub(super) const SEVERAL_CURRENCIES: &str = "XXX";
 
 /// A number of lines, and what they come to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Somebody at a desk in Odoo, after the day: pays invoices, some in part. And whether that came back.
 
+use super::cases::SEVERAL_CURRENCIES;
 use super::check::{Amiss, latest};
 use crate::books::Evidence;
 use crate::stack::Stack;
@@ -114,7 +115,9 @@ pub(super) fn check(evidence: &Evidence, keys: &BTreeSet<String>, found: &mut Ve
     }
     let cases = latest(&evidence.cases.stated, |one| one.change == Change::Withdrawn);
     for (stated, case) in cases.into_values().filter(|(stated, _)| keys.contains(&stated.key)) {
-        let (is, should) = (exact(case.paid), paid.get(stated.key.as_str()).copied().unwrap_or_default());
+        // The currency itself is held against the requests with the case's other figures.
+        let paid = paid.get(stated.key.as_str()).copied().filter(|_| case.currency != SEVERAL_CURRENCIES);
+        let (is, should) = (exact(case.paid), paid.unwrap_or_default());
         if is != should {
             let (of, is, should) = (stated.key.clone(), is.to_string(), should.normalize().to_string());
             found.push(Amiss::Differs { what: "what is paid of case", of, is, should });
