@@ -75,7 +75,7 @@ impl Contract {
 #[derive(Debug, Default)]
 pub struct Schemas {
     ids: RwLock<HashMap<String, u32>>,
-    writers: RwLock<HashMap<u32, Option<Arc<WriterSchema>>>>,
+    writers: RwLock<HashMap<u32, Arc<WriterSchema>>>,
 }
 
 impl Schemas {
@@ -84,7 +84,7 @@ impl Schemas {
         let all = Self::default();
         for (id, (topic, schema)) in (1..).zip(schemas) {
             all.learn_id(topic, id);
-            all.learn_writer(id, WriterSchema::parse(schema).ok());
+            WriterSchema::parse(schema).into_iter().for_each(|writer| all.learn_writer(id, writer));
         }
         all
     }
@@ -94,13 +94,13 @@ impl Schemas {
         self.ids.write().unwrap_or_else(PoisonError::into_inner).insert(topic.to_owned(), id);
     }
 
-    /// Remembers a writer's schema, or that the registry has none under this id.
-    pub fn learn_writer(&self, id: u32, writer: Option<WriterSchema>) {
+    /// Remembers a writer's schema.
+    pub fn learn_writer(&self, id: u32, writer: WriterSchema) {
         let mut writers = self.writers.write().unwrap_or_else(PoisonError::into_inner);
-        writers.insert(id, writer.map(Arc::new));
+        writers.insert(id, Arc::new(writer));
     }
 
-    /// Whether an id was asked for before.
+    /// Whether an id's schema is known. That the registry has none is not: it may have it by the next time.
     pub fn knows(&self, id: u32) -> bool {
         self.writers.read().unwrap_or_else(PoisonError::into_inner).contains_key(&id)
     }
@@ -125,7 +125,7 @@ impl Schemas {
         };
         let (id, body) = codec::split(wire).map_err(|error| wrong(&error))?;
         let writers = self.writers.read().unwrap_or_else(PoisonError::into_inner);
-        let writer = writers.get(&id).cloned().flatten();
+        let writer = writers.get(&id).cloned();
         drop(writers);
         let writer = writer.ok_or_else(|| wrong(&format!("the registry knows no schema {id}")))?;
         codec::decode(&writer, body).map_err(|error| wrong(&error))
@@ -137,7 +137,8 @@ pub trait SchemaSource: Send + Sync + 'static {
     /// What is known so far.
     fn schemas(&self) -> &Arc<Schemas>;
 
-    /// Fetches the schemas of ids not met before. An id the registry does not have is remembered as such.
+    /// Fetches the schemas of ids that are not known. One that the registry does not have is asked for again the next time:
+    /// what parked for want of it is tried again once it is there, and nobody starts anything anew for that.
     ///
     /// # Errors
     /// The registry cannot be asked: the batch is tried again, order kept.

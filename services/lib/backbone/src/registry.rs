@@ -8,6 +8,7 @@ use crate::contract::{SchemaSource, Schemas};
 use crate::edge::BrokerError;
 use crate::settings::ServiceUrl;
 use canon::codec::WriterSchema;
+use futures::stream::{self, StreamExt as _};
 use schema_registry_converter::async_impl::schema_registry::{SrSettings, get_schema_by_id, post_schema};
 use schema_registry_converter::error::SRCError;
 use schema_registry_converter::schema_registry_common::{RawError, SchemaType, SuppliedSchema};
@@ -21,6 +22,10 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Confluent's codes for a subject, a version or a schema that is not there all begin so.
 const NOT_FOUND: u32 = 404;
 const CONFLICT: u32 = 409;
+/// The largest id that a registry gives.
+const ID_MAX: u32 = i32::MAX as u32;
+/// Schemas that are asked for at once.
+const ASKED_AT_ONCE: usize = 8;
 
 /// The registry did not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -129,6 +134,11 @@ impl Registry {
     /// # Errors
     /// When the registry cannot be asked.
     pub async fn writer(&self, id: u32) -> Result<Option<WriterSchema>, RegistryError> {
+        // Registries count in Java's numbers; asked for more, one may say that it cannot be asked, which would hold the
+        // lane up for ever.
+        if id > ID_MAX {
+            return Ok(None);
+        }
         let what = format!("schema {id}");
         let found = match get_schema_by_id(id, &self.converter).await {
             Ok(found) => found,
@@ -193,9 +203,13 @@ impl SchemaSource for Registry {
     }
 
     async fn ensure(&self, ids: &[u32]) -> Result<(), BrokerError> {
-        for id in ids.iter().filter(|id| !self.schemas.knows(**id)) {
-            let writer = self.writer(*id).await.map_err(|error| BrokerError::caused(told(&error), error))?;
-            self.schemas.learn_writer(*id, writer);
+        let unknown = ids.iter().copied().filter(|id| !self.schemas.knows(*id));
+        // Poison may name an id a record, and a batch waits for all of them.
+        let mut asked =
+            stream::iter(unknown).map(async |id| (id, self.writer(id).await)).buffer_unordered(ASKED_AT_ONCE);
+        while let Some((id, writer)) = asked.next().await {
+            let writer = writer.map_err(|error| BrokerError::caused(told(&error), error))?;
+            writer.into_iter().for_each(|writer| self.schemas.learn_writer(id, writer));
         }
         Ok(())
     }

@@ -59,14 +59,31 @@ async fn a_schema_is_registered_once_found_exactly_and_held_to_full_compatibilit
 }
 
 #[tokio::test]
-async fn writers_schemas_are_fetched_once_and_an_id_that_nobody_has_is_remembered() {
+async fn writers_schemas_are_fetched_once_and_an_id_that_nobody_has_is_asked_for_again() {
     let Some((registry, topic)) = registry() else {
         return;
     };
     let id = registry.register(&topic, FIRST).await.expect("registered");
-    registry.ensure(&[id, 2_000_000_000]).await.expect("asked");
-    assert!(registry.schemas().knows(id) && registry.schemas().knows(2_000_000_000));
-    assert!(registry.writer(2_000_000_000).await.expect("asked").is_none());
+    // Ids are given one after the other; other tests take some too.
+    let next: Vec<u32> = (id..id + 50).collect();
+    registry.ensure(&next).await.expect("asked");
+    assert!(registry.schemas().knows(id));
     let writer = registry.writer(id).await.expect("asked").expect("a schema");
     assert!(writer.json().contains("Trial"));
+    let second = registry.register(&topic, COMPATIBLE).await.expect("registered");
+    assert!(next.contains(&second) && !registry.schemas().knows(second));
+    registry.ensure(&next).await.expect("asked again");
+    assert!(registry.schemas().knows(second), "it was taken for missing since it had been so once");
+}
+
+#[tokio::test]
+async fn ids_that_no_registry_gives_are_missing_and_no_outage() {
+    let Some((registry, _)) = registry() else {
+        return;
+    };
+    for id in [0, 2_000_000_000, 0x7fff_ffff, 0x8000_0000, u32::MAX] {
+        assert!(registry.writer(id).await.expect("it is told").is_none(), "{id}");
+        registry.ensure(&[id]).await.expect("it is told");
+        assert!(!registry.schemas().knows(id));
+    }
 }
