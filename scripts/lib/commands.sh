@@ -69,6 +69,21 @@ stack_stop() { signal_family "$1" STOP || die "$1 does not run in '$INSTANCE'"; 
 
 stack_cont() { signal_family "$1" CONT || die "$1 does not run in '$INSTANCE'"; }
 
+stack_save() {
+    make_instance
+    postgres_find
+    timed "keeping Odoo's database" odoo_save
+}
+
+stack_restore() {
+    make_instance
+    postgres_find
+    odoo_has_database odoo_saved || die "no database of Odoo's was kept" "scripts/stack save odoo --instance $INSTANCE"
+    timed "stopping odoo" odoo_stop
+    timed "putting the kept database in place" odoo_restore_saved
+    timed "starting odoo" restart_component odoo
+}
+
 stack_logs() {
     local log
     log=$(component_dir "$1")/log

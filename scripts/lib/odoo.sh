@@ -65,6 +65,30 @@ EOF
     superuser_psql postgres -c "ALTER DATABASE odoo_new RENAME TO $ODOO_DATABASE"
 }
 
+# Nobody may be in a database that is copied: its sessions are ended, and Odoo takes new ones as it needs them.
+odoo_save() {
+    odoo_pg dropdb --if-exists odoo_saved
+    odoo_alone "$ODOO_DATABASE"
+    local status=0
+    odoo_pg createdb -T "$ODOO_DATABASE" odoo_saved || status=$?
+    superuser_psql postgres -c "ALTER DATABASE $ODOO_DATABASE ALLOW_CONNECTIONS true"
+    return "$status"
+}
+
+# As it is after a backup was restored: the same uuid, and nothing of what came since. Odoo is stopped.
+odoo_restore_saved() {
+    odoo_alone "$ODOO_DATABASE"
+    odoo_pg dropdb "$ODOO_DATABASE"
+    superuser_psql postgres -c "ALTER DATABASE odoo_saved RENAME TO $ODOO_DATABASE"
+}
+
+odoo_alone() {
+    superuser_psql postgres <<EOF >/dev/null
+ALTER DATABASE $1 ALLOW_CONNECTIONS false;
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '$1';
+EOF
+}
+
 # odoo_make_template <instance's folder> <folder to fill>
 odoo_make_template() {
     local dir=$1 into=$2

@@ -6,6 +6,8 @@ use crate::auditing::AuditCommand;
 use crate::cluster::Cluster;
 use crate::examining::Doctor;
 use crate::following::Trace;
+use crate::forgetting::EffectsCommand;
+use crate::mending::TopicCommand;
 use crate::operate::{CodesCommand, LanesCommand, ParkedCommand, SourceCommand};
 use crate::paint::Colour;
 use crate::recovering::Recover;
@@ -53,6 +55,11 @@ pub(crate) enum Area {
         command: CodesCommand,
     },
     Doctor(Doctor),
+    /// What took effect in Odoo, held against what is there
+    Effects {
+        #[command(subcommand)]
+        command: EffectsCommand,
+    },
     /// Lanes: who works which, and which are stopped
     Lanes {
         #[command(subcommand)]
@@ -82,6 +89,11 @@ pub(crate) enum Area {
     },
     Status(Standing),
     Trace(Trace),
+    /// Topics that were damaged: said once more by their producer, read again by their readers
+    Topic {
+        #[command(subcommand)]
+        command: TopicCommand,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -2,13 +2,15 @@
 //!
 //! Consumes the ledger in PostgreSQL; gives reports, without a byte of what was parked. [`lanes::resume`] lets a stopped
 //! lane go on, [`sources::approve`] a source that asks, [`again::ask`] has records folded again, [`decide`] parked inputs tried
-//! again, edited or given up; each writes down who said so and why. Nothing else here changes anything, and no ledger is made or migrated.
+//! again, edited or given up, [`effects::forget`] effects forgotten that Odoo has lost; each writes down who said so and why. Nothing else here changes anything, and no ledger is made or migrated.
 
 pub mod again;
 pub mod audit;
 mod behind;
 pub mod codes;
+pub mod damage;
 pub mod decide;
+pub mod effects;
 pub mod lanes;
 pub mod parked;
 pub mod replay;

@@ -9,6 +9,8 @@ mod cluster;
 mod deciding;
 mod examining;
 mod following;
+mod forgetting;
+mod mending;
 mod odoo_at;
 mod operate;
 mod paint;
@@ -55,6 +57,7 @@ fn main() -> ExitCode {
         Area::Contract { command } => contract(command),
         Area::Codes { command: CodesCommand::Unmapped(look) } => operated(Command::Unmapped(look)),
         Area::Doctor(doctor) => examining::run(doctor),
+        Area::Effects { command } => forgetting::run(command),
         Area::Lanes { command: LanesCommand::List(look) } => operated(Command::Lanes(look)),
         Area::Lanes { command: LanesCommand::Resume(resume) } => operated(Command::Resume(resume)),
         Area::Parked { command: ParkedCommand::Discard(discard) } => deciding::discard(discard),
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Area::Source { command: SourceCommand::List(look) } => operated(Command::Sources(look)),
         Area::Status(status) => standing::run(status),
         Area::Trace(trace) => following::run(trace),
+        Area::Topic { command } => mending::run(command),
     }
 }
 

@@ -174,7 +174,8 @@ impl Process {
         matches!(self.child.try_wait(), Ok(None))
     }
 
-    fn url(&self, page: &str) -> String {
+    /// The address of a page that it serves.
+    pub fn url(&self, page: &str) -> String {
         format!("http://127.0.0.1:{}/{page}", self.launch.http_port)
     }
 }

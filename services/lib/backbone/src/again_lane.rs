@@ -61,6 +61,7 @@ where
                 self.mend(lane, intent.id, wish).await
             }
             Some(Wish::CutOver(wish)) => self.cut_over(lane, intent.id, *wish).await,
+            Some(Wish::Forget { .. }) => self.give_up(lane, intent.id, "a fold has no effects").await,
             None => self.give_up(lane, intent.id, "this release does not know how to do that").await,
         }
     }

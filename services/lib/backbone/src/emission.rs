@@ -359,7 +359,7 @@ impl Desk<'_> {
         Ok(Some(Emitted { fact, name, topic, key, revision, version, content, withdrawn, wire, origin }))
     }
 
-    fn record(&self, row: &Emitted, cause: &Cause) -> OutRecord {
+    pub(crate) fn record(&self, row: &Emitted, cause: &Cause) -> OutRecord {
         let headers = Headers {
             id: event_id(row.fact, row.revision),
             source: self.source.to_owned(),

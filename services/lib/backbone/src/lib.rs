@@ -53,6 +53,7 @@ pub mod shutdown;
 #[cfg(test)]
 mod sim;
 mod sink;
+mod sink_forget;
 mod sink_lane;
 mod sink_mend;
 pub mod source;

@@ -32,7 +32,7 @@ pub(crate) struct Plan {
 /// Inputs that a wish is about; none of another kind of wish.
 pub(crate) fn inputs(wish: &Wish) -> &[i64] {
     match wish {
-        Wish::Again { .. } | Wish::CutOver(_) => &[],
+        Wish::Again { .. } | Wish::CutOver(_) | Wish::Forget { .. } => &[],
         Wish::Discard { inputs, .. } | Wish::Redrive { inputs, .. } => inputs,
         Wish::Edit { input, .. } => std::slice::from_ref(input),
     }

@@ -26,6 +26,7 @@ mod pool;
 mod recover;
 pub mod replays;
 mod report;
+pub mod restate;
 mod tables;
 mod tx;
 mod wire;

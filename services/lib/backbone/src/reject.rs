@@ -68,6 +68,8 @@ pub enum Reason {
     Gone,
     /// The content cannot be read: bad numbers, dates, missing fields.
     Invalid,
+    /// It had taken effect, and the receiver has forgotten it: a person said so, and it waits to be carried out once more.
+    Lost,
     /// A table has no row that it needs; it waits for that row.
     Missing,
     /// The fold panicked over it.
@@ -87,9 +89,10 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
-    /// Whether the input itself is wrong: what only waits for another input or for a table's row is not.
+    /// Whether the input itself is wrong: what only waits for another input, for a table's row
+    /// or for a person's word is not.
     pub(crate) fn is_the_inputs_fault(self) -> bool {
-        !matches!(self, Self::Behind | Self::Gone | Self::Missing)
+        !matches!(self, Self::Behind | Self::Gone | Self::Lost | Self::Missing)
     }
 
     /// The class as a metric's label and a column's value.
@@ -104,6 +107,7 @@ impl Reason {
             Self::Envelope => "envelope",
             Self::Gone => "gone",
             Self::Invalid => "invalid",
+            Self::Lost => "lost",
             Self::Missing => "missing",
             Self::Panic => "panic",
             Self::Refused => "refused",

@@ -40,7 +40,7 @@ where
             return Ok(());
         };
         let wish = match intent.wish {
-            Some(wish @ (Wish::Discard { .. } | Wish::Redrive { .. })) => wish,
+            Some(wish @ (Wish::Discard { .. } | Wish::Forget { .. } | Wish::Redrive { .. })) => wish,
             Some(Wish::Edit { .. }) => {
                 let why = "a command is never edited: correct what it was made of, or discard it";
                 return self.give_up(lane, tx, intent.id, why).await;
@@ -62,6 +62,10 @@ where
             self.end(lane, tx, Changes { begun: Some(intent.id), ..Changes::default() }).await?;
             lane.begun_wish = Some(intent.id);
             tx = self.parts.store.begin(&lane.fence, self.parts.limits.lease, 0).await?;
+        }
+        if let Wish::Forget { lost, dry_run } = &wish {
+            drop(tx);
+            return self.forget_applied(lane, intent.id, lost, *dry_run).await;
         }
         let rows = tx.parked(mend::inputs(&wish)).await?;
         let plan = match mend::plan(&wish, rows) {
@@ -163,12 +167,23 @@ where
     }
 
     /// Ends an intent that cannot be carried out, and says why.
-    async fn give_up(&self, lane: &mut Position, tx: S::Tx, id: i64, why: &str) -> Result<(), Trouble> {
+    pub(crate) async fn give_up(
+        &self,
+        lane: &mut Position,
+        tx: S::Tx,
+        id: i64,
+        why: &str,
+    ) -> Result<(), Trouble> {
         let outcome = Outcome { failed: Some(why.to_owned()), ..Outcome::default() };
         self.end(lane, tx, Changes { ended: Some((id, outcome)), ..Changes::default() }).await
     }
 
-    async fn end(&self, lane: &mut Position, mut tx: S::Tx, changes: Changes) -> Result<(), Trouble> {
+    pub(crate) async fn end(
+        &self,
+        lane: &mut Position,
+        mut tx: S::Tx,
+        changes: Changes,
+    ) -> Result<(), Trouble> {
         let now = tx.now();
         tx.write(changes).await?;
         tx.commit().await?;

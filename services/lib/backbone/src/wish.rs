@@ -10,6 +10,7 @@ use canon::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
+use uuid::Uuid;
 
 /// What a person asks of a lane.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +45,14 @@ pub enum Wish {
         /// Only counts what would come of it.
         dry_run: bool,
     },
+    /// Forgets that commands took effect: their receiver has lost them. They are parked, in their order, and carried out once more
+    /// by [`Wish::Redrive`].
+    Forget {
+        /// The commands.
+        lost: Vec<Lost>,
+        /// Only counts what would come of it.
+        dry_run: bool,
+    },
     /// Tries parked inputs again, each with what waits behind it, in park order.
     Redrive {
         /// Their numbers; each the first of its key.
@@ -64,6 +73,15 @@ pub struct CutOver {
     pub dry_run: bool,
 }
 
+/// A command that took effect, and that its receiver has lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lost {
+    /// The command.
+    pub command: Uuid,
+    /// Where it stands in the lane's partition.
+    pub offset: i64,
+}
+
 impl fmt::Debug for Wish {
     /// Without the value of an edit: a patient's data.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,6 +99,7 @@ impl Wish {
             Self::CutOver(CutOver { back: true, .. }) => "roll back",
             Self::Discard { .. } => "discard",
             Self::Edit { .. } => "edit",
+            Self::Forget { .. } => "forget",
             Self::Redrive { .. } => "redrive",
         }
     }
@@ -91,6 +110,7 @@ impl Wish {
             Self::Again { dry_run, .. }
             | Self::Discard { dry_run, .. }
             | Self::Edit { dry_run, .. }
+            | Self::Forget { dry_run, .. }
             | Self::Redrive { dry_run, .. } => *dry_run,
             Self::CutOver(wish) => wish.dry_run,
         }
@@ -198,7 +218,8 @@ pub struct Outcome {
     pub discarded: u64,
     /// Inputs that are parked: left there, or again.
     pub parked: u64,
-    /// Inputs asked for that are not parked (any more), or are not the first of their key.
+    /// Inputs asked for that are not parked (any more), or are not the first of their key. Of commands to be forgotten: those that
+    /// did not take effect, and those of a key of which something is parked already.
     pub missed: u64,
     /// Inputs that are rejected now, by reason; of records folded again: what they stated before stays.
     pub rejected: BTreeMap<String, u64>,

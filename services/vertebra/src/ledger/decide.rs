@@ -202,12 +202,12 @@ async fn wish_one(
 }
 
 /// What came of a step.
-struct Came {
-    sum: Outcome,
-    stopped: Option<String>,
+pub(super) struct Came {
+    pub(super) sum: Outcome,
+    pub(super) stopped: Option<String>,
 }
 
-async fn wait(
+pub(super) async fn wait(
     store: &PostgresStore,
     mut asked: Vec<IntentSeen>,
     patience: Duration,

@@ -1,6 +1,7 @@
 //! Whether everything that was sent has come to its end: nothing to read, nothing to publish, nothing due.
 
 use super::{Books, BooksError, Ledger};
+use backbone::Reason;
 use backbone::postgres::look;
 use canon::{Event as _, Timestamp};
 use std::collections::BTreeMap;
@@ -101,9 +102,20 @@ impl Books {
             behind.due += deadlines.values().filter(|at| **at <= soon).count();
         }
         // What waits for its sender's file is on its way: the service publishes the file itself, a moment after it starts.
+        // An id that was given twice waits for another file, which nobody writes.
         let waiting = look::waiting(&ledger.store).await?;
         let for_senders = waiting.iter().filter(|row| row.topic == canon::SenderConfig::TOPIC);
-        behind.records += for_senders.map(|row| row.inputs).sum::<i64>();
+        let mut on_its_way: i64 = for_senders.map(|row| row.inputs).sum();
+        if on_its_way > 0 {
+            let waiting = look::waiting_inputs(&ledger.store).await?;
+            for (processor, _) in ledger.processors {
+                let parked = look::parked(&ledger.store, processor).await?;
+                let twice =
+                    parked.iter().filter(|one| one.reason == Reason::Conflict && waiting.contains(&one.id));
+                on_its_way -= i64::try_from(twice.count()).unwrap_or(0);
+            }
+        }
+        behind.records += on_its_way.max(0);
         // Last: what is read, due or released while this asks comes to lie there.
         behind.outbox = look::outbox(&ledger.store).await?.rows;
         Ok(behind)

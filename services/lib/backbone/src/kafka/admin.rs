@@ -210,6 +210,21 @@ impl Admin {
         Ok(())
     }
 
+    /// Deletes the records of a topic before these offsets, by partition: what retention does, at once.
+    ///
+    /// # Errors
+    /// When the broker does not do it.
+    pub async fn cut(&self, topic: &str, before: &BTreeMap<i32, i64>) -> Result<(), BrokerError> {
+        let what = || format!("records of {topic} cannot be deleted");
+        let mut offsets = TopicPartitionList::new();
+        for (partition, offset) in before {
+            let added = offsets.add_partition_offset(topic, *partition, Offset::Offset(*offset));
+            added.map_err(|error| BrokerError::caused(what(), error))?;
+        }
+        let deleted = self.admin.delete_records(&offsets, &options()).await;
+        deleted.map(drop).map_err(|error| BrokerError::caused(what(), error))
+    }
+
     /// What each partition of a topic holds.
     ///
     /// # Errors

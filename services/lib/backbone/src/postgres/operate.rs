@@ -117,6 +117,30 @@ pub async fn resume(
     Ok(!rows.is_empty())
 }
 
+/// Has a lane read a topic on from another place; where it stood. Whoever works the lane loses it and takes it anew. Nothing when
+/// it has not read that topic.
+pub async fn move_lane(
+    store: &PostgresStore,
+    (processor, lane): (&str, i32),
+    topic: &str,
+    next: i64,
+    asker: Asker<'_>,
+) -> Result<Option<i64>, StoreError> {
+    // Kept as an intent that is ended with what it asked for.
+    let sql = "WITH was AS (SELECT next FROM position WHERE processor = $1 AND lane = $2 AND topic = $3),
+        fenced AS (UPDATE lane SET owner = NULL, epoch = epoch + 1, attempts = 0, trial_topic = NULL, trial_offset = NULL
+            WHERE processor = $1 AND lane = $2 AND EXISTS (SELECT 1 FROM was) RETURNING processor, lane),
+        moved AS (UPDATE position p SET next = $4 FROM fenced
+            WHERE p.processor = fenced.processor AND p.lane = fenced.lane AND p.topic = $3 RETURNING p.processor, p.lane),
+        kept AS (INSERT INTO intent (processor, lane, body, asked_by, because, ended_at_us, result)
+            SELECT processor, lane, $5, $6, $7, now_us(), '{}' FROM moved RETURNING id)
+        SELECT was.next FROM was, kept";
+    let body = json!({"do": "move", "topic": topic, "next": next});
+    let asked = Ask::new(sql).with(processor).with(lane).with(topic).with(next).with(Json(body));
+    let was = seen(store, asked.with(asker.by).with(asker.because), |row| Ok(row.try_get(0)?));
+    Ok(was.await?.into_iter().next())
+}
+
 /// A source's question to a person, and what came of answering it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Approved {
