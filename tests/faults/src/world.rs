@@ -86,7 +86,7 @@ impl World {
         let inside = Stack { odoo: OdooAt { url, ..outside.odoo.clone() }, ..ground.inside.clone() };
         let mut world = Self::new(outside, &inside, folder, odoo, ground.nodes, one).await;
         // Longer than what three brokers and six services on a small machine keep each other waiting.
-        world.fleet = world.fleet.lease("4s");
+        world.fleet = world.fleet.lease("6s");
         (world, proxy)
     }
 

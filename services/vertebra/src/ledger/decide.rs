@@ -214,13 +214,24 @@ pub(super) async fn wait(
 ) -> Result<Came, LedgerError> {
     let began = Instant::now();
     let ids: Vec<i64> = asked.iter().map(|seen| seen.id).collect();
-    while asked.iter().any(|seen| seen.outcome.is_none()) && began.elapsed() < patience {
+    let mut stopped = stopped(store, &asked).await?;
+    let is_awaited =
+        |seen: &IntentSeen, stopped: &Stopped| seen.outcome.is_none() && !stopped.contains_key(&seen.id);
+    while asked.iter().any(|seen| is_awaited(seen, &stopped)) && began.elapsed() < patience {
         tokio::time::sleep(ASKED_EVERY).await;
         asked = operate::intents(store, &ids).await?;
+        stopped = self::stopped(store, &asked).await?;
     }
     let mut came = Came { sum: Outcome::default(), stopped: None };
     for seen in asked {
         match seen.outcome {
+            None if let Some(why) = stopped.get(&seen.id) => {
+                came.stopped = Some(format!(
+                    "lane {} of {} is stopped and carries nothing out: {why}. `vertebra lanes resume` has it go on, once the cause is \
+                     gone. What was asked stays, under the number {}",
+                    seen.lane, seen.processor, seen.id
+                ));
+            }
             None => {
                 came.stopped = Some(format!(
                     "lane {} of {} has not answered: see `vertebra lanes list`. What was asked stays, under the number {}, and is \
@@ -235,6 +246,22 @@ pub(super) async fn wait(
         }
     }
     Ok(came)
+}
+
+/// Why lanes are stopped that have not answered, by the wishes' numbers.
+type Stopped = BTreeMap<i64, String>;
+
+async fn stopped(store: &PostgresStore, asked: &[IntentSeen]) -> Result<Stopped, LedgerError> {
+    let open = || asked.iter().filter(|seen| seen.outcome.is_none());
+    let mut stopped = Stopped::new();
+    for processor in open().map(|seen| seen.processor.as_str()).collect::<BTreeSet<_>>() {
+        for lane in look::lanes(store, processor).await? {
+            let Some((why, _)) = lane.stopped else { continue };
+            let its = open().filter(|seen| (seen.processor.as_str(), seen.lane) == (processor, lane.number));
+            stopped.extend(its.map(|seen| (seen.id, why.clone())));
+        }
+    }
+    Ok(stopped)
 }
 
 /// Puts another message in the place of a parked one, and has it tried.

@@ -195,6 +195,17 @@ async fn a_stopped_lane_is_listed_with_its_reason_and_goes_on_when_somebody_says
     stand.commit(&first, Changes { stop, ..Changes::default() }).await;
     check(&stand.vertebra(&["lanes", "list"]), 1, &["STOPPED", "9 inputs in a row", "1 stopped"]);
     assert_eq!(stand.json(&["lanes", "list"])["lanes"][0]["state"], "stopped");
+    // It carries nothing out: whoever asks is told so, and does not wait.
+    let parked = vec![parked("k1", 1, "north", Reject::new(Reason::Invalid, "FT1-10 is no number"))];
+    let first = Fence { seq: first.seq + 1, ..first };
+    stand.commit(&first, Changes { parked, ..Changes::default() }).await;
+    let redrive =
+        ["parked", "redrive", "--key", "k1", "--by", "jo", "--because", "rolled back", "--timeout", "20s"];
+    check(
+        &stand.vertebra(&redrive),
+        1,
+        &["lane 0 of billing-case is stopped", "9 inputs in a row", "lanes resume"],
+    );
     let resume = |lane, processor| {
         let who = ["--by", "night shift", "--because", "rolled back"];
         stand.vertebra(&[&["lanes", "resume", "--processor", processor, "--lane", lane][..], &who].concat())
