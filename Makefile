@@ -22,6 +22,10 @@ test: ## every test: first those that need nothing, then those on the real stack
 test-fast: ## the tests that need neither broker nor database
 	@scripts/test fast
 
+.PHONY: test-runbooks
+test-runbooks: ## the incidents of docs/runbooks, made on the real stack, their pages typed command by command
+	@scripts/test runbooks
+
 .PHONY: test-kills
 test-kills: ## kill -9 and SIGSTOP at every named place, and restarts of everything, during traffic
 	@scripts/test kills
