@@ -3,9 +3,8 @@
 use crate::again::patience;
 use crate::cluster::Cluster;
 use crate::odoo_at::OdooPlace;
-use crate::operate::{Place, said};
+use crate::operate::{Place, Who};
 use crate::{USAGE, fail, reported};
-use backbone::postgres::operate::Asker;
 use backbone::registry::Registry;
 use canon::Timestamp;
 use clap::{Args, Subcommand};
@@ -62,12 +61,8 @@ pub(crate) struct Forget {
     /// Do it; without, only tell what would come of it
     #[arg(long)]
     yes: bool,
-    /// Who says so
-    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
-    by: String,
-    /// Why; kept for good: name no patient
-    #[arg(long, value_name = "TEXT", value_parser = said)]
-    because: String,
+    #[command(flatten)]
+    who: Who,
     /// How long to wait for the lanes
     #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = patience)]
     timeout: Duration,
@@ -94,8 +89,7 @@ pub(crate) fn run(command: &EffectsCommand) -> ExitCode {
         }
         EffectsCommand::Forget(asked) => {
             let work = async |world: World<'_>| {
-                let asker = Asker { by: &asked.by, because: &asked.because };
-                effects::forget(world, asked.since, asker, !asked.yes, asked.timeout).await
+                effects::forget(world, asked.since, asked.who.asker(), !asked.yes, asked.timeout).await
             };
             in_world(&asked.at, work, asked.json, Forgotten::is_clean)
         }

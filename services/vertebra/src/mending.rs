@@ -1,10 +1,9 @@
 //! The commands about a topic that was damaged.
 
 use crate::cluster::Cluster;
-use crate::operate::{Place, said};
+use crate::operate::{Place, Yes};
 use crate::{USAGE, fail, reported};
 use backbone::kafka::Admin;
-use backbone::postgres::operate::Asker;
 use clap::{Args, Subcommand};
 use std::process::ExitCode;
 use vertebra::ledger::damage::{self, DamageError};
@@ -44,15 +43,8 @@ pub(crate) struct Asked {
     /// The topic
     #[arg(long, value_name = "TOPIC")]
     topic: String,
-    /// Do it; without, only tell what would be done
-    #[arg(long, requires = "by", requires = "because")]
-    yes: bool,
-    /// Who says so
-    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
-    by: Option<String>,
-    /// Why
-    #[arg(long, value_name = "TEXT", value_parser = said)]
-    because: Option<String>,
+    #[command(flatten)]
+    yes: Yes,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -60,10 +52,7 @@ pub(crate) struct Asked {
 
 pub(crate) fn run(command: &TopicCommand) -> ExitCode {
     let (TopicCommand::Reread(asked) | TopicCommand::Restate(asked)) = command;
-    let asker = match (asked.yes, &asked.by, &asked.because) {
-        (true, Some(by), Some(because)) => Some(Asker { by, because }),
-        _ => None,
-    };
+    let asker = asked.yes.asker();
     let url = match asked.place.url() {
         Ok(url) => url,
         Err(mistake) => return fail(&mistake, USAGE),

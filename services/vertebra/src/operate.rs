@@ -105,6 +105,28 @@ impl Who {
     }
 }
 
+/// Whether it is done, and then by whom and why.
+#[derive(Args, Debug)]
+pub(crate) struct Yes {
+    /// Do it; without, only tell what would be done
+    #[arg(long, requires = "by", requires = "because")]
+    yes: bool,
+    /// Who says so
+    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
+    by: Option<String>,
+    /// Why; kept for good: name no patient
+    #[arg(long, value_name = "TEXT", value_parser = said)]
+    because: Option<String>,
+}
+
+impl Yes {
+    /// Who has it done; nobody, where it is only to be told what would be.
+    pub(crate) fn asker(&self) -> Option<Asker<'_>> {
+        let asker = Asker { by: self.by.as_deref()?, because: self.because.as_deref()? };
+        self.yes.then_some(asker)
+    }
+}
+
 /// Which ledger.
 #[derive(Args, Debug)]
 #[command(next_help_heading = "Ledger")]

@@ -1,8 +1,9 @@
 //! The command that recovers a ledger.
 
 use crate::cluster::Cluster;
-use crate::operate::{Place, said};
+use crate::operate::{Place, Yes};
 use crate::{USAGE, fail, reported};
+use backbone::postgres::operate::Asker;
 use backbone::recover::How;
 use backbone::registry::Registry;
 use clap::Args;
@@ -29,15 +30,8 @@ pub(crate) struct Recover {
     place: Place,
     #[command(flatten)]
     cluster: Cluster,
-    /// Do it; without, only tell what would be done
-    #[arg(long, requires = "by", requires = "because")]
-    yes: bool,
-    /// Who says so
-    #[arg(long, env = "USER", value_name = "PERSON", value_parser = said)]
-    by: Option<String>,
-    /// Why it went back, in words
-    #[arg(long, value_name = "TEXT", value_parser = said)]
-    because: Option<String>,
+    #[command(flatten)]
+    yes: Yes,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -70,9 +64,6 @@ fn is_away(error: &RecoverError) -> bool {
 
 impl Recover {
     fn how(&self) -> How<'_> {
-        match (self.yes, self.by.as_deref(), self.because.as_deref()) {
-            (true, Some(by), Some(because)) => How::Done { by, because },
-            _ => How::DryRun,
-        }
+        self.yes.asker().map_or(How::DryRun, |Asker { by, because }| How::Done { by, because })
     }
 }

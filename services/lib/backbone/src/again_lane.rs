@@ -3,7 +3,7 @@
 
 use crate::again::{Again, Folded, Refolding};
 use crate::contract::SchemaSource;
-use crate::edge::{BEGINNING, LaneReader, Log};
+use crate::edge::{BEGINNING, Log};
 use crate::emission::{Desk, Emitted, Resolved, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::fold_lane::FoldWorker;
@@ -19,9 +19,6 @@ use canon::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 use uuid::Uuid;
-
-/// How long the topic may give nothing before the end of the range: then nothing is done at all.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 impl<S, L, C, E> FoldWorker<'_, S, L, C, E>
 where
@@ -96,40 +93,19 @@ where
         topic: &'static str,
         again: &Again,
     ) -> Result<Option<Vec<Record>>, Trouble> {
-        let parts = self.parts;
-        let mut records = Vec::new();
         if again.next == 0 {
-            return Ok(Some(records));
+            return Ok(Some(Vec::new()));
         }
-        let mut reader = parts.log.open(lane.fence.lane.number, &[(topic, BEGINNING)]).await?;
-        let mut heard = parts.env.elapsed();
-        let mut renewed = heard;
-        loop {
-            let read = reader.next(parts.limits.batch_records_max, parts.limits.lease / 3).await?;
-            let now = parts.env.elapsed();
-            if now.saturating_sub(renewed) >= parts.limits.lease / 3 {
-                parts.store.renew(&lane.fence, parts.limits.lease).await?;
-                renewed = now;
-            }
-            let Some(last) = read.last().map(|record| record.offset) else {
-                if now.saturating_sub(heard) >= SILENCE_MAX {
-                    return Ok(None);
-                }
-                continue;
-            };
-            heard = now;
-            let wanted = read.into_iter().filter(|record| record.offset < again.next);
-            records.extend(wanted.map(|record| match again.chosen.has(&record) {
-                true => record,
-                // Only met: whoever sent it again says nothing new.
-                false => Record { value: None, ..record },
-            }));
-            // The position came of the record before it, so that record is there.
-            if last >= again.next - 1 {
-                ensure_schemas(parts.source.as_ref(), &records).await?;
-                return Ok(Some(records));
-            }
+        // Only met: whoever sent it again says nothing new.
+        let take = |record: Record| match again.chosen.has(&record) {
+            true => Some(record),
+            false => Some(Record { value: None, ..record }),
+        };
+        let records = self.parts.read_back(lane, topic, BEGINNING..=again.next - 1, take).await?;
+        if let Some(records) = &records {
+            ensure_schemas(self.parts.source.as_ref(), records).await?;
         }
+        Ok(records)
     }
 
     async fn fold_again(

@@ -39,6 +39,7 @@ pub mod postgres;
 mod program;
 mod projection;
 pub mod proof;
+mod read_back;
 mod rebuild;
 pub mod record;
 pub mod recover;

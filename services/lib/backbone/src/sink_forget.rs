@@ -5,7 +5,7 @@
 //! found there, since effects are create-only.
 
 use crate::contract::SchemaSource;
-use crate::edge::{LaneReader, Log};
+use crate::edge::Log;
 use crate::env::Env;
 use crate::fact::Meta;
 use crate::lane::{Position, Trouble};
@@ -17,11 +17,7 @@ use crate::store::{Changes, Effect, Ended, Store, Tx, Want};
 use crate::wish::{Lost, Outcome};
 use canon::event::Event;
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
 use uuid::Uuid;
-
-/// How long the topic may give nothing before the last of them: then nothing is done at all.
-const SILENCE_MAX: Duration = Duration::from_secs(60);
 
 impl<K, S, L, C, E> SinkWorker<'_, K, S, L, C, E>
 where
@@ -86,40 +82,17 @@ where
     /// The records of commands, in their order; nothing when the last did not come. One that stands elsewhere than was said is
     /// left out.
     async fn read_back(&self, lane: &Position, lost: &[Lost]) -> Result<Option<Vec<Record>>, Trouble> {
-        let parts = self.parts;
         let wanted: BTreeMap<i64, Uuid> = lost.iter().map(|one| (one.offset, one.command)).collect();
         let read_until = lane.positions.get(K::Command::TOPIC).copied().unwrap_or(0);
         let wanted: BTreeMap<i64, Uuid> =
             wanted.into_iter().filter(|(offset, _)| (0..read_until).contains(offset)).collect();
-        let mut records = Vec::new();
         let (Some((first, _)), Some((last, _))) = (wanted.first_key_value(), wanted.last_key_value()) else {
-            return Ok(Some(records));
+            return Ok(Some(Vec::new()));
         };
-        let mut reader = parts.log.open(lane.fence.lane.number, &[(K::Command::TOPIC, *first)]).await?;
-        let mut heard = parts.env.elapsed();
-        let mut renewed = heard;
-        loop {
-            let read = reader.next(parts.limits.batch_records_max, parts.limits.lease / 3).await?;
-            let now = parts.env.elapsed();
-            if now.saturating_sub(renewed) >= parts.limits.lease / 3 {
-                parts.store.renew(&lane.fence, parts.limits.lease).await?;
-                renewed = now;
-            }
-            let Some(at) = read.last().map(|record| record.offset) else {
-                if now.saturating_sub(heard) >= SILENCE_MAX {
-                    return Ok(None);
-                }
-                continue;
-            };
-            heard = now;
-            let is_wanted = |record: &Record| {
-                let command = Meta::of(record).ok().map(|meta| command_of::<K::Command>(&meta));
-                wanted.get(&record.offset).copied() == command && command.is_some()
-            };
-            records.extend(read.into_iter().filter(is_wanted));
-            if at >= *last {
-                return Ok(Some(records));
-            }
-        }
+        let take = |record: Record| {
+            let command = Meta::of(&record).ok().map(|meta| command_of::<K::Command>(&meta))?;
+            (wanted.get(&record.offset) == Some(&command)).then_some(record)
+        };
+        self.parts.read_back(lane, K::Command::TOPIC, *first..=*last, take).await
     }
 }

@@ -199,6 +199,21 @@ fn a_rebuild_that_took_what_was_given_up_afterwards_is_not_cut_over_to() {
 }
 
 #[test]
+fn what_people_decided_far_behind_is_known_from_the_beginning() {
+    let other: EncounterToken = "00000000000000000000000000000002".parse().unwrap();
+    let mut rig = Rig::under(sample::weighing(1, true), sample::contract());
+    sees(&mut rig, 1, "odd");
+    // More entries than are read of the journal at once.
+    for number in 2..=600 {
+        rig.sees(Name::new("number", &[number.to_string()]), &other, Left::new(number, ""));
+    }
+    rig.becomes(sample::weighing(1, false));
+    rig.discards(false);
+    let replay = rig.replays();
+    assert_eq!(rig.cuts_over(replay, false, true), Outcome::default());
+}
+
+#[test]
 fn what_people_decided_is_followed() {
     let mut rig = Rig::under(sample::weighing(1, true), sample::contract());
     for (number, mood) in [(1, "odd"), (2, ""), (3, "odd")] {
