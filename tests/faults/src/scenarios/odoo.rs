@@ -73,7 +73,7 @@ async fn contends(stage: &mut Stage) {
             UPDATE res_partner SET write_date = write_date; UPDATE res_company SET write_date = write_date";
         // In each other's way, they say so; the next one will do.
         if transaction.batch_execute(sql).await.is_ok() {
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            stage.holds(Duration::from_millis(150)).await;
             let _ = transaction.commit().await;
         }
     }
