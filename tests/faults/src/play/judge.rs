@@ -4,12 +4,12 @@
 
 mod ledgers;
 
-use super::stage::{Stage, Wanted};
+use super::stage::{Place, Stage, Wanted};
 use crate::days::read_once;
 use crate::versions;
 use backbone::kafka::{Visible, tail};
 use canon::{DeadLetter, Event};
-use harness::{Books, Difference, Evidence, History, Hospital, canaries, check};
+use harness::{Books, Difference, Evidence, History, Hospital, Read, canaries, check};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -105,6 +105,7 @@ pub async fn judge(
     // Settled before its deadline: else nobody judges.
     verdict.looked(11);
     let evidence = read_once(books.read().await.map_err(|error| error.to_string())?);
+    let evidence = without_spoiled(evidence, &stage.wanted.spoiled);
     sent(&mut verdict, days, &evidence);
     of_wanted(&mut verdict, &stage.wanted, &evidence);
     let (mistakes, _) = versions::mistakes(&stage.world).await?;
@@ -147,6 +148,18 @@ fn sent(verdict: &mut Verdict, days: &[(Hospital, History)], evidence: &Evidence
             verdict.violated(2, format!("message {control_id} is on raw.hl7v2.v1 and was never sent"));
         }
     }
+}
+
+/// Without the records that the scenario itself spoiled: nobody is to read them.
+fn without_spoiled(mut evidence: Evidence, spoiled: &BTreeSet<Place>) -> Evidence {
+    fn without<E: Event>(read: &mut Read<E>, spoiled: &BTreeSet<Place>) {
+        read.unreadable.retain(|(partition, offset)| !spoiled.contains(&(E::TOPIC, *partition, *offset)));
+    }
+    without(&mut evidence.cases, spoiled);
+    without(&mut evidence.charges, spoiled);
+    without(&mut evidence.encounters, spoiled);
+    without(&mut evidence.requests, spoiled);
+    evidence
 }
 
 /// The invariant that a difference is about.

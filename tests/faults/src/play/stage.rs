@@ -9,7 +9,7 @@ use crate::victim::Victim;
 use crate::wait::{Deadline, until};
 use crate::world::{Start, World, program};
 use harness::{Chance, History, Hospital, Role};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -42,9 +42,14 @@ pub struct Stage {
     schedule: Vec<String>,
 }
 
+/// Topic, partition and offset.
+pub type Place = (&'static str, i32, i64);
+
 /// What a scenario has brought about on purpose, and the checker is to find.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
+    /// Records that nobody is to read.
+    pub spoiled: BTreeSet<Place>,
     /// What is parked by a service and stays so, at the end.
     pub parked: BTreeMap<&'static str, usize>,
     /// Invariants that the scenario itself has looked at.

@@ -47,7 +47,7 @@ async fn poison(stage: &mut Stage) {
             let live = topic == RawHl7v2::TOPIC && stage.chance.of_hundred(30);
             let key =
                 if live { good.key.clone().expect("a key") } else { format!("{POISON}{what}").into_bytes() };
-            land(&producer, topic, &key, &value, &good).await;
+            land(stage, &producer, topic, &key, &value, &good).await;
             planted.push((what, value.clone()));
             stage.note(format_args!("{what} on {topic}{}", if live { ", under a live key" } else { "" }));
             stage.flows(10).await;
@@ -66,7 +66,14 @@ async fn sample(stage: &Stage, topic: &'static str) -> Record {
     records.last().cloned().expect("something is there already")
 }
 
-async fn land(producer: &LandingProducer, topic: &'static str, key: &[u8], value: &[u8], like: &Record) {
+async fn land(
+    stage: &mut Stage,
+    producer: &LandingProducer,
+    topic: &'static str,
+    key: &[u8],
+    value: &[u8],
+    like: &Record,
+) {
     let partitions = canon::Catalog::builtin().topic(topic).expect("a topic of the catalog").partitions;
     let partition = i32::try_from(partition::partition(key, partitions)).expect("few");
     // Another fact than the good one: else it would be dropped as a double of it.
@@ -81,7 +88,8 @@ async fn land(producer: &LandingProducer, topic: &'static str, key: &[u8], value
     };
     let headers: Vec<(String, Vec<u8>)> = like.headers.iter().map(fresh).collect();
     let landing = Landing { topic, partition, key, value, headers: &headers };
-    producer.send(landing).await.expect("taken").await.expect("durable");
+    let offset = producer.send(landing).await.expect("taken").await.expect("durable");
+    stage.wanted.spoiled.insert((topic, partition, offset.0));
 }
 
 /// Waits until every one of them is parked, with its very bytes.
@@ -195,7 +203,7 @@ async fn flooded(stage: &mut Stage, producer: &LandingProducer) {
     let wanted = u32::try_from(stage.chance.below(6)).unwrap_or(0);
     let keys: Vec<Vec<u8>> = keys.filter(|key| partition(key) == wanted).take(FLOOD).collect();
     for key in &keys {
-        land(producer, Charge::TOPIC, key, b"poison", &good).await;
+        land(stage, producer, Charge::TOPIC, key, b"poison", &good).await;
     }
     stage.note(format_args!("{FLOOD} records of {} {wanted} are poison", Charge::TOPIC));
     let sql = "SELECT count(*) FROM billing_projector.lane WHERE stopped_why IS NOT NULL";
