@@ -39,6 +39,9 @@ pub struct Ground {
     is_shifted: AtomicBool,
 }
 
+/// What takes all room of a disk.
+pub(crate) const BALLAST: &str = "ballast";
+
 /// Where a small file system is, or why there is none.
 pub type Disk = Result<PathBuf, &'static str>;
 
@@ -156,6 +159,11 @@ impl Ground {
     /// When it does not come back.
     pub async fn repair(&self) -> io::Result<()> {
         crate::nemesis::repair().await;
+        let disks = (1..=3).map(|node| self.broker_disk(node)).chain([self.database_disk()]);
+        for disk in disks.flatten() {
+            // Room again, where a scenario ended before it gave it back.
+            let _ = std::fs::remove_file(disk.join(BALLAST));
+        }
         stack(&["up", "kafka", "registry", "postgres"])
     }
 

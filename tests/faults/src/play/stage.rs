@@ -43,13 +43,13 @@ pub struct Stage {
 }
 
 /// Topic, partition and offset.
-pub type Place = (&'static str, i32, i64);
+pub(super) type Place = (&'static str, i32, i64);
 
 /// What a scenario has brought about on purpose, and the checker is to find.
 #[derive(Clone, Debug, Default)]
 pub struct Wanted {
     /// Records that nobody is to read.
-    pub spoiled: BTreeSet<Place>,
+    pub(crate) spoiled: BTreeSet<Place>,
     /// What is parked by a service and stays so, at the end.
     pub parked: BTreeMap<&'static str, usize>,
     /// Invariants that the scenario itself has looked at.

@@ -1,13 +1,12 @@
 //! F9: brokers' disks are full.
 
 use crate::Part;
-use crate::ground::Ground;
+use crate::ground::{BALLAST, Ground};
 use crate::play::{HAPPENS, Scenario, Stage, lacks_cluster};
-use crate::until;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::net::TcpStream;
 
 /// Of one broker, of two, of all.
@@ -26,13 +25,19 @@ async fn full(stage: &mut Stage) {
         let nodes: Vec<u8> = (0..count).map(|n| 1 + u8::try_from((first + n) % 3).unwrap_or(0)).collect();
         let ballast: Vec<PathBuf> = nodes.iter().map(|node| fill(&disk(&stage.ground, *node))).collect();
         stage.note(format_args!("no byte is left for kafka-{nodes:?}"));
+        let mut dead = 0;
         for node in &nodes {
-            until_dead(stage, *node).await;
-            stage.died(Part::Broker(*node));
+            if dies(stage, *node).await {
+                stage.died(Part::Broker(*node));
+                dead += 1;
+            } else {
+                // Whatever others have for it waits for one that is away already.
+                stage.note(format_args!("kafka-{node} has nothing to write, and goes on"));
+            }
         }
         if nodes.len() == 1 {
             stage.flows(20).await;
-        } else {
+        } else if dead == nodes.len() {
             let before = stage.acknowledged();
             stage.holds(Duration::from_secs(5)).await;
             let more = stage.acknowledged() - before;
@@ -54,7 +59,7 @@ fn disk(ground: &Ground, node: u8) -> PathBuf {
 
 /// Takes all room there is; returns what has to go to give it back.
 pub(super) fn fill(disk: &Path) -> PathBuf {
-    let file = disk.join("ballast");
+    let file = disk.join(BALLAST);
     let mut ballast = File::create(&file).expect("a file");
     // In pieces down to one byte: a last page that is half free would be room.
     for piece in [1 << 20, 4096, 1] {
@@ -64,14 +69,14 @@ pub(super) fn fill(disk: &Path) -> PathBuf {
     file
 }
 
-/// A broker whose only log directory fails ends itself.
-async fn until_dead(stage: &mut Stage, node: u8) {
-    let port = stage.ground.broker_port(node);
-    until(format!("kafka-{node} ends, its disk being full"), HAPPENS, async || {
-        match TcpStream::connect(("127.0.0.1", port)).await {
-            Ok(_) => Err("it listens"),
-            Err(_) => Ok(()),
+/// A broker whose only log directory fails ends itself; whether it has.
+async fn dies(stage: &mut Stage, node: u8) -> bool {
+    let (port, began) = (stage.ground.broker_port(node), Instant::now());
+    while began.elapsed() < HAPPENS.0 {
+        if TcpStream::connect(("127.0.0.1", port)).await.is_err() {
+            return true;
         }
-    })
-    .await;
+        stage.holds(Duration::from_millis(200)).await;
+    }
+    false
 }

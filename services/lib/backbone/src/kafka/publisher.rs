@@ -23,6 +23,8 @@ use std::time::{Duration, Instant};
 const TIMEOUT_MIN: Duration = Duration::from_secs(1);
 /// How long a full queue is given to drain before it is looked at again.
 const FULL_WAIT: Duration = Duration::from_millis(5);
+/// How much longer than it was told a call of librdkafka may take.
+const OVERTIME: Duration = Duration::from_secs(2);
 
 /// Makes fenced producers.
 pub struct KafkaPublisher {
@@ -53,7 +55,7 @@ impl Publisher for KafkaPublisher {
         let (timeout, reach) = (self.timeout, self.reach.clone());
         let config = config(&self.kafka, transactional_id, timeout);
         let id = transactional_id.to_owned();
-        let fencing = tokio::task::spawn_blocking(move || {
+        let fencing = move || {
             let context = Deliveries { base: Context { reach: reach.clone() }, failed: Mutex::default() };
             let made = config.create_with_context::<_, Threaded>(context);
             let client =
@@ -61,9 +63,8 @@ impl Publisher for KafkaPublisher {
             let fenced = client.init_transactions(timeout);
             fenced.map_err(|error| reach.failed(format!("the fence of {id} was not confirmed"), error))?;
             Ok(client)
-        });
-        let client =
-            fencing.await.map_err(|error| BrokerError::caused("taking the fence was cut short", error))??;
+        };
+        let client = in_time("taking the fence", timeout, fencing).await??;
         self.reach.reached();
         tokio::spawn(keep_watch_always(self.reach.clone(), client.downgrade()));
         let (reach, marks) = (self.reach.clone(), self.marks.clone());
@@ -98,12 +99,12 @@ impl Producer for KafkaProducer {
         #[cfg(feature = "fault-points")]
         crate::fault::pass("publish", crate::fault::Side::Inside);
         let leaving = self.marks.clone().map(|kept| (kept, marks.clone()));
-        let committing = tokio::task::spawn_blocking(move || {
+        let committing = move || {
             let committed = commit(&client, leaving, deadline);
             (client, committed)
-        });
-        let (client, committed) =
-            committing.await.map_err(|error| BrokerError::caused("the commit was cut short", error))?;
+        };
+        let left = deadline.saturating_duration_since(Instant::now());
+        let (client, committed) = in_time("the commit", left, committing).await?;
         if let Err(error) = committed {
             // Why a record failed says more than that its transaction did.
             let cause = client.client().context().take_failure();
@@ -124,6 +125,20 @@ type Threaded = ThreadedProducer<Deliveries>;
 impl Ask for Threaded {
     fn ask(&self, timeout: Duration) -> Result<(), KafkaError> {
         reach::ask(self.client(), timeout)
+    }
+}
+
+/// Waits for calls of librdkafka that block. Sending offsets to a transaction takes no notice of its time-out while the group's
+/// coordinator is away, and may then never come back (librdkafka, issue 5456): it is left to itself, and its client with it.
+async fn in_time<T: Send + 'static>(
+    what: &str,
+    time: Duration,
+    calls: impl FnOnce() -> T + Send + 'static,
+) -> Result<T, BrokerError> {
+    let calling = tokio::task::spawn_blocking(calls);
+    match tokio::time::timeout(time + OVERTIME, calling).await {
+        Ok(ended) => ended.map_err(|error| BrokerError::caused(format!("{what} was cut short"), error)),
+        Err(_) => Err(BrokerError::new(format!("{what} has not ended in {time:?}, and is given up"))),
     }
 }
 
