@@ -271,7 +271,7 @@ where
         ensure_writers(self.parts.source.as_ref(), wires).await?;
         let released = news.released.iter().map(|(_, parked)| parked);
         ensure_writers(self.parts.source.as_ref(), values(released)).await?;
-        Ok((self.parts.shelf.extend(&news.rows), news, upto))
+        Ok((self.parts.shelf.extend(book, &news.rows), news, upto))
     }
 
     pub(crate) async fn load(

@@ -66,6 +66,8 @@ impl From<Absent> for Reject {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Book {
     upto: i64,
+    /// How often a process had forgotten its tables before this one was begun.
+    era: u64,
     rows: HashMap<String, HashMap<String, Entry>>,
 }
 
@@ -129,16 +131,25 @@ impl Shelf {
         self.book.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Adds rows that are committed, and follow on what a book was read at.
-    pub(crate) fn extend(&self, rows: &[TableRow]) -> Arc<Book> {
+    /// Adds rows that are committed, and follow on a book. Where all was forgotten since that was read, they are not for the
+    /// others: without what was before them they would be taken for all there is.
+    pub(crate) fn extend(&self, read: Arc<Book>, rows: &[TableRow]) -> Arc<Book> {
         let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        if book.era != read.era {
+            let mut own = Arc::unwrap_or_clone(read);
+            own.extend(rows);
+            return Arc::new(own);
+        }
+        // Not to be copied on its account.
+        drop(read);
         Arc::make_mut(&mut book).extend(rows);
         book.clone()
     }
 
     /// Forgets the book: the ledger went back in time, and may give the same places to other rows.
     pub(crate) fn clear(&self) {
-        *self.book.lock().unwrap_or_else(PoisonError::into_inner) = Arc::default();
+        let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
+        *book = Arc::new(Book { era: book.era + 1, ..Book::default() });
     }
 
     /// This process added rows to the ledger.
@@ -149,5 +160,33 @@ impl Shelf {
     /// Another number whenever this process added rows.
     pub(crate) fn stirred(&self) -> u64 {
         self.stirred.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows(seqs: std::ops::RangeInclusive<i64>) -> Vec<TableRow> {
+        let row = |seq: i64| TableRow {
+            seq,
+            topic: "items".to_owned(),
+            key: seq.to_string(),
+            version: 1,
+            wire: None,
+        };
+        seqs.map(row).collect()
+    }
+
+    #[test]
+    fn what_follows_on_a_book_that_was_forgotten_is_not_taken_for_all_there_is() {
+        let shelf = Shelf::default();
+        let read = shelf.extend(shelf.book(), &rows(1..=3));
+        shelf.clear();
+        let own = shelf.extend(read, &rows(4..=4));
+        assert_eq!((own.upto(), own.rows["items"].len()), (4, 4), "whoever read it goes on with what it has");
+        assert_eq!(shelf.book().upto(), 0, "the others read from the beginning");
+        let anew = shelf.extend(shelf.book(), &rows(1..=4));
+        assert_eq!((anew.upto(), anew.rows["items"].len()), (4, 4));
     }
 }
