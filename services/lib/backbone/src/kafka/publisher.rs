@@ -237,3 +237,20 @@ fn config(kafka: &KafkaSettings, transactional_id: &str, timeout: Duration) -> C
 
 /// The largest request a producer makes; what a topic takes is the topic's own configuration.
 pub(crate) const MESSAGE_BYTES_MAX: &str = "16777216";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+
+    #[tokio::test]
+    async fn a_call_that_does_not_come_back_is_given_up() {
+        let (end, ended) = mpsc::channel::<()>();
+        let call = in_time("the commit", Duration::ZERO, move || ended.recv().is_ok());
+        let given_up = tokio::time::timeout(Duration::from_secs(60), call).await;
+        let error = given_up.expect("it is not waited for").expect_err("it did not end");
+        assert!(error.to_string().contains("the commit has not ended"), "{error}");
+        drop(end);
+        assert_eq!(in_time("a call", Duration::ZERO, || 7).await.expect("its answer"), 7);
+    }
+}
