@@ -17,6 +17,7 @@ use canon::{Catalog, DeadLetter, Event};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How every event that services publish from a ledger is read. What lands is published from none.
@@ -116,10 +117,12 @@ pub async fn recover(ledger: &Ledger<'_>, how: How<'_>) -> Result<Report, Recove
     let mut published = Marks::new();
     for shard in 0..shards {
         let id = transactional_id(ledger.service, shard);
+        let marks = Arc::new(KafkaMarks::new(ledger.kafka, &id, DeadLetter::TOPIC)?);
         if done {
-            drop(KafkaPublisher::new(ledger.kafka, FENCE_WAIT, None).fence(&id).await?);
+            let publisher = KafkaPublisher::new(ledger.kafka, FENCE_WAIT, None).leaving(marks.clone());
+            drop(publisher.fence(&id).await?);
         }
-        for (lane, seq) in KafkaMarks::new(ledger.kafka, &id, DeadLetter::TOPIC)?.marks().await? {
+        for (lane, seq) in marks.marks().await? {
             let most = published.entry(lane).or_insert(seq);
             *most = seq.max(*most);
         }

@@ -41,7 +41,7 @@ impl KafkaPublisher {
         Self { kafka: kafka.clone(), timeout, reach, marks: None }
     }
 
-    /// The same, leaving marks there. Without, none are left.
+    /// The same, leaving marks there, and settling at the fence what was left there before. Without, none are left.
     #[must_use]
     pub fn leaving(self, marks: Arc<KafkaMarks>) -> Self {
         Self { marks: Some(marks), ..self }
@@ -54,7 +54,7 @@ impl Publisher for KafkaPublisher {
     async fn fence(&self, transactional_id: &str) -> Result<KafkaProducer, BrokerError> {
         let (timeout, reach) = (self.timeout, self.reach.clone());
         let config = config(&self.kafka, transactional_id, timeout);
-        let id = transactional_id.to_owned();
+        let (id, kept) = (transactional_id.to_owned(), self.marks.clone());
         let fencing = move || {
             let context = Deliveries { base: Context { reach: reach.clone() }, failed: Mutex::default() };
             let made = config.create_with_context::<_, Threaded>(context);
@@ -62,9 +62,13 @@ impl Publisher for KafkaPublisher {
                 Unhurried::new(made.map_err(|error| reach.failed("the producer cannot be made", error))?);
             let fenced = client.init_transactions(timeout);
             fenced.map_err(|error| reach.failed(format!("the fence of {id} was not confirmed"), error))?;
+            if let Some(kept) = kept {
+                let settled = settle(&client, &kept, timeout);
+                settled.map_err(|error| reach.failed(format!("the marks of {id} are not settled"), error))?;
+            }
             Ok(client)
         };
-        let client = in_time("taking the fence", timeout, fencing).await??;
+        let client = in_time("taking the fence", 3 * timeout, fencing).await??;
         self.reach.reached();
         tokio::spawn(keep_watch_always(self.reach.clone(), client.downgrade()));
         let (reach, marks) = (self.reach.clone(), self.marks.clone());
@@ -165,6 +169,16 @@ async fn enqueue(producer: &Threaded, record: &OutRecord, deadline: Instant) -> 
 pub(crate) fn headers(pairs: &[(String, Vec<u8>)]) -> OwnedHeaders {
     let empty = OwnedHeaders::new_with_capacity(pairs.len());
     pairs.iter().fold(empty, |headers, (key, value)| headers.insert(Header { key, value: Some(value) }))
+}
+
+/// Ends what an earlier holder left open at the marks. A broker that was killed and comes back may end that transaction and
+/// tell none of its partitions (Kafka 4.3.1: `docs/adr/0012`); the marks stay pending then, and whoever asks for them waits,
+/// until a transaction of this transactional id that touches them ends. This one is given up.
+fn settle(producer: &Threaded, kept: &KafkaMarks, timeout: Duration) -> Result<(), KafkaError> {
+    let (offsets, group) = kept.leave(&Marks::new())?;
+    producer.begin_transaction()?;
+    producer.send_offsets_to_transaction(&offsets, &group, timeout)?;
+    producer.abort_transaction(timeout)
 }
 
 fn commit(
