@@ -205,13 +205,15 @@ impl<'r> Run<'r> {
         let which = (index, Place::Deadline { key: key.to_owned(), at });
         let result =
             self.attempt(which, key, Cause::default(), |state, out| program.woken(state, key, ground, out));
-        if let Err(reject) = result {
-            if matches!(reject.reason, Reason::Crash) {
-                let Trial { topic, offset } = Trial::deadline(key, at);
-                let (reason, detail) = (reject.reason, reject.detail.clone());
-                self.folded.culprits.push(Culprit { topic, offset, reason, detail });
-            }
-            self.park(Some(key), item, reject, 0);
+        let Err(reject) = result else { return };
+        if matches!(reject.reason, Reason::Crash | Reason::Early) {
+            let Trial { topic, offset } = Trial::deadline(key, at);
+            let (reason, detail) = (reject.reason, reject.detail.clone());
+            self.folded.culprits.push(Culprit { topic, offset, reason, detail });
+        }
+        match reject.reason {
+            Reason::Early => drop(self.folded.wakes.insert(key.to_owned(), Some(at))),
+            _ => self.park(Some(key), item, reject, 0),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::batch::{self, Batch, Cache, Folded};
 use crate::compensation::compensate;
 use crate::contract::{SchemaSource, Schemas};
 use crate::edge::Log;
-use crate::emission::{Desk, Origin, Resolved, Said, counter_keys, facts, resolve};
+use crate::emission::{Desk, Emitted, Origin, Refusal, Resolved, Said, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::journal::{self, Place};
 use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
@@ -18,9 +18,10 @@ use crate::reject::{Reason, Reject};
 use crate::store::{AskNews, Changes, LaneId, Loaded, News, Parked, ParkedItem, Store, Trial, Tx, Want};
 use crate::table::Book;
 use canon::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How often a lane with nothing to do looks whether this process added rows to its tables.
 const TABLES_LOOKED_AT: Duration = Duration::from_millis(250);
@@ -77,15 +78,18 @@ where
     }
 
     async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
-        // What is due comes before records, and while the process dies over inputs it is tried alone too.
-        while lane.solo_left > 0 && !records.is_empty() && lane.is_due(self.parts.env.elapsed()) {
+        // What is due comes before records, and while the process dies over inputs it is tried alone too; not again while a
+        // record is being tried, whose tries would be counted from the beginning.
+        let is_tried = lane.trial.is_some() && lane.trial == records.first().map(Trial::of);
+        let comes_first = lane.solo_left > 0 && !records.is_empty() && !is_tried;
+        while comes_first && lane.solo_left > 0 && lane.is_due(self.parts.env.elapsed()) {
             let before = lane.fence.seq;
-            self.batch(lane, Vec::new()).await?;
-            if lane.fence.seq == before {
+            let is_put_off = self.batch(lane, Vec::new()).await?;
+            if is_put_off || lane.fence.seq == before {
                 break;
             }
         }
-        self.batch(lane, records).await
+        self.batch(lane, records).await.map(drop)
     }
 }
 
@@ -96,8 +100,8 @@ where
     C: SchemaSource,
     E: Env,
 {
-    /// One batch: what is released, what is due, records.
-    async fn batch(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
+    /// One batch: what is released, what is due, records. Returns whether something that is due was put off.
+    async fn batch(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<bool, Trouble> {
         let began = self.parts.env.elapsed();
         // Taken before any row is locked, so that nobody waits for it with a transaction open.
         let (_alone, _beside);
@@ -136,13 +140,13 @@ where
             // The deadline was waited for by an estimate of the database's clock, and is not due yet; or nobody
             // waited for what has come to the tables.
             (lane.clock, lane.looked) = ((now, self.parts.env.elapsed()), looked);
-            return Ok(());
+            return Ok(false);
         }
         let (numbers, released): (Vec<i64>, Vec<Parked>) = news.released.into_iter().unzip();
         let alone = records.first().map(Trial::of).or_else(|| first_alone(&released, &due));
         if heads_only && alone != lane.trial {
             // A row of a table came meanwhile, and with it another input comes first: it is looked again.
-            return Ok(());
+            return Ok(false);
         }
         let loaded = self.load(&mut tx, &released, &due, &records).await?;
         let given = Given {
@@ -155,6 +159,7 @@ where
             heads_only,
             due: &due,
             records: &records,
+            rereads: lane.at.is_some(),
         };
         let (folded, resolved) = self.fold(&mut tx, lane.fence.lane, &given, &loaded, forced).await?;
         let mut changes = folded.changes(self.program.as_ref(), &self.cache)?;
@@ -178,6 +183,7 @@ where
         let others = usize::from(!released.is_empty() || !due.is_empty());
         lane.solo_left = lane.solo_left.saturating_sub(records.len().max(others));
         changes.attempts = if lane.solo_left > 0 { limits.crashes_max } else { 0 };
+        let is_put_off = folded.culprits.iter().any(|culprit| culprit.reason == Reason::Early);
         let positions = changes.positions.clone();
         let reasons: Vec<Reason> = changes.parked.iter().map(|parked| parked.reason).collect();
         let rejected = reasons.iter().filter(|reason| reason.is_the_inputs_fault()).count() as u64;
@@ -197,7 +203,7 @@ where
         for reason in reasons {
             self.parts.watch.parked(lane.fence.lane, reason);
         }
-        Ok(())
+        Ok(is_put_off)
     }
 
     pub(crate) fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
@@ -303,7 +309,7 @@ where
         forced: BTreeMap<usize, Reject>,
     ) -> Result<(Folded, Resolved), Trouble> {
         let schemas: &Schemas = self.parts.source.schemas();
-        let Given { book, now, tells, released, given_up, decided, heads_only, due, records } = *given;
+        let Given { book, now, tells, released, given_up, decided, heads_only, due, records, .. } = *given;
         let mut forced = forced;
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
         let mut telling = tells;
@@ -340,8 +346,13 @@ where
                     continue;
                 }
             }
+            let taken_over = given.taken_over(&emitted);
             match resolve(&folded.said, &counters, emitted, &desk) {
                 Ok(resolved) => return Ok((folded, resolved)),
+                Err(refusal) if given.is_early(&refusal, &taken_over) => {
+                    let what = "the command was given with what comes further on";
+                    forced.insert(refusal.input, Reject::new(Reason::Early, what));
+                }
                 // A notice that cannot be published must not keep the batch from being stored.
                 Err(refusal) if refusal.input == parking::NOTICE => telling = false,
                 Err(refusal) => {
@@ -377,4 +388,23 @@ pub(crate) struct Given<'a> {
     pub(crate) heads_only: bool,
     pub(crate) due: &'a [(Timestamp, String)],
     pub(crate) records: &'a [Record],
+    /// Records are read again that a recovered ledger had forgotten.
+    pub(crate) rereads: bool,
+}
+
+impl Given<'_> {
+    /// Commands that the ledger took over and nobody has given again.
+    fn taken_over(&self, emitted: &HashMap<Uuid, Emitted>) -> BTreeSet<Uuid> {
+        let rows = emitted.values().filter(|row| self.rereads && row.is_taken_over());
+        rows.map(|row| row.fact).collect()
+    }
+
+    /// Whether a deadline fires too early: the first time a backlog was folded at once before it did, and what it made of
+    /// that is in the command that was given.
+    fn is_early(&self, refusal: &Refusal, taken_over: &BTreeSet<Uuid>) -> bool {
+        let before = self.released.len();
+        (before..before + self.due.len()).contains(&refusal.input)
+            && refusal.reject.reason == Reason::Revision
+            && taken_over.contains(&refusal.fact)
+    }
 }

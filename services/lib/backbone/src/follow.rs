@@ -358,6 +358,7 @@ where
             heads_only: entry.has_heads_only(),
             due: &due,
             records,
+            rereads: false,
         };
         let forced = forced(entry, &released, &due, records);
         let (folded, resolved) = worker.fold(&mut tx, position.fence.lane, &given, &loaded, forced).await?;

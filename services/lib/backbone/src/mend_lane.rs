@@ -52,6 +52,7 @@ where
             heads_only: false,
             due: &[],
             records: &[],
+            rereads: false,
         };
         let (folded, resolved) =
             self.fold(&mut tx, lane.fence.lane, &given, &loaded, BTreeMap::new()).await?;

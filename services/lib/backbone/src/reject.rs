@@ -58,6 +58,9 @@ pub enum Reason {
     Crash,
     /// The value cannot be decoded to the compiled schema.
     Decode,
+    /// A deadline of records that are read again, and a command that was given with more in it: it fires once more with the next
+    /// record. Nothing is parked for it.
+    Early,
     /// Odoo, or whoever received the effect, shows something else than what we wrote.
     Diverged,
     /// An emitted event cannot be encoded, or is too large.
@@ -102,6 +105,7 @@ impl Reason {
             Self::Conflict => "conflict",
             Self::Crash => "crash",
             Self::Decode => "decode",
+            Self::Early => "early",
             Self::Diverged => "diverged",
             Self::Encode => "encode",
             Self::Envelope => "envelope",

@@ -346,6 +346,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_ordered_of_a_backlog_is_ordered_again_of_all_of_it() {
+        for seed in 0..20 {
+            assert_eq!(Scenario::play_backlog(seed), Ok((vec![3], 0)), "SIM_SEED={seed}");
+        }
+    }
+
+    #[test]
     fn a_restored_ledger_that_nobody_compares_is_noticed() {
         let noticed =
             quietly(|| (0..2_000).find(|seed| Scenario::play_restored(*seed, Weakened::Guard).is_err()));

@@ -13,15 +13,22 @@ use std::time::Duration;
 
 #[derive(Clone, Debug)]
 enum Entry {
-    Committed(OutRecord),
+    Committed(Sent),
     /// Of an open transaction: everything from here on is not yet stable.
     Open {
         id: String,
         epoch: u64,
-        record: OutRecord,
+        sent: Sent,
     },
     /// An aborted record, or a transaction's marker.
     Hole,
+}
+
+/// A record, and when its producer sent it.
+#[derive(Clone, Debug)]
+struct Sent {
+    at: Timestamp,
+    record: OutRecord,
 }
 
 #[derive(Debug, Default)]
@@ -62,7 +69,7 @@ impl SimBroker {
     pub(crate) fn append(&self, record: OutRecord) {
         let at = (record.topic.clone(), record.partition);
         if let Some(log) = self.logs().partitions.get_mut(&at) {
-            log.push(Entry::Committed(record));
+            log.push(Entry::Committed(Sent { at: World::now(&self.sim), record }));
         }
         self.sim.stir();
     }
@@ -76,7 +83,7 @@ impl SimBroker {
             .zip(stable)
             .filter(|(offset, _)| *offset >= from)
             .filter_map(|(offset, entry)| match entry {
-                Entry::Committed(out) => Some(record(topic, partition, offset, out)),
+                Entry::Committed(sent) => Some(record(topic, partition, offset, sent)),
                 _ => None,
             })
             .collect()
@@ -133,9 +140,10 @@ impl SimBroker {
     }
 }
 
-fn record(topic: &'static str, partition: i32, offset: i64, out: &OutRecord) -> Record {
+fn record(topic: &'static str, partition: i32, offset: i64, sent: &Sent) -> Record {
+    let Sent { at: timestamp, record: out } = sent;
     let (key, value, headers) = (Some(out.key.clone()), out.value.clone(), out.headers.clone());
-    Record { topic, partition, offset, timestamp: Timestamp(offset), key, value, headers }
+    Record { topic, partition, offset, timestamp: *timestamp, key, value, headers }
 }
 
 impl SchemaSource for SimBroker {
@@ -270,10 +278,10 @@ impl SimProducer {
         for log in logs.partitions.values_mut() {
             let mut touched = false;
             for entry in log.iter_mut() {
-                if let Entry::Open { id, epoch, record } = entry
+                if let Entry::Open { id, epoch, sent } = entry
                     && (id.as_str(), *epoch) == (self.id.as_str(), self.epoch)
                 {
-                    *entry = Entry::Committed(record.clone());
+                    *entry = Entry::Committed(sent.clone());
                     touched = true;
                 }
             }
@@ -292,7 +300,8 @@ impl Producer for SimProducer {
             }
             self.check()?;
             let at = (out.topic.clone(), out.partition);
-            let entry = Entry::Open { id: self.id.clone(), epoch: self.epoch, record: out.clone() };
+            let sent = Sent { at: World::now(&self.broker.sim), record: out.clone() };
+            let entry = Entry::Open { id: self.id.clone(), epoch: self.epoch, sent };
             self.broker.logs().partitions.get_mut(&at).into_iter().for_each(|log| log.push(entry.clone()));
         }
         cross_to_broker(&self.broker.sim, "commit transaction").await?;

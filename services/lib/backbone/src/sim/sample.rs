@@ -91,6 +91,9 @@ pub(crate) struct Tally {
     pub(crate) rates: Vec<i64>,
 }
 
+/// How long orders wait for what comes further.
+pub(crate) const HOLD: Duration = Duration::from_secs(3);
+
 #[derive(Serialize)]
 struct TallyRow {
     key: String,
@@ -132,7 +135,7 @@ impl Tally {
             "recommand" => cx.emit(name("order/fixed"), key, Order::new(self.sum(), "")),
             _ => {}
         }
-        cx.wake(cx.now() + Duration::from_secs(3));
+        cx.wake(cx.now() + HOLD);
         Ok(())
     }
 }
@@ -287,7 +290,7 @@ impl On<Left> for Weighed {
         if each > 1 || fact.body.mood != "heavy" {
             cx.emit(name("note"), &fact.key, Note::new(each * rate * fact.body.n, ""));
         }
-        cx.wake(cx.now() + Duration::from_secs(3));
+        cx.wake(cx.now() + HOLD);
         Ok(())
     }
 }

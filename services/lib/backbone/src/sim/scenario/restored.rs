@@ -3,11 +3,13 @@
 use super::{LANES, Scenario, Versions, Weakened};
 use crate::memory::{Tables, World};
 use crate::projection::Projection;
+use crate::record::Record;
 use crate::recover::{Found, GATED, Reading};
-use crate::sim::sample::{Note, Order, OrderSink, Rate, Sum, Tally};
+use crate::sim::sample::{self, Left, Note, Order, OrderSink, Rate, Sum, Tally};
 use crate::sink::Sink;
 use crate::store::LaneId;
 use canon::event::Event;
+use canon::key::EncounterToken;
 
 /// What a schedule came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +45,38 @@ impl Scenario {
         drop(processes);
         scenario.end()?;
         Ok(if is_behind { Played::Recovered } else { Played::NothingLost })
+    }
+
+    /// Nothing fails: a backlog is folded at once before a deadline fires, and then the ledger goes back to before it came. What
+    /// was ordered at last, and how many inputs are parked.
+    pub(in crate::sim) fn play_backlog(seed: u64) -> Result<(Vec<i64>, usize), String> {
+        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed, Weakened::Nothing) };
+        scenario.sim.heal();
+        let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
+        scenario.says(first, 1);
+        scenario.settle()?;
+        let backup = scenario.store.tables().backup();
+        scenario.says(key, 1);
+        scenario.sim.advance(2 * sample::HOLD);
+        scenario.says(key, 2);
+        scenario.settle()?;
+        scenario.restore(&backup);
+        scenario.recover()?;
+        scenario.settle()?;
+        scenario.check()?;
+        let lanes = (0..LANES).flat_map(|lane| scenario.broker.committed(Order::TOPIC, lane, 0));
+        let of_key = lanes.filter(|record| record.key.as_deref() == Some(key.to_string().as_bytes()));
+        let n = |record: Record| {
+            let order = scenario.broker.schemas.decode::<Order>(&record.value.unwrap_or_default());
+            order.map_or(0, |order| order.n)
+        };
+        let parked = scenario.store.tables().parked.len();
+        Ok((of_key.map(n).collect(), parked))
+    }
+
+    fn says(&mut self, key: EncounterToken, n: i64) {
+        self.broker.append(sample::input(&key, n, &Left::new(n, ""), &self.broker.schemas));
+        self.inputs.push((Left::TOPIC, key, n));
     }
 
     fn restore(&mut self, backup: &Tables) {
