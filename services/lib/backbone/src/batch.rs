@@ -8,6 +8,7 @@ use crate::contract::Schemas;
 use crate::emission::{Cause, Outbox, Said};
 use crate::fact::Meta;
 use crate::journal::{Culprit, Place, Released};
+use crate::mutant::{self, Mutant};
 use crate::program::{Given, Ground, Program, State, StateError};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
@@ -205,6 +206,9 @@ impl<'r> Run<'r> {
         let which = (index, Place::Deadline { key: key.to_owned(), at });
         let result =
             self.attempt(which, key, Cause::default(), |state, out| program.woken(state, key, ground, out));
+        if mutant::is(Mutant::DedupeForgotten) {
+            self.slot(key).versions.clear();
+        }
         let Err(reject) = result else { return };
         if matches!(reject.reason, Reason::Crash | Reason::Early) {
             let Trial { topic, offset } = Trial::deadline(key, at);
@@ -260,7 +264,7 @@ impl<'r> Run<'r> {
     /// Gives a record to the fold, unless an input of its key is parked.
     fn give(&mut self, index: usize, record: &Record, meta: &Meta, homonyms: u32) {
         let item = || ParkedItem::Record(record.clone());
-        if self.slot(&meta.key).parked {
+        if self.slot(&meta.key).parked && !mutant::is(Mutant::SuccessorNotParked) {
             return self.park(Some(&meta.key), item(), behind(), homonyms);
         }
         let (program, ground) = (self.program, self.ground());
@@ -282,6 +286,7 @@ impl<'r> Run<'r> {
     /// Whether a record is met for the first time, and how many others had its name; marks it as met.
     fn is_new(&mut self, record: &Record, meta: &Meta) -> Option<u32> {
         if let Some(version) = meta.headers.version {
+            let version = if mutant::is(Mutant::DedupeByTime) { meta.headers.time.0 } else { version };
             let last = self.slot(&meta.key).versions.entry(record.topic.to_owned()).or_insert(0);
             if version <= *last {
                 return None;

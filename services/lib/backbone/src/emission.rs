@@ -5,6 +5,7 @@
 //! revision of a command is refused. Versions count per topic and key without gaps.
 
 use crate::contract::{Contract, Schemas};
+use crate::mutant::{self, Mutant};
 use crate::record::{OutRecord, Record};
 use crate::reject::{Reason, Reject};
 use crate::store::LaneId;
@@ -281,7 +282,10 @@ pub(crate) fn resolve(
         let version = versions.entry((draft.topic.to_owned(), draft.key.clone())).or_insert(0);
         *version += 1;
         let row = Emitted { version: *version, origin: cause.origin.clone(), ..after };
-        outbox.push(at.record(&row, cause));
+        let record = at.record(&row, cause);
+        if record.value.is_some() || !mutant::is(Mutant::TombstoneSkipped) {
+            outbox.push(record);
+        }
         touched.add(draft.fact);
         ledger.insert(draft.fact, row);
     }

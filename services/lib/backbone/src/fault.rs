@@ -38,6 +38,7 @@ pub const CALLS: &[&str] = &[
     "begin",
     "beside",
     "commit",
+    "deadline",
     "deadlines",
     "decisions",
     "decisions behind",
@@ -458,6 +459,10 @@ impl<T: Tx> Tx for Faulty<T> {
 
     async fn keys(&mut self, behind: &str, max: usize) -> Result<Vec<String>, StoreError> {
         crossing("keys", self.0.keys(behind, max)).await
+    }
+
+    async fn deadline(&mut self, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        crossing("deadline", self.0.deadline(key)).await
     }
 
     async fn deadlines(&mut self) -> Result<BTreeMap<String, Timestamp>, StoreError> {

@@ -8,9 +8,11 @@ use crate::contract::{SchemaSource, Schemas};
 use crate::edge::Log;
 use crate::emission::{Desk, Emitted, Origin, Refusal, Resolved, Said, counter_keys, facts, resolve};
 use crate::env::Env;
+use crate::fact::Meta;
 use crate::journal::{self, Place};
 use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
 use crate::mend_lane::values;
+use crate::mutant::{self, Mutant};
 use crate::parking;
 use crate::program::Program;
 use crate::record::Record;
@@ -84,12 +86,17 @@ where
         let comes_first = lane.solo_left > 0 && !records.is_empty() && !is_tried;
         while comes_first && lane.solo_left > 0 && lane.is_due(self.parts.env.elapsed()) {
             let before = lane.fence.seq;
-            let is_put_off = self.batch(lane, Vec::new()).await?;
+            let is_put_off = self.batch(lane, Vec::new(), None).await?;
             if is_put_off || lane.fence.seq == before {
                 break;
             }
         }
-        self.batch(lane, records).await.map(drop)
+        if lane.at.is_some() && lane.solo_left == 0 {
+            for record in &records {
+                self.fire_as_before(lane, record).await?;
+            }
+        }
+        self.batch(lane, records, None).await.map(drop)
     }
 }
 
@@ -100,8 +107,24 @@ where
     C: SchemaSource,
     E: Env,
 {
-    /// One batch: what is released, what is due, records. Returns whether something that is due was put off.
-    async fn batch(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<bool, Trouble> {
+    /// Of records that are read again: fires the deadline of a record's key before its time, if what it says is the very
+    /// command that was given. The first time the lane came to the record late, when the deadline had fired.
+    async fn fire_as_before(&mut self, lane: &mut Position, record: &Record) -> Result<(), Trouble> {
+        match Meta::of(record) {
+            Ok(_) if mutant::is(Mutant::DeadlineNotBefore) => Ok(()),
+            Ok(meta) => self.batch(lane, Vec::new(), Some(&meta.key)).await.map(drop),
+            Err(_) => Ok(()),
+        }
+    }
+
+    /// One batch: what is released, what is due, records; or the deadline of a key, as it fired before. Returns whether
+    /// something that is due was put off.
+    async fn batch(
+        &mut self,
+        lane: &mut Position,
+        records: Vec<Record>,
+        as_before: Option<&str>,
+    ) -> Result<bool, Trouble> {
         let began = self.parts.env.elapsed();
         // Taken before any row is locked, so that nobody waits for it with a transaction open.
         let (_alone, _beside);
@@ -114,6 +137,7 @@ where
         // While records are tried alone, so is what is released: one input a batch, in batches without records.
         let heads_only = lane.solo_left > 0;
         let released_max = match (heads_only, records.is_empty()) {
+            _ if as_before.is_some() => 0,
             (true, true) => 1,
             (true, false) => 0,
             (false, _) => limits.batch_records_max,
@@ -125,6 +149,7 @@ where
         let forced = self.try_alone(lane, trial).await?;
         let stirred = self.parts.shelf.stirred();
         let due_max = match (heads_only, records.is_empty()) {
+            _ if as_before.is_some() => 0,
             (true, true) => 1,
             (true, false) => 0,
             (false, _) => limits.due_max,
@@ -133,7 +158,14 @@ where
         let now = tx.now();
         let (book, news, upto) = self.look(lane, &mut tx, released_max).await?;
         lane.tables = lane.tables.max(upto);
-        let due = if heads_only && !news.released.is_empty() { Vec::new() } else { tx.due().to_vec() };
+        let due = match as_before {
+            Some(key) => {
+                let at = tx.deadline(key).await?.filter(|at| *at > now);
+                at.map(|at| (at, key.to_owned())).into_iter().collect()
+            }
+            None if heads_only && !news.released.is_empty() => Vec::new(),
+            None => tx.due().to_vec(),
+        };
         let looked = (released_max > 0 && !news.more && (!heads_only || news.released.is_empty()))
             .then_some((upto, stirred));
         if due.is_empty() && records.is_empty() && news.released.is_empty() {
@@ -162,6 +194,9 @@ where
             rereads: lane.at.is_some(),
         };
         let (folded, resolved) = self.fold(&mut tx, lane.fence.lane, &given, &loaded, forced).await?;
+        if as_before.is_some() && !self.is_given_again(&folded, &resolved) {
+            return Ok(false);
+        }
         let mut changes = folded.changes(self.program.as_ref(), &self.cache)?;
         changes.unparked = numbers;
         (changes.emitted, changes.counters, changes.outbox) =
@@ -172,7 +207,8 @@ where
         changes.journal = Some(journal::Entry {
             seq: lane.fence.seq + 1,
             clock: now,
-            fired_to: due.last().cloned(),
+            fired_to: due.last().filter(|_| as_before.is_none()).cloned(),
+            fired_early: due.first().filter(|_| as_before.is_some()).cloned(),
             tables: book.upto(),
             released: batch::releases(&released, heads_only),
             segments: journal::segments(records.iter().map(|record| (record.topic, record.offset))),
@@ -204,6 +240,15 @@ where
             self.parts.watch.parked(lane.fence.lane, reason);
         }
         Ok(is_put_off)
+    }
+
+    /// Whether commands were said, and all of them are known from what the ledger took over.
+    fn is_given_again(&self, folded: &Folded, resolved: &Resolved) -> bool {
+        let is_command = |topic: &str| self.parts.contract.is_command(topic);
+        folded.parked.is_empty()
+            && folded.culprits.is_empty()
+            && resolved.emitted.iter().any(|row| is_command(&row.topic))
+            && !resolved.outbox.iter().any(|row| is_command(&row.topic))
     }
 
     pub(crate) fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
@@ -406,5 +451,6 @@ impl Given<'_> {
         (before..before + self.due.len()).contains(&refusal.input)
             && refusal.reject.reason == Reason::Revision
             && taken_over.contains(&refusal.fact)
+            && !mutant::is(Mutant::DeadlineNotPutOff)
     }
 }

@@ -334,7 +334,12 @@ where
         let mut tx =
             parts.store.begin_at(&position.fence, parts.limits.lease, due_max, Some(entry.clock)).await?;
         let mut due = tx.due().to_vec();
-        due.retain(|one| entry.fired_to.as_ref().is_some_and(|last| one <= last));
+        due.retain(|one| entry.fires(one));
+        if let Some((_, key)) = &entry.fired_early
+            && let Some(at) = tx.deadline(key).await?
+        {
+            due = vec![(at, key.clone())];
+        }
         self.decided.retain(|_, last| *last > entry.seq);
         let decided: BTreeSet<Place> = self.decided.keys().cloned().collect();
         let given_up = chains(&mut tx, &Which::given_up(&entry.discarded)).await?;

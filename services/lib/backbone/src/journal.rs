@@ -18,6 +18,9 @@ pub struct Entry {
     pub clock: Timestamp,
     /// The last deadline that was fired, when any was; they fire in the order of (deadline, key).
     pub fired_to: Option<(Timestamp, String)>,
+    /// The one deadline that was fired before its time, since it had fired there before the ledger went back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fired_early: Option<(Timestamp, String)>,
     /// What was read, in order.
     pub segments: Vec<Segment>,
     /// The place in the order of the tables' rows as of which they were looked up.
@@ -50,6 +53,12 @@ impl Entry {
         let edited = self.edited.iter();
         let edited = edited.map(|one| Place::Record { topic: one.topic.clone(), offset: one.offset });
         self.discarded.iter().cloned().chain(edited)
+    }
+
+    /// Whether a deadline was fired that is set.
+    pub(crate) fn fires(&self, deadline: &(Timestamp, String)) -> bool {
+        let is_early = self.fired_early.as_ref().is_some_and(|(_, key)| *key == deadline.1);
+        is_early || self.fired_to.as_ref().is_some_and(|last| deadline <= last)
     }
 
     /// Whether of each chain that was released only the first input was folded.

@@ -33,6 +33,7 @@ pub mod memory;
 mod mend;
 mod mend_lane;
 pub mod metrics;
+pub mod mutant;
 mod owner;
 mod parking;
 pub mod postgres;

@@ -20,11 +20,12 @@ use crate::store::{
 use crate::table::TableRow;
 pub use beside::Opened;
 use canon::time::Timestamp;
-pub use sources::{SourceTables, Weakened};
+pub use sources::SourceTables;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tables::Late;
 pub use tables::{Lock, Tables};
 use uuid::Uuid;
 
@@ -39,6 +40,11 @@ pub trait World: Clone + Send + Sync + 'static {
 
     /// Waits a moment for somebody else's lock.
     fn wait(&self) -> impl Future<Output = ()> + Send;
+
+    /// How long a COMMIT goes on in the database whose sender is told no answer; mostly it does not.
+    fn lingers(&self) -> Option<Duration> {
+        None
+    }
 
     /// How long a transaction may sit idle before the database ends it, if another wants its locks.
     fn idle_in_transaction(&self) -> Duration {
@@ -76,7 +82,8 @@ impl<W: World> MemoryStore<W> {
         T: Send,
     {
         self.world.cross(what, false).await?;
-        let result = body(&mut self.tables(), self.world.now());
+        let now = self.world.now();
+        let result = body(self.tables().settled(now), now);
         self.world.cross(what, true).await?;
         result
     }
@@ -305,7 +312,7 @@ impl<W: World> MemoryTx<W> {
         let idle = store.world.idle_in_transaction();
         loop {
             let now = store.world.now();
-            if store.tables().try_lock(id, &lock, now, idle)? {
+            if store.tables().settled(now).try_lock(id, &lock, now, idle)? {
                 return Ok(());
             }
             store.world.wait().await;
@@ -405,7 +412,6 @@ impl<W: World> Tx for MemoryTx<W> {
         let (changes, next) = self
             .statement("write", move |tables| {
                 tables.draw_sequences(&mut changes.outbox);
-                tables.sources.write(lane.processor, changes.source.as_ref());
                 let next = tables.next_due_after(lane, &changes.deadlines);
                 (changes, next)
             })
@@ -433,6 +439,11 @@ impl<W: World> Tx for MemoryTx<W> {
         self.statement("keys", |tables| tables.keys(processor, behind, max)).await
     }
 
+    async fn deadline(&mut self, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        let at = (self.fence.lane, key.to_owned());
+        self.statement("deadline", |tables| tables.deadlines.get(&at).copied()).await
+    }
+
     async fn deadlines(&mut self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
         let lane = self.fence.lane;
         self.statement("deadlines", |tables| tables.deadlines_of(lane)).await
@@ -453,6 +464,13 @@ impl<W: World> Tx for MemoryTx<W> {
         let changes = std::mem::take(&mut self.changes);
         let (mine, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(side, _)| *side == Side::Live);
         let only = |all: Vec<(Side, Changes)>| all.into_iter().map(|(_, changes)| changes).collect();
+        if let (Some(time), None) = (self.store.world.lingers(), &self.along) {
+            let late =
+                Late { at: now + time, id: self.id, fence: self.fence, clock: self.now, lease: self.lease };
+            self.store.tables().linger(late, only(mine));
+            self.open = false;
+            return Err(StoreError::CommitUnknown);
+        }
         self.store.tables().commit(self.id, &self.fence, (now, self.now), self.lease, only(mine))?;
         self.let_go(only(others));
         self.open = false;

@@ -10,6 +10,7 @@ use crate::fold_lane::{FoldWorker, Given};
 use crate::journal::Entry;
 use crate::lane::{Position, Trouble, ensure_writers};
 use crate::mend::{self, Plan};
+use crate::mutant::{self, Mutant};
 use crate::record::Record;
 use crate::reject::Reason;
 use crate::store::{Changes, Parked, ParkedItem, Store, Tx};
@@ -76,7 +77,10 @@ where
         (changes.ended, changes.decisions) = (ended, plan.decisions(id));
         let reasons: Vec<Reason> = changes.parked.iter().map(|parked| parked.reason).collect();
         let Plan { unparked, freed, .. } = plan;
-        changes.unparked = unparked;
+        changes.unparked = if mutant::is(Mutant::RedriveTwice) { Vec::new() } else { unparked };
+        if mutant::is(Mutant::DiscardWithoutTrace) {
+            changes.decisions.clear();
+        }
         self.end(lane, tx, changes).await?;
         self.settle(folded.slots);
         freed.iter().for_each(|chain| self.cache.free(chain));

@@ -224,10 +224,9 @@ impl Lane {
 
     /// The deadlines that the journal says were fired.
     fn due(&self, entry: &Entry) -> Vec<(Timestamp, String)> {
-        let Some(last) = &entry.fired_to else { return Vec::new() };
         let mut due: Vec<(Timestamp, String)> =
             self.built.deadlines.iter().map(|(key, at)| (*at, key.clone())).collect();
-        due.retain(|deadline| deadline <= last);
+        due.retain(|deadline| entry.fires(deadline));
         due.sort();
         due
     }

@@ -10,7 +10,8 @@
 use crate::edge::{BrokerError, Producer, Publisher};
 use crate::env::{Backoff, Env, Loop, Watch};
 use crate::guard::{self, Behind, Doubt, Guard};
-use crate::record::Marks;
+use crate::mutant::{self, Mutant};
+use crate::record::{Marks, OutRecord};
 use crate::store::{ShardFence, Store, StoreError};
 use std::sync::Arc;
 use std::time::Duration;
@@ -141,17 +142,29 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
         backoff: &mut Backoff,
     ) -> Result<(), Trouble> {
         let id = transactional_id(self.service, self.shard);
+        let mut early = match mutant::is(Mutant::RowsBeforeFence) {
+            true => Some(self.store.outbox(self.shard, self.limits.rows_max).await?),
+            false => None,
+        };
         let mut producer = self.publisher.fence(&id).await?;
         // The order is the fence: whoever stalled before `init_transactions` finds a newer epoch here, and has read
         // no rows yet that could be published stale.
-        self.store.hold_shard(fence, self.limits.lease).await?;
+        if early.is_none() {
+            self.store.hold_shard(fence, self.limits.lease).await?;
+        }
         // From here on no earlier relay leaves a mark, so what it left is all there is.
         self.guard.check().await?;
         self.watch.healed("relay");
         let (mut held, mut left) = (self.env.elapsed(), Left::default());
+        // Rows become visible in another order than they are numbered: only a mutant asks by it.
+        let mut cursor = 0;
         while !stop.is_cancelled() {
             self.watch.beat(Loop::Relay(self.shard));
-            let rows = self.store.outbox(self.shard, self.limits.rows_max).await?;
+            let rows = match early.take() {
+                Some(rows) => rows,
+                None => self.store.outbox(self.shard, self.limits.rows_max).await?,
+            };
+            let rows = mutated(rows, cursor);
             let began = self.env.elapsed();
             if rows.is_empty() {
                 tokio::select! {
@@ -163,7 +176,13 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
             } else {
                 // Read after the rows: whatever is published now, the ledger had come so far.
                 let marks = self.reached(&left).await?;
-                producer.publish(&rows, &marks).await?;
+                let published = producer.publish(&rows, &marks).await;
+                if published.is_err() && mutant::is(Mutant::ProducerReused) {
+                    self.env.sleep(self.limits.idle).await;
+                    continue;
+                }
+                published?;
+                cursor = rows.last().map_or(cursor, |row| row.seq);
                 left = Left { marks, at: began };
                 let seqs: Vec<i64> = rows.iter().map(|row| row.seq).collect();
                 self.store.delete_outbox(&seqs).await?;
@@ -189,6 +208,17 @@ impl<S: Store, P: Publisher, E: Env> Relay<S, P, E> {
         guard::compare(&reached, &left.marks).map_err(Trouble::Behind)?;
         Ok(reached)
     }
+}
+
+/// The rows as they are, but for mutants.
+fn mutated(mut rows: Vec<OutRecord>, cursor: i64) -> Vec<OutRecord> {
+    if mutant::is(Mutant::OutboxByCursor) {
+        rows.retain(|row| row.seq > cursor);
+    }
+    if mutant::is(Mutant::OutboxOutOfOrder) {
+        rows.reverse();
+    }
+    rows
 }
 
 /// The marks that were left last, and when.

@@ -11,6 +11,7 @@ use crate::emission::{Desk, counter_keys, facts, resolve};
 use crate::env::Env;
 use crate::fact::{Fact, Meta};
 use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
+use crate::mutant::{self, Mutant};
 use crate::parking;
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
@@ -87,6 +88,9 @@ where
         let began = self.parts.env.elapsed();
         let mut progress = Progress::default();
         let pending = self.plan(lane, &records, &mut progress).await?;
+        if mutant::is(Mutant::OffsetBeforeEffect) {
+            self.store(lane, positions_after(&records), Progress::default(), None).await?;
+        }
         let fence = lane.fence;
         let left = self.carry_out(&fence, pending, &mut progress).await;
         let positions = match left.iter().map(|record| record.offset).min() {

@@ -386,6 +386,9 @@ pub trait Tx: Send {
         max: usize,
     ) -> impl Future<Output = Result<Vec<String>, StoreError>> + Send;
 
+    /// A key's deadline in the lane.
+    fn deadline(&mut self, key: &str) -> impl Future<Output = Result<Option<Timestamp>, StoreError>> + Send;
+
     /// The lane's deadlines.
     fn deadlines(&mut self) -> impl Future<Output = Result<BTreeMap<String, Timestamp>, StoreError>> + Send;
 
@@ -467,7 +470,7 @@ pub struct StoredState {
 }
 
 /// Everything one batch writes.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Changes {
     /// States by key, whole.
     pub states: Vec<(String, StoredState)>,

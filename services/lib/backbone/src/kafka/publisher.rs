@@ -10,6 +10,7 @@ use super::settings::KafkaSettings;
 use super::unhurried::Unhurried;
 use crate::edge::{BrokerError, Producer, Publisher};
 use crate::health::Condition;
+use crate::mutant::{self, Mutant};
 use crate::record::{Marks, OutRecord};
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
@@ -53,7 +54,8 @@ impl Publisher for KafkaPublisher {
 
     async fn fence(&self, transactional_id: &str) -> Result<KafkaProducer, BrokerError> {
         let (timeout, reach) = (self.timeout, self.reach.clone());
-        let config = config(&self.kafka, transactional_id, timeout);
+        let unfenced = mutant::is(Mutant::RelayWithoutFence).then(|| uuid::Uuid::new_v4().to_string());
+        let config = config(&self.kafka, unfenced.as_deref().unwrap_or(transactional_id), timeout);
         let (id, kept) = (transactional_id.to_owned(), self.marks.clone());
         let fencing = move || {
             let context = Deliveries { base: Context { reach: reach.clone() }, failed: Mutex::default() };

@@ -14,6 +14,7 @@ impl Tables {
         let mut backup = self.clone();
         backup.transactions.clear();
         backup.locks.clear();
+        backup.late.clear();
         backup
     }
 

@@ -22,20 +22,6 @@ pub struct SourceTables {
     pub facts: BTreeMap<(String, Uuid), FactKnown>,
     /// What persons are asked, by source and kind.
     pub holds: BTreeMap<(String, String), Hold>,
-    /// What is weakened, to show that the simulation notices.
-    pub weakened: Weakened,
-}
-
-/// A rule of sources that can be broken on purpose.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Weakened {
-    /// None.
-    #[default]
-    Nothing,
-    /// Cursors are kept when they are written, before the commit and though it may fail.
-    CursorAtOnce,
-    /// Sweeps withdraw whatever they did not find, though it was made known after they began.
-    SweepWithoutMark,
 }
 
 impl SourceTables {
@@ -59,14 +45,6 @@ impl SourceTables {
         }
     }
 
-    /// What a broken ledger does when a page is written, and not when it is committed.
-    pub(super) fn write(&mut self, source: &str, changes: Option<&SourceChanges>) {
-        if self.weakened == Weakened::CursorAtOnce {
-            let cursor = changes.and_then(|changes| changes.cursor.clone());
-            self.cursors.extend(cursor.map(|cursor| (source.to_owned(), cursor)));
-        }
-    }
-
     fn standing(&self, source: &str) -> Standing {
         let mine = self.holds.iter().filter(|((of, _), _)| of == source);
         let holds = mine.map(|((_, kind), hold)| (kind.clone(), *hold)).collect();
@@ -79,7 +57,7 @@ impl SourceTables {
 
     fn swept(&self, source: &str, kind: &str, began: Mark, present: &[&str]) -> Swept {
         let present: BTreeSet<&str> = present.iter().copied().collect();
-        let before = |row: &RowKnown| row.seen_seq <= began.0 || self.weakened == Weakened::SweepWithoutMark;
+        let before = |row: &RowKnown| row.seen_seq <= began.0;
         let known = self.of(source, kind).filter(|(_, row)| before(row));
         let ids: Vec<&String> = known.map(|((_, _, id), _)| id).collect();
         let known = i64::try_from(ids.len()).unwrap_or(i64::MAX);

@@ -2,6 +2,7 @@
 
 use crate::emission::{CounterKey, Emitted, Origin};
 use crate::journal::Entry;
+use crate::mutant::{self, Mutant};
 use crate::projection::Row;
 use crate::record::OutRecord;
 use crate::replay::Replay;
@@ -66,6 +67,16 @@ pub(super) struct Transaction {
     ended: bool,
 }
 
+/// A COMMIT that is under way, and nobody waits for.
+#[derive(Clone, Debug)]
+pub(super) struct Late {
+    pub(super) at: Timestamp,
+    pub(super) id: u64,
+    pub(super) fence: Fence,
+    pub(super) clock: Timestamp,
+    pub(super) lease: Duration,
+}
+
 /// The rows of one service's ledger. Fields that tests compare are public.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
@@ -97,8 +108,6 @@ pub struct Tables {
     pub replays: BTreeMap<i64, Replay>,
     /// Their ledgers.
     pub besides: BTreeMap<i64, Tables>,
-    /// Weakens the fence of the lanes, to show that the simulation notices: checks neither epoch nor sequence.
-    pub without_fence: bool,
     complete: BTreeSet<(String, i32)>,
     next_parked: i64,
     /// What sources keep.
@@ -110,6 +119,7 @@ pub struct Tables {
     pub(super) transactions: HashMap<u64, Transaction>,
     pub(super) locks: BTreeMap<Lock, u64>,
     pub(super) next_transaction: u64,
+    pub(super) late: Vec<(Late, Vec<Changes>)>,
     next_seq: i64,
 }
 
@@ -127,6 +137,11 @@ impl Tables {
     /// Whether some lane's owner is trying a record alone.
     pub fn is_any_tried_alone(&self) -> bool {
         self.lanes.values().any(|row| row.trial.is_some())
+    }
+
+    /// How often a shard was taken.
+    pub fn shard_epoch(&self, shard: usize) -> i64 {
+        self.shards.get(shard).map_or(0, |row| row.epoch)
     }
 
     pub(super) fn ensure_lane(&mut self, lane: LaneId) {
@@ -285,8 +300,9 @@ impl Tables {
         due_max: usize,
     ) -> Result<(Timestamp, Vec<(Timestamp, String)>), StoreError> {
         let row = self.lanes.get(&fence.lane).ok_or(StoreError::Fenced)?;
-        let holds = (row.epoch, row.seq) == (fence.epoch, fence.seq) && row.owner.is_some();
-        if !holds && !self.without_fence {
+        let is_in_sequence = row.seq == fence.seq || mutant::is(Mutant::FenceWithoutSequence);
+        let holds = row.epoch == fence.epoch && is_in_sequence && row.owner.is_some();
+        if !holds && !mutant::is(Mutant::EffectWithoutFence) {
             return Err(StoreError::Fenced);
         }
         let now = now.max(row.clock);
@@ -473,6 +489,25 @@ impl Tables {
         }
         self.rollback(id);
         Ok(())
+    }
+
+    /// Commits later; whoever wants the transaction's locks waits until then.
+    pub(super) fn linger(&mut self, late: Late, changes: Vec<Changes>) {
+        if self.touch(late.id, late.at).is_ok() {
+            self.late.push((late, changes));
+        }
+    }
+
+    /// As of a time: COMMITs that lingered have come about.
+    pub(super) fn settled(&mut self, now: Timestamp) -> &mut Self {
+        let (due, later) = std::mem::take(&mut self.late).into_iter().partition(|(late, _)| late.at <= now);
+        self.late = later;
+        let due: Vec<(Late, Vec<Changes>)> = due;
+        for (Late { at, id, fence, clock, lease }, changes) in due {
+            // One that was ended is rolled back.
+            let _ = self.commit(id, &fence, (at, clock), lease, changes);
+        }
+        self
     }
 
     pub(super) fn apply(&mut self, fence: &Fence, changes: Changes) {

@@ -228,6 +228,15 @@ impl PostgresTx {
         rows.iter().map(read).collect::<Result<_, Failure>>().map_err(|failure| failure.during(what))
     }
 
+    pub(super) async fn deadline_of(&mut self, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        let what = "read a deadline";
+        let sql = "SELECT at_us FROM deadline WHERE processor = $1 AND lane = $2 AND key = $3";
+        let asked = self.of_lane(sql).with(key.to_owned());
+        let rows = self.ask(what, asked).await?;
+        let at = rows.first().map(|row| row.try_get(0).map(Timestamp)).transpose();
+        at.map_err(|error| Failure::from(error).during(what))
+    }
+
     pub(super) async fn deadlines_of_lane(&mut self) -> Result<BTreeMap<String, Timestamp>, StoreError> {
         let what = "read deadlines";
         let asked = self.of_lane("SELECT key, at_us FROM deadline WHERE processor = $1 AND lane = $2");

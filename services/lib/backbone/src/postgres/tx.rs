@@ -11,6 +11,7 @@ use super::layout::Layout;
 use super::wire::{Ask, ask, pipeline};
 use super::{lease, pool, tables, write};
 use crate::emission::{CounterKey, Emitted, Origin};
+use crate::mutant::{self, Mutant};
 use crate::replay::{Difference, Side, Standing, Which};
 use crate::store::{
     AskNews, Changes, Effect, Ended, Fence, Intent, Loaded, News, Parked, StoreError, StoredState, Trial, Tx,
@@ -50,10 +51,27 @@ pub struct PostgresTx {
 const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
 
 // The fence. Another owner's epoch, or a sequence moved on by a commit whose answer was lost, finds no row.
-const FENCE: &str = "UPDATE lane SET seq = seq + 1, lease_until_us = now_us() + $5,
-        clock_us = greatest(clock_us, least(now_us(), $6::bigint))
-    WHERE processor = $1 AND lane = $2 AND epoch = $3 AND seq = $4 AND owner IS NOT NULL
-    RETURNING clock_us, attempts, trial_topic, trial_offset, (SELECT h.seq FROM table_head h)";
+macro_rules! fence {
+    ($holds:literal) => {
+        concat!(
+            "UPDATE lane SET seq = seq + 1, lease_until_us = now_us() + $5,
+                clock_us = greatest(clock_us, least(now_us(), $6::bigint))
+            WHERE processor = $1 AND lane = $2 AND ",
+            $holds,
+            " RETURNING clock_us, attempts, trial_topic, trial_offset, (SELECT h.seq FROM table_head h)"
+        )
+    };
+}
+
+fn fencing() -> &'static str {
+    if mutant::is(Mutant::EffectWithoutFence) {
+        return fence!("$3::bigint IS NOT NULL AND $4::bigint IS NOT NULL");
+    }
+    if mutant::is(Mutant::FenceWithoutSequence) {
+        return fence!("epoch = $3 AND $4::bigint IS NOT NULL AND owner IS NOT NULL");
+    }
+    fence!("epoch = $3 AND seq = $4 AND owner IS NOT NULL")
+}
 
 const DUE: &str = "SELECT at_us, key FROM deadline
     WHERE processor = $1 AND lane = $2
@@ -131,8 +149,11 @@ impl PostgresTx {
             side: Side::Live,
         };
         let of = |sql: &'static str| Ask::new(sql).with(lane.processor).with(lane.number);
-        let ours =
-            of(FENCE).with(fence.epoch).with(fence.seq).with(lease::micros(lease)).with(at.map(|at| at.0));
+        let ours = of(fencing())
+            .with(fence.epoch)
+            .with(fence.seq)
+            .with(lease::micros(lease))
+            .with(at.map(|at| at.0));
         let mut asks = vec![Ask::new(BEGIN), ours];
         if due_max > 0 {
             asks.push(of(DUE).with(i64::try_from(due_max).unwrap_or(i64::MAX)));
@@ -346,6 +367,10 @@ impl Tx for PostgresTx {
 
     async fn keys(&mut self, behind: &str, max: usize) -> Result<Vec<String>, StoreError> {
         self.keys_behind(behind, max).await
+    }
+
+    async fn deadline(&mut self, key: &str) -> Result<Option<Timestamp>, StoreError> {
+        self.deadline_of(key).await
     }
 
     async fn deadlines(&mut self) -> Result<BTreeMap<String, Timestamp>, StoreError> {

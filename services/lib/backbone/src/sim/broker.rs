@@ -5,6 +5,7 @@ use super::{Sim, cross_to_broker};
 use crate::contract::{Contract, SchemaSource, Schemas};
 use crate::edge::{BEGINNING, BrokerError, LaneReader, Log, Producer, Publisher, Witness};
 use crate::memory::World;
+use crate::mutant::{self, Mutant};
 use crate::record::{Marks, OutRecord, Record};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,8 +46,6 @@ pub(crate) struct SimBroker {
     sim: Sim,
     logs: Arc<Mutex<Logs>>,
     pub(crate) schemas: Arc<Schemas>,
-    /// Does not fence producers, to show that the simulation notices.
-    pub(crate) without_fence: bool,
 }
 
 impl SimBroker {
@@ -58,7 +57,7 @@ impl SimBroker {
             }
         }
         let (logs, schemas) = (Arc::new(Mutex::new(logs)), Arc::new(schemas));
-        Self { sim: sim.clone(), logs, schemas, without_fence: false }
+        Self { sim: sim.clone(), logs, schemas }
     }
 
     fn logs(&self) -> MutexGuard<'_, Logs> {
@@ -136,7 +135,8 @@ impl SimBroker {
     }
 
     fn is_fenced(&self, id: &str, epoch: u64) -> bool {
-        !self.without_fence && self.logs().epochs.get(id).is_some_and(|current| *current != epoch)
+        !mutant::is(Mutant::RelayWithoutFence)
+            && self.logs().epochs.get(id).is_some_and(|current| *current != epoch)
     }
 }
 
@@ -247,12 +247,12 @@ impl Publisher for SimBroker {
         cross_to_broker(&self.sim, "init transactions").await?;
         let id = transactional_id.to_owned();
         let epoch = self.raise(&id);
-        if !self.without_fence {
+        if !mutant::is(Mutant::RelayWithoutFence) {
             self.abort_older(&id, epoch);
         }
         self.sim.stir();
         cross_to_broker(&self.sim, "init transactions").await?;
-        Ok(SimProducer { broker: self.clone(), id, epoch })
+        Ok(SimProducer { broker: self.clone(), id, epoch, unsent: Vec::new() })
     }
 }
 
@@ -261,6 +261,8 @@ pub(crate) struct SimProducer {
     broker: SimBroker,
     id: String,
     epoch: u64,
+    /// What it still has in its buffer of a transaction that was not confirmed.
+    unsent: Vec<OutRecord>,
 }
 
 impl SimProducer {
@@ -294,9 +296,13 @@ impl SimProducer {
 
 impl Producer for SimProducer {
     async fn publish(&mut self, records: &[OutRecord], marks: &Marks) -> Result<(), BrokerError> {
-        for out in records {
-            if self.broker.sim.one_in(3) {
-                cross_to_broker(&self.broker.sim, "produce").await?;
+        let unsent = std::mem::take(&mut self.unsent);
+        for (sent, out) in records.iter().chain(&unsent).enumerate() {
+            if self.broker.sim.one_in(3)
+                && let Err(error) = cross_to_broker(&self.broker.sim, "produce").await
+            {
+                self.unsent = records.iter().skip(sent).cloned().collect();
+                return Err(error);
             }
             self.check()?;
             let at = (out.topic.clone(), out.partition);

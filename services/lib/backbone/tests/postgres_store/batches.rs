@@ -201,6 +201,11 @@ pub(crate) async fn deadlines_fire_by_time_and_then_by_key<S: Store>(store: S) {
     assert_eq!(tx.due().last(), Some(&(Timestamp(30), "x".to_owned())), "the last wake of a key wins");
     assert_eq!(tx.due().len(), 5, "what lies ahead does not fire");
     drop(tx);
+    let mut tx = store.begin(&fence, LEASE, 0).await.expect("a batch");
+    for (key, at) in [("late", Some(Timestamp(i64::MAX))), ("x", Some(Timestamp(30))), ("nobody", None)] {
+        assert_eq!(tx.deadline(key).await.expect("an answer"), at, "{key}");
+    }
+    drop(tx);
     assert_eq!(
         store.begin(&other, LEASE, 100).await.expect("a batch").due(),
         [],

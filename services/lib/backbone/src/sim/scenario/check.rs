@@ -23,6 +23,7 @@ impl Scenario {
             }
         }
         self.nobody_waits_behind_nobody()?;
+        self.the_journal_has_each_batch_once()?;
         self.decisions_keep_what_was_decided()?;
         self.each_command_took_effect_once_in_order()?;
         self.commands_and_their_amendments_come_to_what_is_in_force()?;
@@ -96,6 +97,19 @@ impl Scenario {
             let is_first = met.insert((lane.processor, chain));
             if is_first && parked.reason == Reason::Behind && parked.waits.is_none() {
                 return Err(format!("{} {chain}: what is parked waits behind nobody", lane.processor));
+            }
+        }
+        Ok(())
+    }
+
+    fn the_journal_has_each_batch_once(&self) -> Result<(), String> {
+        for (lane, entries) in &self.store.tables().journal {
+            let twice = entries.windows(2).find(|two| two[0].seq >= two[1].seq);
+            if let Some(two) = twice {
+                return Err(format!(
+                    "{lane:?}: batch {} is in the journal behind {}",
+                    two[1].seq, two[0].seq
+                ));
             }
         }
         Ok(())

@@ -1,10 +1,11 @@
 //! Schedules in which the ledger goes back to a backup while the broker keeps what was published.
 
-use super::{LANES, Scenario, Versions, Weakened};
+use super::{LANES, Scenario, Versions};
 use crate::memory::{Tables, World};
 use crate::projection::Projection;
 use crate::record::Record;
 use crate::recover::{Found, GATED, Reading};
+use crate::sim::instance::LEASE;
 use crate::sim::sample::{self, Left, Note, Order, OrderSink, Rate, Sum, Tally};
 use crate::sink::Sink;
 use crate::store::LaneId;
@@ -22,8 +23,8 @@ pub(in crate::sim) enum Played {
 
 impl Scenario {
     /// Traffic and faults; a backup is taken, and restored a while later; a person recovers what then stands still.
-    pub(in crate::sim) fn play_restored(seed: u64, weakened: Weakened) -> Result<Played, String> {
-        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed, weakened) };
+    pub(in crate::sim) fn play_restored(seed: u64) -> Result<Played, String> {
+        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
         let mut processes = vec![scenario.start(), scenario.start()];
         let mut versions = Versions::new();
         let turns = 200 + scenario.sim.below(1200);
@@ -36,7 +37,7 @@ impl Scenario {
         scenario.restore(&backup);
         let mut processes = vec![scenario.start(), scenario.start()];
         let is_behind = crate::guard::compare(&backup.reached(), &scenario.broker.left()).is_err();
-        if is_behind && weakened == Weakened::Nothing {
+        if is_behind {
             scenario.stands_still(&mut processes, &mut versions)?;
             scenario.recover()?;
         }
@@ -50,7 +51,7 @@ impl Scenario {
     /// Nothing fails: a backlog is folded at once before a deadline fires, and then the ledger goes back to before it came. What
     /// was ordered at last, and how many inputs are parked.
     pub(in crate::sim) fn play_backlog(seed: u64) -> Result<(Vec<i64>, usize), String> {
-        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed, Weakened::Nothing) };
+        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
         scenario.sim.heal();
         let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
         scenario.says(first, 1);
@@ -64,17 +65,50 @@ impl Scenario {
         scenario.recover()?;
         scenario.settle()?;
         scenario.check()?;
-        let lanes = (0..LANES).flat_map(|lane| scenario.broker.committed(Order::TOPIC, lane, 0));
-        let of_key = lanes.filter(|record| record.key.as_deref() == Some(key.to_string().as_bytes()));
-        let n = |record: Record| {
-            let order = scenario.broker.schemas.decode::<Order>(&record.value.unwrap_or_default());
-            order.map_or(0, |order| order.n)
-        };
-        let parked = scenario.store.tables().parked.len();
-        Ok((of_key.map(n).collect(), parked))
+        Ok(scenario.ordered(key))
     }
 
-    fn says(&mut self, key: EncounterToken, n: i64) {
+    /// Nothing fails: a deadline fires before records that are older than it is, which the lane comes to late; then the ledger
+    /// goes back to before all of that. What was ordered at last, and how many inputs are parked.
+    pub(in crate::sim) fn play_late(seed: u64) -> Result<(Vec<i64>, usize), String> {
+        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
+        scenario.sim.heal();
+        let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
+        scenario.says(first, 1);
+        scenario.settle()?;
+        let backup = scenario.store.tables().backup();
+        let mut processes = vec![scenario.start()];
+        // Until it has every lane.
+        let until = World::now(&scenario.sim) + 4 * LEASE;
+        while World::now(&scenario.sim) < until {
+            scenario.step(&mut processes);
+        }
+        scenario.says(key, 1);
+        while scenario.store.tables().deadlines.is_empty() {
+            scenario.step(&mut processes);
+        }
+        drop(processes);
+        scenario.says(key, 2);
+        scenario.sim.advance(2 * sample::HOLD);
+        scenario.settle()?;
+        scenario.restore(&backup);
+        scenario.recover()?;
+        scenario.settle()?;
+        scenario.check()?;
+        Ok(scenario.ordered(key))
+    }
+
+    fn ordered(&self, key: EncounterToken) -> (Vec<i64>, usize) {
+        let lanes = (0..LANES).flat_map(|lane| self.broker.committed(Order::TOPIC, lane, 0));
+        let of_key = lanes.filter(|record| record.key.as_deref() == Some(key.to_string().as_bytes()));
+        let n = |record: Record| {
+            let order = self.broker.schemas.decode::<Order>(&record.value.unwrap_or_default());
+            order.map_or(0, |order| order.n)
+        };
+        (of_key.map(n).collect(), self.store.tables().parked.len())
+    }
+
+    pub(super) fn says(&mut self, key: EncounterToken, n: i64) {
         self.broker.append(sample::input(&key, n, &Left::new(n, ""), &self.broker.schemas));
         self.inputs.push((Left::TOPIC, key, n));
     }

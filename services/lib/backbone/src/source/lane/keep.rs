@@ -6,6 +6,7 @@ use super::{Asking, Post, Trouble};
 use crate::contract::SchemaSource;
 use crate::emission::{Desk, Emitted, counter_keys, facts, resolve};
 use crate::env::Env;
+use crate::mutant::{self, Mutant};
 use crate::store::{Changes, Store, StoreError, Tx};
 use std::collections::{BTreeSet, HashMap};
 use uuid::Uuid;
@@ -28,6 +29,13 @@ where
             return Ok(Pulled::default());
         }
         let limits = &self.parts.limits;
+        if has_moved && mutant::is(Mutant::CursorBeforeOutbox) {
+            let mut tx = self.parts.store.begin(&self.fence, limits.lease, 0).await?;
+            let cursor = Some(serde_json::to_value(&page.cursor).map_err(Trouble::Cursor)?);
+            let source = Some(SourceChanges { cursor, ..Default::default() });
+            tx.write(Changes { source, ..Changes::default() }).await?;
+            self.commit(tx).await?;
+        }
         let mut findings = Findings::new(page.rows);
         let mut tx = self.parts.store.begin(&self.fence, limits.lease, 0).await?;
         let standing = tx.standing().await?;
@@ -36,7 +44,12 @@ where
         for sweep in &page.sweep {
             let present: Vec<String> = sweep.present.iter().map(|id| storable(id.clone())).collect();
             let present: Vec<&str> = present.iter().map(String::as_str).collect();
-            let swept = tx.swept(sweep.kind, sweep.began, &present).await?;
+            let began = if mutant::is(Mutant::SweepWithoutMark) {
+                crate::source::Mark(i64::MAX)
+            } else {
+                sweep.began
+            };
+            let swept = tx.swept(sweep.kind, began, &present).await?;
             let gone = i64::try_from(findings.gone(sweep.kind, swept.gone)).unwrap_or(i64::MAX);
             let hold = standing.holds.get(sweep.kind);
             let is_approved = hold.and_then(|hold| hold.approved).is_some_and(|approved| gone <= approved);

@@ -1,0 +1,83 @@
+//! Every mutant of the runtime is noticed by some schedule: what the schedules hold is shown by what they do not.
+
+use super::scenario::Scenario;
+use super::sources;
+use crate::mutant::{Mutant, plant};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Schedules by what they are about.
+type Schedules = (&'static str, fn(u64) -> Result<(), String>);
+
+const SERVICE: Schedules = ("a service", |seed| Scenario::play(seed).map(drop));
+const RESTORED: Schedules = ("a ledger restored", |seed| Scenario::play_restored(seed).map(drop));
+const BACKLOG: Schedules = ("a backlog folded again", |seed| match Scenario::play_backlog(seed)? {
+    (orders, 0) if orders == [3] => Ok(()),
+    otherwise => Err(format!("orders and parked inputs are {otherwise:?}")),
+});
+const LATE: Schedules = ("records come late folded again", |seed| match Scenario::play_late(seed)? {
+    (orders, 0) if orders == [1, 3] => Ok(()),
+    otherwise => Err(format!("orders and parked inputs are {otherwise:?}")),
+});
+const STALLED: Schedules = ("a relay that stands still", Scenario::play_stalled);
+const SOURCES: Schedules = ("a source", |seed| sources::Scenario::play(seed).map(drop));
+
+/// The schedules that are to notice a mutant.
+fn killers(mutant: Mutant) -> Schedules {
+    match mutant {
+        Mutant::CursorBeforeOutbox | Mutant::SweepWithoutMark | Mutant::TombstoneSkipped => SOURCES,
+        Mutant::LedgerNotCompared => RESTORED,
+        Mutant::RowsBeforeFence => STALLED,
+        Mutant::DeadlineNotPutOff => BACKLOG,
+        Mutant::DeadlineNotBefore => LATE,
+        _ => SERVICE,
+    }
+}
+
+/// The first seed that notices, and what.
+fn killed(mutant: Mutant, seeds: u64) -> Option<(u64, String)> {
+    let (_, play) = killers(mutant);
+    plant(Some(mutant));
+    let notices = |seed: u64| match catch_unwind(AssertUnwindSafe(|| play(seed))) {
+        Ok(held) => held.err(),
+        Err(_) => Some("it panicked".to_owned()),
+    };
+    let found = (0..seeds).find_map(|seed| Some((seed, notices(seed)?)));
+    plant(None);
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{quietly, seeds};
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::{Mutex, PoisonError};
+
+    #[test]
+    fn every_mutant_is_killed() {
+        let most = seeds(2_000).count() as u64;
+        let (next, survivors) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+        let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        let hunt = || {
+            while let Some(mutant) = Mutant::ALL.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (of, name) = (killers(*mutant).0, mutant.name());
+                match killed(*mutant, most) {
+                    Some((seed, what)) => {
+                        let what: String =
+                            what.lines().next().unwrap_or_default().chars().take(100).collect();
+                        println!("mutant {name}: killed, {of}, seed {seed}: {what}");
+                    }
+                    None => {
+                        println!("mutant {name}: SURVIVED {most} schedules, {of}");
+                        survivors.lock().unwrap_or_else(PoisonError::into_inner).push(name);
+                    }
+                }
+            }
+        };
+        quietly(|| std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(hunt)))));
+        let survivors = survivors.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let planted = Mutant::ALL.len();
+        println!("mutants of the runtime: {} killed / {planted} planted", planted - survivors.len());
+        assert!(survivors.is_empty(), "nobody noticed {survivors:?}");
+    }
+}
