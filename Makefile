@@ -34,6 +34,10 @@ test-kills: ## kill -9 and SIGSTOP at every named place, and restarts of everyth
 test-faults: ## every fault scenario, three seeds each, on three brokers: docs/fault-report.md; SCENARIO=F6 SEED=7 for one
 	@SCENARIO='$(SCENARIO)' SEED='$(SEED)' SEEDS='$(SEEDS)' MUTANT='$(MUTANT)' SERVICE_ENV='$(SERVICE_ENV)' scripts/test faults
 
+.PHONY: test-mutants
+test-mutants: ## rules broken one at a time, each to be noticed: killed / planted
+	@scripts/test mutants
+
 .PHONY: fuzz
 fuzz: ## fuzz everything that reads bytes, each target for FUZZ_SECONDS (10); TARGETS=… picks some
 	@scripts/fuzz $(TARGETS)

@@ -3,6 +3,7 @@
 //! Nothing is left to a default of Odoo's but the income account, where the installation names none. What cannot be
 //! an invoice is refused here, in words that name positions and codes and nothing of a patient.
 
+use backbone::mutant::{self, Mutant};
 use canon::events::billing_invoice_request::RequestKind;
 use canon::{Date, InvoiceRequest, Money, Phi, Quantity};
 use odoo::invoice::{FoundInvoice, InvoiceDraft, Line, MoveState, MoveType, Ref, Taxes};
@@ -220,7 +221,10 @@ fn draft_line(
     place: &Place,
 ) -> Result<Line, Unwritable> {
     Ok(Line {
-        external_id: line_id(&line.line)?,
+        external_id: match mutant::is(Mutant::IdOnHeaderOnly) {
+            true => line_id(&format!("{}/{}", line.line, mutant::fresh()))?,
+            false => line_id(&line.line)?,
+        },
         product: product_id(&line.code)?,
         name: text(line.description.as_ref(), &line.code, line.quantity),
         quantity: Decimal::ONE,
@@ -304,6 +308,11 @@ fn plain(text: &str) -> String {
 }
 
 fn decimal(money: Money) -> Decimal {
+    if mutant::is(Mutant::MoneyThroughFloat)
+        && let Some(through) = money.to_string().parse().ok().and_then(Decimal::from_f64_retain)
+    {
+        return through;
+    }
     Decimal::new(money.unscaled(), 4).normalize()
 }
 

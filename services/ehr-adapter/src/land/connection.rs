@@ -9,6 +9,7 @@ use super::intake::{self, Intake, header_line};
 use super::watch::StreamFault;
 use super::{Desk, Land, writer};
 use crate::sender::Mllp;
+use backbone::mutant::{self, Mutant};
 use backbone::service::LandError;
 use canon::Timestamp;
 use hl7::ack::ErrorCode;
@@ -193,6 +194,10 @@ impl<L: Land> Reader<'_, L> {
         let flight = desk.watch.begin(received.into_std());
         let received_at = Timestamp::from(SystemTime::now());
         let intake = Intake::of(&desk.sender, &desk.shared.tokenizer, payload, received_at);
+        if mutant::is(Mutant::ResendNotLanded) && mutant::was_met(intake.headers.id) {
+            let outcome = Outcome::Known(Answer::Durable);
+            return ControlFlow::Continue(Waiting { header: intake.header, outcome, flight: Some(flight) });
+        }
         let deadline = received + desk.sender.listening.ack_deadline;
         let landing = desk.shared.lander.land(&intake.key, &intake.headers, &intake.message);
         let landed = tokio::select! {

@@ -3,6 +3,7 @@
 use super::answer::Answer;
 use super::watch::InFlight;
 use super::{Desk, Land};
+use backbone::mutant::{self, Mutant};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, sleep_until};
 
@@ -34,6 +35,7 @@ pub(super) enum Outcome<A> {
 pub(super) async fn settle<L: Land>(desk: &Desk<L>, outcome: Outcome<L::Ack>) -> Answer {
     let (ack, deadline, answer) = match outcome {
         Outcome::Known(answer) => return answer,
+        Outcome::Sent { answer, .. } if mutant::is(Mutant::AckBeforeDurable) => return answer,
         Outcome::Sent { ack, deadline, answer } => (ack, deadline, answer),
     };
     tokio::select! {

@@ -61,6 +61,16 @@ mutants! {
     TombstoneSkipped = "tombstone-skipped",
     /// A ledger is not compared with what was published from it.
     LedgerNotCompared = "ledger-not-compared",
+    /// A message is accepted before it is durable.
+    AckBeforeDurable = "ack-before-durable",
+    /// A message that came before is accepted and not landed, whatever became of it the first time.
+    ResendNotLanded = "resend-not-landed",
+    /// An invoice's external id is the same at every try, those of its lines are not.
+    IdOnHeaderOnly = "id-on-header-only",
+    /// Odoo is asked for what changed since the last answer, and for nothing before it.
+    NoOverlap = "no-overlap",
+    /// Money goes through a binary float.
+    MoneyThroughFloat = "money-through-float",
     /// A command that was given with less in it is refused when records are read again.
     DeadlineNotBefore = "deadline-not-before",
     /// A command that was given with more in it is refused when records are read again.
@@ -74,14 +84,28 @@ pub const fn is(_: Mutant) -> bool {
     false
 }
 
+/// A name that nothing else has, for a mutant that needs one.
+pub fn fresh() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
+
+/// Whether this was met before by this process, for a mutant that goes by it; from now on it was.
+#[cfg(not(any(test, feature = "fault-points")))]
+#[inline]
+pub const fn was_met(_: uuid::Uuid) -> bool {
+    false
+}
+
 #[cfg(any(test, feature = "fault-points"))]
-pub use planted::{is, plant};
+pub use planted::{is, plant, was_met};
 
 #[cfg(any(test, feature = "fault-points"))]
 mod planted {
     use super::{Mutant, VARIABLE};
     use std::cell::Cell;
-    use std::sync::OnceLock;
+    use std::collections::BTreeSet;
+    use std::sync::{Mutex, OnceLock, PoisonError};
+    use uuid::Uuid;
 
     thread_local! {
         static HERE: Cell<Option<Mutant>> = const { Cell::new(None) };
@@ -98,6 +122,12 @@ mod planted {
     /// Plants one for what runs on this thread, or none.
     pub fn plant(mutant: Option<Mutant>) {
         HERE.set(mutant);
+    }
+
+    /// Whether this was met before by this process, for a mutant that goes by it; from now on it was.
+    pub fn was_met(what: Uuid) -> bool {
+        static MET: Mutex<BTreeSet<Uuid>> = Mutex::new(BTreeSet::new());
+        !MET.lock().unwrap_or_else(PoisonError::into_inner).insert(what)
     }
 
     fn of_process() -> Option<Mutant> {
