@@ -46,6 +46,7 @@ async fn a_whole_day_comes_to_what_was_said_and_the_same_day_again_changes_nothi
     println!("balanced, but for what nobody has mapped: {} parked", evidence.parked.len());
     assert_eq!(day.unnoticed(&evidence, Codes::Morning), [""; 0], "the checker is blind to these");
 
+    released_too_early_it_waits_again(&Operator::new(&fleet, &stack));
     fleet.add_codes(LATER).expect("a file of codes");
     evidence = balanced(&books, &[&day], Codes::Later).await;
     let paid = pay(&stack, &evidence, &day.visits()).await.expect("odoo takes payments");
@@ -84,6 +85,20 @@ async fn a_whole_day_comes_to_what_was_said_and_the_same_day_again_changes_nothi
     sightings.extend(canaries::in_logs(&folder).expect("logs"));
     assert!(sightings.is_empty(), "planted patient data was found: {sightings:#?}");
     std::fs::remove_dir_all(&folder).expect("the folder goes when all went well");
+}
+
+/// What waits for a code is released by a person who thinks that it is there: the lane's owner looks again, and it waits on.
+#[track_caller]
+fn released_too_early_it_waits_again(operator: &Operator<'_>) {
+    let release = ["parked", "release", "--service", "billing-projector"];
+    let who = ["--by", "a test", "--because", "the codes should be there"];
+    let dry = operator.json(1, &[&release[..], &who].concat());
+    assert!(dry["chosen"].as_u64().is_some_and(|chosen| chosen > 0) && dry["dry_run"] == true, "{dry:#}");
+    assert!(dry["sum"]["rejected"]["missing"].is_u64() && dry["sum"]["resolved"] == 0, "{dry:#}");
+    let done = operator.said(1, &[&release[..], &who, &["--yes"]].concat());
+    assert!(done.contains("missing"), "{done}");
+    let kept = operator.said(0, &["audit", "list", "--service", "billing-projector"]);
+    assert!(kept.contains("the codes should be there"), "{kept}");
 }
 
 /// The books of the day are what its senders say that they posted; a cent more, and they differ. Everything that was

@@ -14,7 +14,7 @@ use faults::{World, say};
 use std::io::{self, Write};
 use std::panic::AssertUnwindSafe;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -87,11 +87,12 @@ async fn all(cli: &Cli) -> Result<bool, String> {
         return Ok(true);
     }
     let seeds: Vec<u64> = if cli.seed.is_empty() { (1..=cli.seeds).collect() } else { cli.seed.clone() };
+    let commit = commit();
     let ground = Arc::new(Ground::start().await.map_err(text)?);
     let mut lines = Vec::new();
     for scenario in &chosen {
         for seed in &seeds {
-            let line = one(cli, scenario, *seed, &ground).await;
+            let line = Line { commit: commit.clone(), ..one(cli, scenario, *seed, &ground).await };
             if let Some(results) = &cli.results {
                 keep(results, &line).map_err(text)?;
             }
@@ -126,6 +127,13 @@ fn chosen(cli: &Cli) -> Result<Vec<Scenario>, String> {
     Ok(ALL.iter().filter(is_chosen).copied().collect())
 }
 
+/// The commit that is run, and whether anything was changed since.
+fn commit() -> Option<String> {
+    let told = Command::new("git").args(["describe", "--always", "--dirty", "--abbrev=10"]).output().ok()?;
+    let told = told.status.success().then_some(told.stdout)?;
+    Some(String::from_utf8_lossy(&told).trim().to_owned())
+}
+
 async fn one(cli: &Cli, scenario: &Scenario, seed: u64, ground: &Arc<Ground>) -> Line {
     say(format_args!("== {} seed {seed}: {}", scenario.id, scenario.fault));
     if let Some(why) = (scenario.lacks)(ground) {
@@ -142,7 +150,7 @@ async fn one(cli: &Cli, scenario: &Scenario, seed: u64, ground: &Arc<Ground>) ->
             world.fleet = world.fleet.clone().environment(&name, &value);
         }
         if let Some(mutant) = mutant {
-            world.fleet = world.fleet.clone().environment("VERTEBRA_TEST_MUTANT", &mutant);
+            world.fleet = world.fleet.clone().environment(backbone::mutant::VARIABLE, &mutant);
         }
     };
     let running = run(scenario, seed, Arc::clone(ground), folder.clone(), services);

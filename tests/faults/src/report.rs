@@ -24,6 +24,9 @@ pub struct Line {
     pub again: usize,
     /// From the healing's beginning until nothing was on its way.
     pub recovered_ms: u64,
+    /// The commit that was run, as `git describe` tells it; nothing where that is not known.
+    #[serde(default)]
+    pub commit: Option<String>,
 }
 
 const HELD: &str = "held";
@@ -71,6 +74,7 @@ impl Line {
             messages: 0,
             again: 0,
             recovered_ms: 0,
+            commit: None,
         }
     }
 }
@@ -111,8 +115,19 @@ pub fn page(scenarios: &[Scenario], lines: &[Line]) -> String {
         );
     }
     page += "\n";
+    commits(&mut page, lines);
     remarks(&mut page, lines);
     page
+}
+
+/// Which commits were run: a report may be put together from several runs.
+fn commits(page: &mut String, lines: &[Line]) {
+    let mut runs: BTreeMap<&str, usize> = BTreeMap::new();
+    for line in lines.iter().filter(|line| line.left_out.is_none()) {
+        *runs.entry(line.commit.as_deref().unwrap_or("not known")).or_default() += 1;
+    }
+    let each: Vec<String> = runs.iter().map(|(commit, runs)| format!("{commit} ({runs})")).collect();
+    let _ = writeln!(page, "\nThe commits that were run, and how many runs: {}.", each.join(", "));
 }
 
 fn runs_of<'a>(scenario: &Scenario, lines: &'a [Line]) -> Vec<&'a Line> {
@@ -180,6 +195,13 @@ mod tests {
         let mut line = Line { invariants, messages: 10, ..Line::empty(&ALL[0], seed) };
         line.invariants.insert(7, told.to_owned());
         line
+    }
+
+    #[test]
+    fn a_report_of_several_commits_says_so() {
+        let of = |seed, commit: Option<&str>| Line { commit: commit.map(str::to_owned), ..line(seed, HELD) };
+        let page = page(&ALL[..1], &[of(1, Some("abc")), of(2, Some("abc")), of(3, None)]);
+        assert!(page.contains("how many runs: abc (2), not known (1).\n"), "{page}");
     }
 
     #[test]
