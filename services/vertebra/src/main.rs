@@ -29,6 +29,7 @@ use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::time::Duration;
 use vertebra::contract::{Contract, ContractError, Copies, Report, check_releases};
 use vertebra::watch;
 
@@ -168,7 +169,10 @@ fn reported<T: Display + Serialize, E: Error>(
         Ok(runtime) => runtime,
         Err(error) => return fail(&error.to_string(), USAGE),
     };
-    match runtime.block_on(work) {
+    let ended = runtime.block_on(work);
+    // A call of the Kafka client may never come back: nobody waits for it.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    match ended {
         Err(error) => fail(&chain(&error), if is_away(&error) { UNREACHABLE } else { USAGE }),
         Ok(report) => {
             let text = match json {

@@ -39,6 +39,11 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
+    /// These, and no others.
+    pub(crate) fn of(slots: BTreeMap<String, Slot>) -> Self {
+        Self { slots: slots.into_iter().collect() }
+    }
+
     /// Forgets everything: after a rollback, an unknown outcome, or when it has grown past its bound.
     pub(crate) fn clear(&mut self) {
         self.slots.clear();
@@ -99,6 +104,8 @@ pub(crate) struct Batch<'a> {
     /// Inputs of a rebuild about which a person decided later than this: those that this release would take park all the same,
     /// until it comes to the decision.
     pub(crate) decided: &'a BTreeSet<Place>,
+    /// When a deadline fires that is put off.
+    pub(crate) put_off_to: Option<Timestamp>,
 }
 
 /// How inputs ended, for metrics.
@@ -216,7 +223,10 @@ impl<'r> Run<'r> {
             self.folded.culprits.push(Culprit { topic, offset, reason, detail });
         }
         match reject.reason {
-            Reason::Early => drop(self.folded.wakes.insert(key.to_owned(), Some(at))),
+            Reason::Early => {
+                let at = self.batch.put_off_to.unwrap_or(at);
+                self.folded.wakes.insert(key.to_owned(), Some(at));
+            }
             _ => self.park(Some(key), item, reject, 0),
         }
     }
@@ -396,6 +406,11 @@ pub(crate) fn releases(released: &[Parked], heads_only: bool) -> Vec<Released> {
 }
 
 impl Folded {
+    /// Whether a deadline was put off.
+    pub(crate) fn has_put_off(&self) -> bool {
+        self.culprits.iter().any(|culprit| culprit.reason == Reason::Early)
+    }
+
     /// The states, deadlines, report rows and parked inputs to write; emissions and journal are added by the lane.
     pub(crate) fn changes(&self, program: &dyn Program, cache: &Cache) -> Result<Changes, StateError> {
         let mut changes = Changes {

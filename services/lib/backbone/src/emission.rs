@@ -229,6 +229,8 @@ pub(crate) struct Resolved {
     pub(crate) emitted: Vec<Emitted>,
     pub(crate) counters: Vec<(CounterKey, i64)>,
     pub(crate) outbox: Vec<OutRecord>,
+    /// Facts that were stated again as they were taken over.
+    pub(crate) restated: BTreeSet<Uuid>,
 }
 
 /// One input's statement could not be accepted: the input is rejected and the batch folded again without it.
@@ -256,7 +258,7 @@ pub(crate) fn resolve(
     let mut ledger = emitted;
     let mut versions: BTreeMap<CounterKey, i64> = counters.clone();
     let mut touched = Touched::default();
-    let mut outbox = Vec::new();
+    let (mut outbox, mut restated) = (Vec::new(), BTreeSet::new());
     for Said { input, draft, cause } in said {
         let refuse = |reject| Refusal { input: *input, fact: draft.fact, reject };
         let before = ledger.get(&draft.fact);
@@ -271,6 +273,7 @@ pub(crate) fn resolve(
             if let Some(row) = before.filter(|row| row.is_taken_over() && draft.is_statement()) {
                 let row = Emitted { origin: cause.origin.clone(), ..row.clone() };
                 touched.add(draft.fact);
+                restated.insert(draft.fact);
                 ledger.insert(draft.fact, row);
             }
             continue;
@@ -291,7 +294,7 @@ pub(crate) fn resolve(
     }
     let emitted = touched.order.iter().filter_map(|fact| ledger.remove(fact)).collect();
     let counters = versions.into_iter().filter(|(key, version)| counters.get(key) != Some(version)).collect();
-    Ok(Resolved { emitted, counters, outbox })
+    Ok(Resolved { emitted, counters, outbox, restated })
 }
 
 /// Facts whose rows change, in the order in which they came up.

@@ -28,6 +28,9 @@ use uuid::Uuid;
 /// How often a lane with nothing to do looks whether this process added rows to its tables.
 const TABLES_LOOKED_AT: Duration = Duration::from_millis(250);
 
+/// Deadlines in one batch at most while records are read again: each that is put off has the batch folded once more.
+const REREAD_DUE_MAX: usize = 50;
+
 /// The lane of a projection.
 pub(crate) struct FoldWorker<'p, S, L, C, E> {
     pub(crate) parts: &'p Parts<S, L, C, E>,
@@ -80,14 +83,11 @@ where
     }
 
     async fn run(&mut self, lane: &mut Position, records: Vec<Record>) -> Result<(), Trouble> {
-        // What is due comes before records, and while the process dies over inputs it is tried alone too; not again while a
-        // record is being tried, whose tries would be counted from the beginning.
-        let is_tried = lane.trial.is_some() && lane.trial == records.first().map(Trial::of);
-        let comes_first = lane.solo_left > 0 && !records.is_empty() && !is_tried;
-        while comes_first && lane.solo_left > 0 && lane.is_due(self.parts.env.elapsed()) {
+        // What is due comes before records, and while the process dies over inputs it is tried alone too.
+        while lane.solo_left > 0 && !records.is_empty() && lane.is_due(self.parts.env.elapsed()) {
             let before = lane.fence.seq;
-            let is_put_off = self.batch(lane, Vec::new(), None).await?;
-            if is_put_off || lane.fence.seq == before {
+            self.batch(lane, Vec::new(), None).await?;
+            if lane.fence.seq == before {
                 break;
             }
         }
@@ -96,7 +96,7 @@ where
                 self.fire_as_before(lane, record).await?;
             }
         }
-        self.batch(lane, records, None).await.map(drop)
+        self.batch(lane, records, None).await
     }
 }
 
@@ -108,23 +108,22 @@ where
     E: Env,
 {
     /// Of records that are read again: fires the deadline of a record's key before its time, if what it says is the very
-    /// command that was given. The first time the lane came to the record late, when the deadline had fired.
+    /// command that was given, and would not be so behind the record. The first time the lane came to the record late, when the
+    /// deadline had fired.
     async fn fire_as_before(&mut self, lane: &mut Position, record: &Record) -> Result<(), Trouble> {
-        match Meta::of(record) {
-            Ok(_) if mutant::is(Mutant::DeadlineNotBefore) => Ok(()),
-            Ok(meta) => self.batch(lane, Vec::new(), Some(&meta.key)).await.map(drop),
-            Err(_) => Ok(()),
+        if mutant::is(Mutant::DeadlineNotBefore) {
+            return Ok(());
         }
+        self.batch(lane, Vec::new(), Some(record)).await
     }
 
-    /// One batch: what is released, what is due, records; or the deadline of a key, as it fired before. Returns whether
-    /// something that is due was put off.
+    /// One batch: what is released, what is due, records; or the deadline of a record's key, as it fired before.
     async fn batch(
         &mut self,
         lane: &mut Position,
         records: Vec<Record>,
-        as_before: Option<&str>,
-    ) -> Result<bool, Trouble> {
+        as_before: Option<&Record>,
+    ) -> Result<(), Trouble> {
         let began = self.parts.env.elapsed();
         // Taken before any row is locked, so that nobody waits for it with a transaction open.
         let (_alone, _beside);
@@ -152,6 +151,7 @@ where
             _ if as_before.is_some() => 0,
             (true, true) => 1,
             (true, false) => 0,
+            (false, _) if lane.at.is_some() => limits.due_max.min(REREAD_DUE_MAX),
             (false, _) => limits.due_max,
         };
         let mut tx = self.parts.store.begin_at(&lane.fence, limits.lease, due_max, lane.at).await?;
@@ -159,10 +159,13 @@ where
         let (book, news, upto) = self.look(lane, &mut tx, released_max).await?;
         lane.tables = lane.tables.max(upto);
         let due = match as_before {
-            Some(key) => {
-                let at = tx.deadline(key).await?.filter(|at| *at > now);
-                at.map(|at| (at, key.to_owned())).into_iter().collect()
-            }
+            Some(record) => match Meta::of(record) {
+                Ok(meta) => {
+                    let at = tx.deadline(&meta.key).await?.filter(|at| *at > now);
+                    at.map(|at| (at, meta.key)).into_iter().collect()
+                }
+                Err(_) => Vec::new(),
+            },
             None if heads_only && !news.released.is_empty() => Vec::new(),
             None => tx.due().to_vec(),
         };
@@ -171,19 +174,24 @@ where
         if due.is_empty() && records.is_empty() && news.released.is_empty() {
             // The deadline was waited for by an estimate of the database's clock, and is not due yet; or nobody
             // waited for what has come to the tables.
-            (lane.clock, lane.looked) = ((now, self.parts.env.elapsed()), looked);
-            return Ok(false);
+            lane.clock = (now, self.parts.env.elapsed());
+            lane.looked = if as_before.is_some() { lane.looked } else { looked };
+            return Ok(());
         }
         let (numbers, released): (Vec<i64>, Vec<Parked>) = news.released.into_iter().unzip();
         let alone = records.first().map(Trial::of).or_else(|| first_alone(&released, &due));
         if heads_only && alone != lane.trial {
             // A row of a table came meanwhile, and with it another input comes first: it is looked again.
-            return Ok(false);
+            return Ok(());
         }
         let loaded = self.load(&mut tx, &released, &due, &records).await?;
+        let put_off_to = lane.at.and(lane.reread_until);
+        // A deadline that was put off had been due already.
+        let early = due.first().filter(|(at, _)| as_before.is_some() && Some(*at) != put_off_to);
+        let clock = early.map_or(now, |(at, _)| now.max(*at));
         let given = Given {
             book: &book,
-            now,
+            now: clock,
             tells: true,
             released: &released,
             given_up: &[],
@@ -192,10 +200,14 @@ where
             due: &due,
             records: &records,
             rereads: lane.at.is_some(),
+            put_off_to,
         };
         let (folded, resolved) = self.fold(&mut tx, lane.fence.lane, &given, &loaded, forced).await?;
-        if as_before.is_some() && !self.is_given_again(&folded, &resolved) {
-            return Ok(false);
+        if let Some(record) = as_before
+            && (!self.is_given_again(&folded, &resolved)
+                || self.is_given_behind(&mut tx, lane.fence.lane, &given, record).await?)
+        {
+            return Ok(());
         }
         let mut changes = folded.changes(self.program.as_ref(), &self.cache)?;
         changes.unparked = numbers;
@@ -206,9 +218,10 @@ where
         let setup = self.program.setup_text();
         changes.journal = Some(journal::Entry {
             seq: lane.fence.seq + 1,
-            clock: now,
+            clock,
             fired_to: due.last().filter(|_| as_before.is_none()).cloned(),
             fired_early: due.first().filter(|_| as_before.is_some()).cloned(),
+            put_off_to: put_off_to.filter(|_| folded.has_put_off()),
             tables: book.upto(),
             released: batch::releases(&released, heads_only),
             segments: journal::segments(records.iter().map(|record| (record.topic, record.offset))),
@@ -219,7 +232,6 @@ where
         let others = usize::from(!released.is_empty() || !due.is_empty());
         lane.solo_left = lane.solo_left.saturating_sub(records.len().max(others));
         changes.attempts = if lane.solo_left > 0 { limits.crashes_max } else { 0 };
-        let is_put_off = folded.culprits.iter().any(|culprit| culprit.reason == Reason::Early);
         let positions = changes.positions.clone();
         let reasons: Vec<Reason> = changes.parked.iter().map(|parked| parked.reason).collect();
         let rejected = reasons.iter().filter(|reason| reason.is_the_inputs_fault()).count() as u64;
@@ -230,7 +242,8 @@ where
         lane.stopped = stopped;
         self.parts.bell.notify_one();
         self.settle(folded.slots);
-        (lane.trial, lane.begun, lane.next_due, lane.looked) = (None, None, next_due, looked);
+        (lane.trial, lane.begun, lane.next_due) = (None, None, next_due);
+        lane.looked = if as_before.is_some() { lane.looked } else { looked };
         lane.reread_over = false;
         let elapsed = self.parts.env.elapsed();
         lane.advance(positions, now, elapsed);
@@ -239,16 +252,42 @@ where
         for reason in reasons {
             self.parts.watch.parked(lane.fence.lane, reason);
         }
-        Ok(is_put_off)
+        Ok(())
     }
 
-    /// Whether commands were said, and all of them are known from what the ledger took over.
+    /// Whether commands were said, and each of them is one that the ledger took over.
     fn is_given_again(&self, folded: &Folded, resolved: &Resolved) -> bool {
-        let is_command = |topic: &str| self.parts.contract.is_command(topic);
-        folded.parked.is_empty()
-            && folded.culprits.is_empty()
-            && resolved.emitted.iter().any(|row| is_command(&row.topic))
-            && !resolved.outbox.iter().any(|row| is_command(&row.topic))
+        let is_command = |row: &&Emitted| self.parts.contract.is_command(&row.topic);
+        let mut commands = resolved.emitted.iter().filter(is_command).peekable();
+        let is_sound = folded.parked.is_empty() && folded.culprits.is_empty();
+        is_sound && commands.peek().is_some() && commands.all(|row| resolved.restated.contains(&row.fact))
+    }
+
+    /// Whether a deadline would give the command that was given behind this record, too: it fires there then. Fired before it,
+    /// the record would set it anew, and it would give another one. Nothing of it is kept.
+    async fn is_given_behind(
+        &mut self,
+        tx: &mut S::Tx,
+        lane: LaneId,
+        given: &Given<'_>,
+        record: &Record,
+    ) -> Result<bool, Trouble> {
+        let records = std::slice::from_ref(record);
+        let loaded = self.load(tx, &[], &[], records).await?;
+        let first = Given { tells: false, due: &[], records, ..*given };
+        let (folded, _) = self.fold(tx, lane, &first, &loaded, BTreeMap::new()).await?;
+        let set = |(at, key): &(Timestamp, String)| match folded.wakes.get(key) {
+            Some(set) => set.map(|at| (at, key.clone())),
+            None => Some((*at, key.clone())),
+        };
+        let due: Vec<(Timestamp, String)> = given.due.iter().filter_map(set).collect();
+        let now = due.iter().map(|(at, _)| *at).fold(given.now, Timestamp::max);
+        let then = Given { tells: false, now, due: &due, records: &[], ..*given };
+        let before = std::mem::replace(&mut self.cache, Cache::of(folded.slots));
+        let fired = self.fold(tx, lane, &then, &Loaded::default(), BTreeMap::new()).await;
+        self.cache = before;
+        let (folded, resolved) = fired?;
+        Ok(self.is_given_again(&folded, &resolved))
     }
 
     pub(crate) fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
@@ -354,12 +393,15 @@ where
         forced: BTreeMap<usize, Reject>,
     ) -> Result<(Folded, Resolved), Trouble> {
         let schemas: &Schemas = self.parts.source.schemas();
-        let Given { book, now, tells, released, given_up, decided, heads_only, due, records, .. } = *given;
+        let Given {
+            book, now, tells, released, given_up, decided, heads_only, due, records, put_off_to, ..
+        } = *given;
         let mut forced = forced;
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
         let mut telling = tells;
         loop {
-            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced, decided };
+            let batch =
+                Batch { now, book, released, heads_only, due, records, forced: &forced, decided, put_off_to };
             let mut folded = batch::fold(self.program.as_ref(), schemas, &self.cache, &loaded.seen, &batch);
             // What a deadline made the fold say is the lane's too.
             let of_none = folded.said.iter_mut().filter(|said| said.cause.origin.is_none());
@@ -435,6 +477,8 @@ pub(crate) struct Given<'a> {
     pub(crate) records: &'a [Record],
     /// Records are read again that a recovered ledger had forgotten.
     pub(crate) rereads: bool,
+    /// When a deadline fires that would have given a command with less in it than was given.
+    pub(crate) put_off_to: Option<Timestamp>,
 }
 
 impl Given<'_> {

@@ -364,6 +364,7 @@ where
             due: &due,
             records,
             rereads: false,
+            put_off_to: entry.put_off_to,
         };
         let forced = forced(entry, &released, &due, records);
         let (folded, resolved) = worker.fold(&mut tx, position.fence.lane, &given, &loaded, forced).await?;

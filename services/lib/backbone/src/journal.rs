@@ -21,6 +21,10 @@ pub struct Entry {
     /// The one deadline that was fired before its time, since it had fired there before the ledger went back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fired_early: Option<(Timestamp, String)>,
+    /// When the deadlines fire that were put off, if any was: those that would have given a command with less in it than was given
+    /// before the ledger went back. They are among the culprits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub put_off_to: Option<Timestamp>,
     /// What was read, in order.
     pub segments: Vec<Segment>,
     /// The place in the order of the tables' rows as of which they were looked up.

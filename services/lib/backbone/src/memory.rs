@@ -4,6 +4,7 @@
 //! [`World`], so that the simulation can make it happen by seed.
 
 mod beside;
+mod late;
 mod recover;
 mod sources;
 mod tables;
@@ -25,7 +26,6 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tables::Late;
 pub use tables::{Lock, Tables};
 use uuid::Uuid;
 
@@ -70,6 +70,13 @@ impl<W: World> MemoryStore<W> {
     /// Looks at, or changes, what is committed.
     pub fn tables(&self) -> Opened<'_> {
         Opened::new(self.tables.lock().unwrap_or_else(PoisonError::into_inner), self.replay)
+    }
+
+    /// Waits for a COMMIT that goes on over a lane's row, as whoever wants to lock that row does.
+    async fn wait_for_late(&self, lane: LaneId) {
+        while self.tables().settled(self.world.now()).is_late(lane) {
+            self.world.wait().await;
+        }
     }
 
     /// One call to the ledger and back.
@@ -128,10 +135,12 @@ impl<W: World> Store for MemoryStore<W> {
     }
 
     async fn resume(&self, fence: &Fence) -> Result<Option<Grant>, StoreError> {
+        self.wait_for_late(fence.lane).await;
         self.call("resume", |tables, now| Ok(tables.resume(fence, now))).await
     }
 
     async fn renew(&self, fence: &Fence, lease: Duration) -> Result<Renewed, StoreError> {
+        self.wait_for_late(fence.lane).await;
         self.call("renew", |tables, now| tables.renew(fence, now, lease)).await
     }
 
@@ -465,8 +474,8 @@ impl<W: World> Tx for MemoryTx<W> {
         let (mine, others): (Vec<_>, Vec<_>) = changes.into_iter().partition(|(side, _)| *side == Side::Live);
         let only = |all: Vec<(Side, Changes)>| all.into_iter().map(|(_, changes)| changes).collect();
         if let (Some(time), None) = (self.store.world.lingers(), &self.along) {
-            let late =
-                Late { at: now + time, id: self.id, fence: self.fence, clock: self.now, lease: self.lease };
+            let (id, fence, clock, lease) = (self.id, self.fence, self.now, self.lease);
+            let late = late::Late { at: now + time, sent: now, id, fence, clock, lease };
             self.store.tables().linger(late, only(mine));
             self.open = false;
             return Err(StoreError::CommitUnknown);

@@ -54,6 +54,7 @@ where
             due: &[],
             records: &[],
             rereads: false,
+            put_off_to: None,
         };
         let (folded, resolved) =
             self.fold(&mut tx, lane.fence.lane, &given, &loaded, BTreeMap::new()).await?;

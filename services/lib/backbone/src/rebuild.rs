@@ -113,7 +113,9 @@ impl Lane {
             let heads_only = entry.has_heads_only();
             let (released, due) = (&released, &due);
             let decided = &self.decided;
-            let batch = Batch { now, book, released, heads_only, due, records, forced: &forced, decided };
+            let put_off_to = entry.put_off_to;
+            let batch =
+                Batch { now, book, released, heads_only, due, records, forced: &forced, decided, put_off_to };
             let mut folded = batch::fold(ground.program, ground.schemas, &self.cache, &self.seen, &batch);
             let of_none = folded.said.iter_mut().filter(|said| said.cause.origin.is_none());
             let lane = LaneId { processor: ground.program.name(), number: 0 };

@@ -347,6 +347,11 @@ mod tests {
     }
 
     #[test]
+    fn a_service_whose_ledger_goes_back_under_it_halts() {
+        all_hold(0..200, Scenario::play_under);
+    }
+
+    #[test]
     fn a_relay_that_stood_still_publishes_nothing_stale() {
         all_hold(0..200, Scenario::play_stalled);
     }

@@ -85,7 +85,7 @@ async fn rights(admin: &Admin) -> Vec<Line> {
         KAFKA,
         "writing",
         "not tried: it cannot be without writing",
-        "each service needs WRITE on the topics that the catalog says it produces, and on its transactional ids (<service>-relay-…)",
+        "each service needs WRITE on the topics that the catalog says it produces, and on its transactional ids (vertebra.<service>.<shard>), and READ on groups that are called so",
     ));
     lines
 }

@@ -67,16 +67,6 @@ pub(super) struct Transaction {
     ended: bool,
 }
 
-/// A COMMIT that is under way, and nobody waits for.
-#[derive(Clone, Debug)]
-pub(super) struct Late {
-    pub(super) at: Timestamp,
-    pub(super) id: u64,
-    pub(super) fence: Fence,
-    pub(super) clock: Timestamp,
-    pub(super) lease: Duration,
-}
-
 /// The rows of one service's ledger. Fields that tests compare are public.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
@@ -119,7 +109,7 @@ pub struct Tables {
     pub(super) transactions: HashMap<u64, Transaction>,
     pub(super) locks: BTreeMap<Lock, u64>,
     pub(super) next_transaction: u64,
-    pub(super) late: Vec<(Late, Vec<Changes>)>,
+    pub(super) late: Vec<(super::late::Late, Vec<Changes>)>,
     next_seq: i64,
 }
 
@@ -489,25 +479,6 @@ impl Tables {
         }
         self.rollback(id);
         Ok(())
-    }
-
-    /// Commits later; whoever wants the transaction's locks waits until then.
-    pub(super) fn linger(&mut self, late: Late, changes: Vec<Changes>) {
-        if self.touch(late.id, late.at).is_ok() {
-            self.late.push((late, changes));
-        }
-    }
-
-    /// As of a time: COMMITs that lingered have come about.
-    pub(super) fn settled(&mut self, now: Timestamp) -> &mut Self {
-        let (due, later) = std::mem::take(&mut self.late).into_iter().partition(|(late, _)| late.at <= now);
-        self.late = later;
-        let due: Vec<(Late, Vec<Changes>)> = due;
-        for (Late { at, id, fence, clock, lease }, changes) in due {
-            // One that was ended is rolled back.
-            let _ = self.commit(id, &fence, (at, clock), lease, changes);
-        }
-        self
     }
 
     pub(super) fn apply(&mut self, fence: &Fence, changes: Changes) {

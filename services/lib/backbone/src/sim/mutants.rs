@@ -18,6 +18,7 @@ const LATE: Schedules = ("records come late folded again", |seed| match Scenario
     (orders, 0) if orders == [1, 3] => Ok(()),
     otherwise => Err(format!("orders and parked inputs are {otherwise:?}")),
 });
+const UNDER: Schedules = ("a ledger restored under a service", Scenario::play_under);
 const STALLED: Schedules = ("a relay that stands still", Scenario::play_stalled);
 const SOURCES: Schedules = ("a source", |seed| sources::Scenario::play(seed).map(drop));
 
@@ -32,22 +33,25 @@ fn killers(mutant: Mutant) -> Option<Schedules> {
         Mutant::CursorBeforeOutbox | Mutant::SweepWithoutMark | Mutant::TombstoneSkipped => SOURCES,
         Mutant::LedgerNotCompared => RESTORED,
         Mutant::RowsBeforeFence => STALLED,
+        Mutant::FenceWithoutSequence => UNDER,
         Mutant::DeadlineNotPutOff => BACKLOG,
         Mutant::DeadlineNotBefore => LATE,
         _ => SERVICE,
     })
 }
 
-/// The first seed that notices, and what.
+/// The first seed that notices, and what; one that is not well without the mutant does not count.
 fn killed(mutant: Mutant, play: fn(u64) -> Result<(), String>, seeds: u64) -> Option<(u64, String)> {
-    plant(Some(mutant));
     let notices = |seed: u64| match catch_unwind(AssertUnwindSafe(|| play(seed))) {
         Ok(held) => held.err(),
         Err(_) => Some("it panicked".to_owned()),
     };
-    let found = (0..seeds).find_map(|seed| Some((seed, notices(seed)?)));
-    plant(None);
-    found
+    (0..seeds).find_map(|seed| {
+        plant(Some(mutant));
+        let noticed = notices(seed);
+        plant(None);
+        noticed.filter(|_| notices(seed).is_none()).map(|what| (seed, what))
+    })
 }
 
 #[cfg(test)]

@@ -84,6 +84,9 @@ pub(crate) struct Tally {
     pub(crate) right: BTreeSet<i64>,
     pub(crate) doubled: u32,
     pub(crate) woken: u32,
+    /// When it wants to be woken.
+    #[serde(default)]
+    pub(crate) due: Option<Timestamp>,
     /// Whoever is woken from here on dies of it.
     #[serde(default)]
     pub(crate) doomed: bool,
@@ -135,6 +138,7 @@ impl Tally {
             "recommand" => cx.emit(name("order/fixed"), key, Order::new(self.sum(), "")),
             _ => {}
         }
+        self.due = Some(cx.now() + HOLD);
         cx.wake(cx.now() + HOLD);
         Ok(())
     }
@@ -149,6 +153,11 @@ impl Projection for Tally {
         if self.doomed {
             ABORTED.set(true);
         }
+        // Woken before its time it says nothing, as a fold does that looks what is due.
+        if self.due.is_none_or(|due| due > cx.now()) {
+            return Ok(());
+        }
+        self.due = None;
         self.woken += 1;
         let name = Name::new("order", &[key.to_string(), self.woken.to_string()]);
         cx.emit(name, key, Order::new(self.sum(), ""));

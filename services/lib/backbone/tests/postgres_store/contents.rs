@@ -251,6 +251,7 @@ pub(crate) async fn a_journal_entry_comes_back_as_it_was_written<S: Inspect>(sto
         seq,
         clock: Timestamp(1_800_000_000_123_456 + seq),
         fired_to: (seq == 1).then(|| (Timestamp(i64::MIN), "schlüssel".to_owned())),
+        put_off_to: (seq == 3).then_some(Timestamp(9)),
         fired_early: (seq == 2).then(|| (Timestamp(7), "another".to_owned())),
         segments: vec![Segment { topic: topic.clone(), first: 0, next: i64::MAX }],
         culprits: vec![Culprit {

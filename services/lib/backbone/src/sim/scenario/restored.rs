@@ -11,6 +11,7 @@ use crate::sink::Sink;
 use crate::store::LaneId;
 use canon::event::Event;
 use canon::key::EncounterToken;
+use std::time::Duration;
 
 /// What a schedule came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,48 +49,76 @@ impl Scenario {
         Ok(if is_behind { Played::Recovered } else { Played::NothingLost })
     }
 
-    /// Nothing fails: a backlog is folded at once before a deadline fires, and then the ledger goes back to before it came. What
-    /// was ordered at last, and how many inputs are parked.
+    /// A backlog is folded at once before a deadline fires, and is forgotten. What was ordered at last, and how many inputs are
+    /// parked.
     pub(in crate::sim) fn play_backlog(seed: u64) -> Result<(Vec<i64>, usize), String> {
-        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
-        scenario.sim.heal();
-        let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
-        scenario.says(first, 1);
-        scenario.settle()?;
-        let backup = scenario.store.tables().backup();
-        scenario.says(key, 1);
-        scenario.sim.advance(2 * sample::HOLD);
-        scenario.says(key, 2);
-        scenario.settle()?;
-        scenario.restore(&backup);
-        scenario.recover()?;
-        scenario.settle()?;
-        scenario.check()?;
-        Ok(scenario.ordered(key))
+        Self::play_forgotten(seed, |scenario, key| {
+            scenario.says(key, 1);
+            scenario.sim.advance(2 * sample::HOLD);
+            scenario.says(key, 2);
+        })
     }
 
-    /// Nothing fails: a deadline fires before records that are older than it is, which the lane comes to late; then the ledger
-    /// goes back to before all of that. What was ordered at last, and how many inputs are parked.
+    /// A deadline fires before records that are older than it is, which the lane comes to late; all of that is forgotten. What
+    /// was ordered at last, and how many inputs are parked.
     pub(in crate::sim) fn play_late(seed: u64) -> Result<(Vec<i64>, usize), String> {
+        Self::play_forgotten(seed, |scenario, key| {
+            let mut processes = vec![scenario.start()];
+            // Until it has every lane.
+            let until = World::now(&scenario.sim) + 4 * LEASE;
+            while World::now(&scenario.sim) < until {
+                scenario.step(&mut processes);
+            }
+            scenario.says(key, 1);
+            while scenario.store.tables().deadlines.is_empty() {
+                scenario.step(&mut processes);
+            }
+            drop(processes);
+            scenario.says(key, 2);
+            scenario.sim.advance(2 * sample::HOLD);
+        })
+    }
+
+    /// The ledger goes back under a service that lives: it halts like one that starts.
+    pub(in crate::sim) fn play_under(seed: u64) -> Result<(), String> {
+        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
+        scenario.sim.heal();
+        let keys: Vec<EncounterToken> =
+            (0..4).map(|number| format!("{number:032x}").parse().unwrap()).collect();
+        let mut processes = vec![scenario.start()];
+        let run = |scenario: &Self, processes: &mut Vec<super::Process>, time: Duration| {
+            let until = World::now(&scenario.sim) + time;
+            while World::now(&scenario.sim) < until {
+                scenario.step(processes);
+            }
+        };
+        keys.iter().for_each(|key| scenario.says(*key, 1));
+        run(&scenario, &mut processes, 3 * LEASE);
+        let backup = scenario.store.tables().backup();
+        keys.iter().for_each(|key| scenario.says(*key, 2));
+        run(&scenario, &mut processes, LEASE);
+        scenario.restore(&backup);
+        let reached = backup.reached();
+        keys.iter().for_each(|key| scenario.says(*key, 3));
+        run(&scenario, &mut processes, 3 * LEASE);
+        if scenario.store.tables().reached() == reached {
+            return Ok(());
+        }
+        Err("a lane moved whose ledger had gone back under it".to_owned())
+    }
+
+    /// Nothing fails; the ledger goes back to before what `happens` to a key.
+    fn play_forgotten(
+        seed: u64,
+        happens: impl FnOnce(&mut Self, EncounterToken),
+    ) -> Result<(Vec<i64>, usize), String> {
         let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
         scenario.sim.heal();
         let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
         scenario.says(first, 1);
         scenario.settle()?;
         let backup = scenario.store.tables().backup();
-        let mut processes = vec![scenario.start()];
-        // Until it has every lane.
-        let until = World::now(&scenario.sim) + 4 * LEASE;
-        while World::now(&scenario.sim) < until {
-            scenario.step(&mut processes);
-        }
-        scenario.says(key, 1);
-        while scenario.store.tables().deadlines.is_empty() {
-            scenario.step(&mut processes);
-        }
-        drop(processes);
-        scenario.says(key, 2);
-        scenario.sim.advance(2 * sample::HOLD);
+        happens(&mut scenario, key);
         scenario.settle()?;
         scenario.restore(&backup);
         scenario.recover()?;
