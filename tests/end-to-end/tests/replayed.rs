@@ -7,6 +7,7 @@
 use canon::events::billing_invoice_request::RequestKind;
 use end_to_end::{Operator, balanced, drained, folder, seed, sending, start};
 use harness::{Books, Codes, Evidence, Fleet, Launch, Played, Role, SenderFile, Stack, until};
+use hospital::truth::{Charge, ChargeKind, Fate};
 use hospital::{Config, LATER, Sender, TABLES, Table};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -43,7 +44,7 @@ async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoi
     // Tests before this one have left theirs.
     let others = charges(&read(&books).await);
 
-    let mut day = Played::of_fleet(&Config::new(seed, PATIENTS));
+    let mut day = day_with_the_code(seed);
     day.send(&sending(&fleet), |_| {}).await;
     settled(&books).await;
     let before = read(&books).await;
@@ -109,6 +110,29 @@ async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoi
     gone.await.expect("the service throws it away");
     drained(&mut processes).await;
     std::fs::remove_dir_all(&folder).expect("the folder goes when all went well");
+}
+
+/// A day on which somebody's stay is charged by the code, and ends: not every day of so few patients has one.
+fn day_with_the_code(seed: u64) -> Played {
+    let is_charged = |day: &Played| {
+        let truth = &day.plan.truth;
+        let ends = |charge: &Charge| {
+            let mut visits = truth.visits.iter();
+            let visit = visits.find(|visit| (visit.sender, &visit.visit) == (charge.sender, &charge.visit));
+            visit.is_some_and(|visit| visit.discharged_at.is_some())
+        };
+        let is_counted = |charge: &Charge| charge.kind == ChargeKind::Charge && charge.fate == Fate::Applied;
+        let is_given_back = |charge: &Charge| {
+            let mut others = truth.charges.iter();
+            others.any(|other| other.reverses.as_deref() == Some(charge.transaction.as_str()))
+        };
+        let mut charges = truth.charges.iter().filter(|charge| charge.code == RIGHT);
+        charges.any(|charge| is_counted(charge) && ends(charge) && !is_given_back(charge))
+    };
+    // Far from each other: seeds of tests that follow are the times at which they begin.
+    let seeds = (0..50).map(|step| seed + step * 100_000_000);
+    let mut days = seeds.map(|seed| Played::of_fleet(&Config::new(seed, PATIENTS)));
+    days.find(is_charged).expect("one day of fifty has a bed in a general ward")
 }
 
 /// Has billing rebuilt; the rebuild's number.
