@@ -35,10 +35,20 @@ impl<'a> Operator<'a> {
     /// When it ends with another code, or reports something else.
     #[track_caller]
     pub fn json(&self, code: i32, args: &[&str]) -> Value {
-        let (ended, said) = self.output(&[args, &["--json"]].concat(), "");
-        let (out, all) = (said.0, said.1);
-        assert_eq!(ended, code, "{args:?}: {out}{all}");
-        serde_json::from_str(&out).unwrap_or_else(|error| panic!("{args:?}: {error} in {out}"))
+        let (ended, report) = self.json_of_either(args);
+        assert_eq!(ended, code, "{args:?}: {report}");
+        report
+    }
+
+    /// Types a command that may find something to do; how it ended, and what it reports, as JSON.
+    ///
+    /// # Panics
+    /// When it reports something else.
+    #[track_caller]
+    pub fn json_of_either(&self, args: &[&str]) -> (i32, Value) {
+        let (ended, (out, err)) = self.output(&[args, &["--json"]].concat(), "");
+        let report = serde_json::from_str(&out);
+        (ended, report.unwrap_or_else(|error| panic!("{args:?}: {error}: {ended}, {out}{err}")))
     }
 
     /// Types a command and says something into it; how it ended, and what it reported.

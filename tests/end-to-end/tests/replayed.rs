@@ -53,8 +53,8 @@ async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoi
 
     // As everything was looked up then, the same comes out; but where tests before this one ran with other settings.
     let replay = run(&operator, &[]);
-    let verify = ["replay", "verify", "--service", "billing-projector", "--replay", &replay, "--json"];
-    let same: Value = serde_json::from_str(&operator.answered(&verify, "").1).expect("JSON");
+    let verify = ["replay", "verify", "--service", "billing-projector", "--replay", &replay];
+    let (_, same) = operator.json_of_either(&verify);
     let differing = same["facts"].as_array().expect("facts");
     assert!(differing.iter().all(|facts| facts["cause"] == "configuration"), "{same}");
     retire(&operator, &replay);
@@ -103,8 +103,7 @@ async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoi
 
     retire(&operator, &replay);
     let gone = until(TAKEN_UP, || async {
-        let list = ["replay", "list", "--service", "billing-projector", "--json"];
-        let left: Value = serde_json::from_str(&operator.answered(&list, "").1).expect("JSON");
+        let left = operator.json(0, &["replay", "list", "--service", "billing-projector"]);
         (left["replays"] == serde_json::json!([])).then_some(())
     });
     gone.await.expect("the service throws it away");

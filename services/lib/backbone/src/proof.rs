@@ -5,6 +5,7 @@
 
 use crate::contract::{Contract, SchemaSource};
 use crate::edge::BrokerError;
+use crate::emission::Emitted;
 use crate::journal::Entry;
 use crate::kafka::{self, KafkaSettings, Visible};
 use crate::postgres::{PostgresStore, look};
@@ -80,13 +81,15 @@ pub async fn prove<P: Projection>(
     let tables = look::table_rows(store).await?;
     registry.ensure(&ids(records.values().flatten(), &tables)).await?;
     let contract = Contract::of(Catalog::builtin());
+    let emitted = look::emitted(store).await?;
+    let given: Vec<Emitted> = emitted.values().filter(|row| row.is_taken_over()).cloned().collect();
     let ground = Ground {
         service,
         program: &folding,
         contract: &contract,
         schemas: registry.schemas(),
         tables: &tables,
-        given: &[],
+        given: &given,
     };
     let mut proof = Proof::default();
     let mut all = Rebuilt::default();
@@ -110,20 +113,21 @@ pub async fn prove<P: Projection>(
     (proof.states, proof.facts) = (all.states.len(), all.facts.len());
     let deadlines = look::deadlines(store, P::NAME).await?;
     let parked = look::parked(store, P::NAME).await?;
-    let facts = look::emitted(store).await?;
     let differences = &mut proof.differences;
     compare("the state of", &all.states, &look::states(store, P::NAME).await?, differences);
     let live = deadlines.into_iter().map(|((_, key), at)| (key, at)).collect();
     compare("the deadline of", &all.deadlines, &live, differences);
     // Notices of what was parked are the runtime's, not the fold's; other topics are other projections' and sources'.
     let is_stated = |topic: &str| folding.outputs().iter().any(|(of, _)| *of == topic);
-    let facts = facts.into_iter().filter(|(_, row)| is_stated(&row.topic));
-    let facts = facts.filter(|(_, row)| is_come_to(row, &cut_over));
-    let live = facts.map(|(fact, row)| (fact, (row.content, row.withdrawn))).collect();
-    // Where one lane was cut over, the others' facts are compared as its own are.
-    if !cut_over.is_empty() {
-        all.facts.retain(|_, (_, withdrawn)| !*withdrawn);
-    }
+    let facts = emitted.values().filter(|row| is_stated(&row.topic) && !row.is_taken_over());
+    let facts = facts.filter(|row| is_come_to(row, &cut_over) && (given.is_empty() || !row.withdrawn));
+    let live = facts.map(|row| (row.fact, (row.content, row.withdrawn))).collect();
+    // What was published before the ledger went back, and came out otherwise this time, is not stated again, or was stated in
+    // between and is withdrawn. Where one lane was cut over, the others' facts are compared as its own are.
+    all.facts.retain(|fact, (_, withdrawn)| {
+        let is_withdrawn_asked = cut_over.is_empty() && given.is_empty();
+        !emitted.get(fact).is_some_and(Emitted::is_taken_over) && (is_withdrawn_asked || !*withdrawn)
+    });
     compare("the fact", &all.facts, &live, differences);
     let counted = |chains: Vec<(Option<String>, String)>| {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();

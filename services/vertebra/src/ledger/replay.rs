@@ -270,7 +270,8 @@ impl Rebuild {
 
     /// Whether nobody has to do anything about it.
     pub fn is_well(&self) -> bool {
-        self.has_caught_up() && self.trouble.is_none() && !self.lanes.iter().any(|lane| lane.has_missed)
+        let is_whole = self.trouble.is_none() && !self.lanes.iter().any(|lane| lane.has_missed);
+        self.is_retired || (self.has_caught_up() && is_whole)
     }
 
     fn percent(&self) -> i64 {

@@ -129,6 +129,11 @@ impl From<PoolError> for Failure {
 }
 
 impl Failure {
+    /// Whether a schema or a table that was asked for is not there.
+    pub(super) fn is_of_what_is_not_there(&self) -> bool {
+        matches!(self, Self::Server { sqlstate, .. } if sqlstate == "3F000" || sqlstate == "42P01")
+    }
+
     /// Nothing was written: to be tried again.
     pub(super) fn during(self, what: &'static str) -> StoreError {
         StoreError::Unavailable { what, source: Some(Box::new(self)) }

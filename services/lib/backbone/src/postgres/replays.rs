@@ -2,14 +2,16 @@
 
 use super::PostgresStore;
 use super::beside::{differences, differing_sql, schema, unusable};
+use super::failure::Failure;
 use super::identifier::Identifier;
 use super::look::read;
 use super::operate::Asker;
-use super::wire::{Ask, pipeline};
+use super::wire::{Ask, ask, pipeline};
 use crate::replay::{Difference, Standing};
 use crate::store::{CUT_OVER, FOLLOWED, MISSED, StoreError};
 use canon::time::Timestamp;
 use std::collections::BTreeMap;
+use tokio_postgres::Row;
 
 const WHAT: &str = "look at rebuilds";
 
@@ -138,32 +140,36 @@ pub async fn list(store: &PostgresStore) -> Result<Vec<ReplaySeen>, StoreError> 
     .await?;
     for seen in &mut all {
         let beside = name_of(store, seen.id)?;
-        let there = Ask::new("SELECT 1 FROM pg_namespace WHERE nspname = $1").with(beside.as_str());
-        let there: Vec<i32> = read(store, there, |row| Ok(row.try_get(0)?)).await?;
-        if !there.is_empty() {
-            seen.lanes = standings(store, &seen.processor, &beside).await?;
+        if let Some(lanes) = standings(store, &seen.processor, &beside).await? {
+            seen.lanes = lanes;
             seen.schema = Some(beside.as_str().to_owned());
         }
     }
     Ok(all)
 }
 
+/// Nothing where its ledger is not there yet, or no longer: a service makes it and throws it away meanwhile.
 async fn standings(
     store: &PostgresStore,
     processor: &str,
     beside: &Identifier,
-) -> Result<BTreeMap<i32, Standing>, StoreError> {
+) -> Result<Option<BTreeMap<i32, Standing>>, StoreError> {
     let sql = format!(
         "SELECT l.lane, coalesce((SELECT max(seq) FROM journal j WHERE j.processor = l.processor AND j.lane = l.lane), 0),
             p.topic, p.next
         FROM lane l LEFT JOIN {beside}.position p ON p.processor = l.processor AND p.lane = l.lane
         WHERE l.processor = $1"
     );
-    let rows: Vec<(i32, i64, Option<String>, Option<i64>)> =
-        read(store, Ask::new(sql).with(processor), |row| {
-            Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
-        })
-        .await?;
+    let client = store.connection(WHAT).await?;
+    let rows = match ask(&client, Ask::new(sql).with(processor)).await {
+        Err(failure) if failure.is_of_what_is_not_there() => return Ok(None),
+        asked => asked.map_err(|failure| failure.during(WHAT))?,
+    };
+    let read = |row: &Row| -> Result<(i32, i64, Option<String>, Option<i64>), Failure> {
+        Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?, row.try_get(3)?))
+    };
+    let rows: Vec<_> =
+        rows.iter().map(read).collect::<Result<_, _>>().map_err(|failure| failure.during(WHAT))?;
     let mut lanes: BTreeMap<i32, Standing> = BTreeMap::new();
     for (lane, journal, topic, next) in rows {
         let standing = lanes.entry(lane).or_default();
@@ -175,7 +181,7 @@ async fn standings(
             _ => {}
         }
     }
-    Ok(lanes)
+    Ok(Some(lanes))
 }
 
 /// Facts of a projection that the two ledgers have otherwise.

@@ -1,11 +1,12 @@
 //! The schema on PostgreSQL: migrations, typed report tables, names, shards.
 
 use crate::home::{CASES, LEASE, ROWS, SHARDS, commit, lane, on_postgres, own, processors, said};
-use backbone::postgres::{OpenError, Processor, look};
+use backbone::postgres::{OpenError, Processor, look, replays};
 use backbone::record::OutRecord;
 use backbone::store::{Changes, Store, Tx};
 use backbone::{Column, Row, Table};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 fn row(id: &str, columns: Value) -> Row {
@@ -99,6 +100,27 @@ async fn instances_that_start_at_once_migrate_once() {
             raw.query_one("SELECT count(*), max(number)::bigint FROM migration", &[]).await.expect("a count");
         assert!(applied.get::<_, i64>(0) > 0);
         assert_eq!(applied.get::<_, i64>(0), applied.get::<_, i64>(1));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rebuild_is_listed_while_its_ledger_is_being_made_or_thrown_away() {
+    on_postgres(LEASE, |home| async move {
+        let raw = home.raw().await;
+        raw.batch_execute(
+            "INSERT INTO replay (processor, asked_by, because) VALUES ('cases', 'a test', 'to see')",
+        )
+        .await
+        .expect("asked for");
+        let listed = async || replays::list(&home.store).await.expect("rebuilds").remove(0);
+        let asked = listed().await;
+        assert_eq!((asked.lanes, asked.schema), (BTreeMap::new(), None));
+        let beside = format!("{}_replay_{}", home.schema(), asked.id);
+        raw.batch_execute(&format!("CREATE SCHEMA {beside}")).await.expect("made, with nothing in it yet");
+        let made = listed().await;
+        raw.batch_execute(&format!("DROP SCHEMA {beside}")).await.expect("dropped");
+        assert_eq!((made.lanes, made.schema), (BTreeMap::new(), None));
     })
     .await;
 }
