@@ -10,6 +10,7 @@ mod instance;
 mod mutants;
 pub(crate) mod sample;
 mod scenario;
+mod shrink;
 mod sources;
 
 use crate::edge::BrokerError;
@@ -17,6 +18,7 @@ use crate::env::Env;
 use crate::memory::World;
 use crate::store::StoreError;
 use canon::time::Timestamp;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -71,8 +73,12 @@ impl Sim {
         self.inner().dice.below(bound)
     }
 
+    #[track_caller]
     pub(crate) fn one_in(&self, bound: u64) -> bool {
-        self.inner().dice.one_in(bound)
+        let place = Location::caller();
+        let mut inner = self.inner();
+        inner.dice.one_in(bound)
+            && shrink::befalls(inner.now, || format!("one in {bound} at {}:{}", place.file(), place.line()))
     }
 
     /// From here on nothing fails any more.
@@ -81,9 +87,9 @@ impl Sim {
     }
 
     /// Whether something goes wrong here, about once in `bound` calls while there are faults.
-    pub(crate) fn fails(&self, bound: u64) -> bool {
+    pub(crate) fn fails(&self, bound: u64, what: &str) -> bool {
         let mut inner = self.inner();
-        inner.faults && inner.dice.one_in(bound)
+        inner.faults && inner.dice.one_in(bound) && shrink::befalls(inner.now, || what.to_owned())
     }
 
     /// Lets everybody else have a turn.
@@ -159,7 +165,7 @@ impl World for Sim {
 
     async fn cross(&self, what: &'static str, _back: bool) -> Result<(), StoreError> {
         self.give_way().await;
-        if self.fails(150) {
+        if self.fails(150, what) {
             return Err(StoreError::Unavailable { what, source: None });
         }
         Ok(())
@@ -170,7 +176,7 @@ impl World for Sim {
     }
 
     fn lingers(&self) -> Option<Duration> {
-        self.fails(60).then(|| Duration::from_millis(1 + self.below(6_000)))
+        self.fails(60, "a COMMIT lingers").then(|| Duration::from_millis(1 + self.below(6_000)))
     }
 
     fn idle_in_transaction(&self) -> Duration {
@@ -181,7 +187,7 @@ impl World for Sim {
 /// One call to the broker, or its answer, is lost about once in a hundred while there are faults.
 pub(crate) async fn cross_to_broker(sim: &Sim, what: &str) -> Result<(), BrokerError> {
     sim.give_way().await;
-    if sim.fails(100) { Err(BrokerError::new(format!("{what}: no answer"))) } else { Ok(()) }
+    if sim.fails(100, what) { Err(BrokerError::new(format!("{what}: no answer"))) } else { Ok(()) }
 }
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -257,9 +263,12 @@ pub(crate) fn step(sim: &Sim, processes: &mut [Process]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::scenario::{Happened, Played, Scenario};
-
+    use super::shrink::{failure, shorten};
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::{Mutex, PoisonError};
+
+    /// How often a failing schedule is played at most, to make it short.
+    const PLAYS: usize = 500;
 
     /// How many schedules; `SIM_SCHEDULES` and `SIM_SEED` widen or repeat a run by hand.
     pub(super) fn seeds(default: u64) -> std::ops::Range<u64> {
@@ -280,7 +289,7 @@ mod tests {
         result
     }
 
-    /// Plays every seed, on all cores; the first that fails is told, to be repeated.
+    /// Plays every seed, on all cores; the first that fails is told as shortly as it can be, to be repeated.
     pub(super) fn all_hold(seeds: std::ops::Range<u64>, play: impl Fn(u64) -> Result<(), String> + Sync) {
         let next = AtomicU64::new(seeds.start);
         let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -292,9 +301,10 @@ mod tests {
                         if seed >= seeds.end {
                             return None;
                         }
-                        if let Err(what) = play(seed) {
+                        if let Some(what) = failure(seed, &play) {
                             next.store(seeds.end, Ordering::Relaxed);
-                            return Some((seed, what));
+                            let short = shorten(seed, &play, PLAYS).map(|short| short.to_string());
+                            return Some(short.unwrap_or_else(|| format!("SIM_SEED={seed}, once: {what}")));
                         }
                     }
                 })
@@ -302,9 +312,9 @@ mod tests {
             let players: Vec<_> = (0..threads).map(|_| player()).collect();
             players.into_iter().find_map(|player| player.join().unwrap())
         });
-        if let Some((seed, what)) = failed {
-            println!("SIM_SEED={seed}: {what}");
-            panic!("SIM_SEED={seed}: {what}");
+        if let Some(failed) = failed {
+            println!("{failed}");
+            panic!("{failed}");
         }
         println!("{} schedules held", seeds.count());
     }

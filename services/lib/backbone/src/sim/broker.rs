@@ -187,7 +187,7 @@ impl LaneReader for SimReader {
         sim.until(World::now(&sim) + wait, || reader.has_any()).await;
         cross_to_broker(&sim, "fetch").await?;
         // Slow, and nothing comes though something is there.
-        if sim.fails(30) {
+        if sim.fails(30, "a fetch brings nothing") {
             self.ended.clear();
             return Ok(Vec::new());
         }

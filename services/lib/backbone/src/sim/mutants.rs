@@ -1,9 +1,9 @@
 //! Every mutant of the runtime is noticed by some schedule: what the schedules hold is shown by what they do not.
 
 use super::scenario::Scenario;
+use super::shrink::failure;
 use super::sources;
 use crate::mutant::{Mutant, plant};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Schedules by what they are about.
 type Schedules = (&'static str, fn(u64) -> Result<(), String>);
@@ -42,10 +42,7 @@ fn killers(mutant: Mutant) -> Option<Schedules> {
 
 /// The first seed that notices, and what; one that is not well without the mutant does not count.
 fn killed(mutant: Mutant, play: fn(u64) -> Result<(), String>, seeds: u64) -> Option<(u64, String)> {
-    let notices = |seed: u64| match catch_unwind(AssertUnwindSafe(|| play(seed))) {
-        Ok(held) => held.err(),
-        Err(_) => Some("it panicked".to_owned()),
-    };
+    let notices = |seed: u64| failure(seed, &play);
     (0..seeds).find_map(|seed| {
         plant(Some(mutant));
         let noticed = notices(seed);

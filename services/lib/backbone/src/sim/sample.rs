@@ -398,7 +398,7 @@ impl OrderSink {
     async fn make(&self, command: &Fact<Order>) -> Outcome {
         let lost = || Outcome::Retry(Unavailable { source: None });
         self.sim.give_way().await;
-        if self.sim.fails(20) {
+        if self.sim.fails(20, "an order does not arrive") {
             return lost();
         }
         assert!(command.body.n % 23 != 22, "an order to panic over");
@@ -407,7 +407,11 @@ impl OrderSink {
         }
         self.orders.make(&command.headers.factname, &command.key);
         self.sim.give_way().await;
-        if self.sim.fails(20) { lost() } else { Outcome::Applied { their_id: None } }
+        if self.sim.fails(20, "an order's answer is lost") {
+            lost()
+        } else {
+            Outcome::Applied { their_id: None }
+        }
     }
 }
 

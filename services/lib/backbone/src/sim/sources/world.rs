@@ -201,7 +201,7 @@ impl Source for Rows {
 
     async fn next(&self, cursor: &Cursor, at: Mark) -> Result<Page<Cursor>, Unavailable> {
         self.sim.give_way().await;
-        if self.sim.fails(30) {
+        if self.sim.fails(30, "a source does not answer") {
             return Err(Unavailable { source: None });
         }
         let mut page = Page::new(Vec::new(), cursor.clone());
@@ -215,7 +215,7 @@ impl Source for Rows {
         }
         self.sim.give_way().await;
         // A slow answer, longer than a lease: what it tells is old when it comes.
-        if self.sim.fails(10) {
+        if self.sim.fails(10, "a source answers late") {
             self.sim.sleep(Duration::from_secs(15)).await;
         }
         Ok(page)
