@@ -3,6 +3,7 @@
 //! the clinic's messages again.
 
 use crate::{Arguments, replace, say};
+use canon::{Event, SenderConfig};
 use harness::{Books, Played, until};
 use hospital::Sender;
 use serde_json::Value;
@@ -93,7 +94,7 @@ impl<'a> Incident<'a> {
         if !text.contains(from) {
             return Ok(());
         }
-        taken_up(self.books, &file, &text.replace(from, to)).await
+        taken_up(self.books, SenderConfig::TOPIC, &file, &text.replace(from, to)).await
     }
 
     /// Types a command of the operator's.
@@ -115,11 +116,16 @@ impl<'a> Incident<'a> {
     }
 }
 
-/// Writes a file, and waits until a service has published what is in it.
-pub(crate) async fn taken_up(books: &Books, file: &Path, text: &str) -> Result<(), Box<dyn Error>> {
-    let before = books.counts().await?;
+/// Writes a file, and waits until a service has published what is in it on a topic.
+pub(crate) async fn taken_up(
+    books: &Books,
+    topic: &'static str,
+    file: &Path,
+    text: &str,
+) -> Result<(), Box<dyn Error>> {
+    let before = books.count(topic).await?;
     replace(file, text)?;
-    let published = until(TAKEN_UP, || async { (books.counts().await.ok()? != before).then_some(()) });
+    let published = until(TAKEN_UP, || async { (books.count(topic).await.ok()? != before).then_some(()) });
     let late = || format!("{} is not taken up by the services", file.display());
     Ok(published.await.ok_or_else(late)?)
 }

@@ -8,6 +8,7 @@
 mod incident;
 mod page;
 
+use canon::{Code, Event};
 use clap::Parser;
 use harness::{
     Amiss, Behind, Books, Codes, DayFigures, Evidence, OdooAt, Paid, Played, Stack, amiss, canaries, pay,
@@ -136,7 +137,7 @@ async fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         say(&format!(
             "  {waited} inputs wait for a person; now somebody maps the codes that nobody had mapped"
         ));
-        taken_up(&books, &mapped, LATER.csv).await?;
+        taken_up(&books, Code::TOPIC, &mapped, LATER.csv).await?;
         settled(&books).await?;
     }
     let codes = Codes::Later;

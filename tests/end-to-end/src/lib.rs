@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 const READY: Duration = Duration::from_secs(60);
+const SETTLED: Duration = Duration::from_secs(120);
 const BALANCED: Duration = Duration::from_secs(90);
 const DRAINED: Duration = Duration::from_secs(20);
 
@@ -48,6 +49,15 @@ pub fn sending(fleet: &Fleet) -> Sending {
     Sending { lost_acks: hospital::Share::of_hundred(2), ..Sending::new(endpoints.collect()) }
 }
 
+/// Waits until nothing is on its way.
+///
+/// # Panics
+/// When something still is when the time is over, or something cannot be read.
+pub async fn settled(books: &Books) {
+    let settled = books.settle(SETTLED, |_| {}).await.unwrap_or_else(|error| panic!("{error}"));
+    settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
+}
+
 /// Waits until nothing is on its way and every day's truth agrees.
 ///
 /// # Panics
@@ -55,8 +65,7 @@ pub fn sending(fleet: &Fleet) -> Sending {
 pub async fn balanced(books: &Books, days: &[&Played], codes: Codes) -> Evidence {
     let begun = Instant::now();
     loop {
-        let settled = books.settle(BALANCED, |_| {}).await.unwrap_or_else(|error| panic!("{error}"));
-        settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
+        settled(books).await;
         let evidence = books.read().await.unwrap_or_else(|error| panic!("{error}"));
         let found: Vec<Amiss> = days.iter().flat_map(|day| amiss(day, &evidence, codes)).collect();
         if found.is_empty() {

@@ -4,14 +4,14 @@
 //! Needs what `VERTEBRA_TEST_*` name, and the services' programs, which `cargo build --workspace --bins` makes.
 
 use canon::events::billing_invoice_request::RequestKind;
-use end_to_end::{balanced, drained, folder, seed, sending, start};
+use canon::{Event, SenderConfig};
+use end_to_end::{balanced, drained, folder, seed, sending, settled, start};
 use harness::{Books, Codes, Evidence, Fleet, Launch, Played, SenderFile, Stack, until};
 use hospital::{Config, LATER, Sender};
 use std::process::Command;
 use std::time::Duration;
 
 const PATIENTS: usize = 20;
-const SETTLED: Duration = Duration::from_secs(90);
 const TAKEN_UP: Duration = Duration::from_secs(30);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -33,18 +33,16 @@ async fn what_a_wrong_mapping_spoiled_is_corrected_by_translating_again_and_cred
 
     let mut first = Played::of_fleet(&Config::new(seed, PATIENTS));
     first.send(&sending(&fleet), |_| {}).await;
-    books
-        .settle(SETTLED, |_| {})
-        .await
-        .expect("everybody can be asked")
-        .unwrap_or_else(|unsettled| panic!("{unsettled}"));
+    settled(&books).await;
     let spoiled = books.read().await.expect("everything can be read");
     assert!(!harness::amiss(&first, &spoiled, Codes::Later).is_empty(), "the mistake did no harm");
 
-    let configs = books.counts().await.expect("topics");
+    let configs = books.count(SenderConfig::TOPIC).await.expect("the topic");
     fleet.rewrite_sender("clinic", &right).expect("the corrected file");
-    let published = until(TAKEN_UP, || async { (books.counts().await.ok()? != configs).then_some(()) });
+    let published =
+        until(TAKEN_UP, || async { (books.count(SenderConfig::TOPIC).await.ok()? != configs).then_some(()) });
     published.await.expect("the corrected file is published");
+    settled(&books).await;
     let mut second = Played::of_fleet(&Config::new(seed + 1, PATIENTS));
     second.send(&sending(&fleet), |_| {}).await;
     balanced(&books, &[&second], Codes::Later).await;

@@ -2,6 +2,7 @@
 //!
 //! Needs what `VERTEBRA_TEST_*` name, and the services' programs, which `cargo build --workspace --bins` makes.
 
+use end_to_end::settled;
 use harness::{
     Books, Evidence, Fleet, History, Hospital, Launch, Plan, Process, Role, Sender, SenderFile, Stack,
 };
@@ -11,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 const READY: Duration = Duration::from_secs(60);
-const SETTLED: Duration = Duration::from_secs(120);
 const DRAINED: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,8 +93,7 @@ async fn play(hospital: &Hospital, address: SocketAddr) -> History {
 }
 
 async fn balanced(books: &Books, hospital: &Hospital, history: &History) -> Evidence {
-    let settled = books.settle(SETTLED, |_| {}).await.expect("everybody can be asked");
-    settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
+    settled(books).await;
     let evidence = books.read().await.expect("everything can be read");
     let differences = check(hospital, history, &evidence);
     let told: Vec<String> = differences.iter().map(ToString::to_string).collect();

@@ -5,14 +5,13 @@
 //! nothing to do. It is taken as the Simulated Hospital writes it: patients of the authority "SIMULATOR MRN".
 
 use canon::{Event, RawHl7v2};
-use end_to_end::{drained, folder, seed};
+use end_to_end::{drained, folder, seed, settled};
 use harness::{Books, Fleet, Kind, Launch, Outgoing, ParkedAt, Role, Sender, SenderFile, Stack};
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 const SENDER: &str = "foreign";
 const READY: Duration = Duration::from_secs(60);
-const SETTLED: Duration = Duration::from_secs(120);
 
 #[expect(clippy::disallowed_methods, reason = "a test is told where its file is by its environment")]
 fn messages() -> Option<Vec<Outgoing>> {
@@ -62,8 +61,7 @@ async fn messages_that_nobody_here_wrote_are_landed_and_translated_or_counted_wi
         sender.send(message).await.unwrap_or_else(|error| panic!("{error}"));
     }
     let books = Books::open(&stack).await.expect("the books");
-    let settled = books.settle(SETTLED, |_| {}).await.expect("everybody can be asked");
-    settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
+    settled(&books).await;
     let evidence = books.read().await.expect("everything can be read");
 
     let ids: BTreeSet<&str> = messages.iter().map(|message| message.control_id.as_str()).collect();

@@ -3,7 +3,7 @@
 //!
 //! Needs what `VERTEBRA_TEST_*` name, and the services' programs, which `cargo build --workspace --bins` makes.
 
-use end_to_end::{drained, folder, seed};
+use end_to_end::{drained, folder, seed, settled};
 use harness::{
     Books, Fleet, Hospital, Kind, Launch, Outgoing, Plan, Process, Role, Sender, SenderFile, Stack, check,
     until,
@@ -15,7 +15,6 @@ use std::process::Command;
 use std::time::Duration;
 
 const READY: Duration = Duration::from_secs(60);
-const SETTLED: Duration = Duration::from_secs(90);
 const PARKED: Duration = Duration::from_secs(60);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -145,11 +144,6 @@ async fn what_is_parked_is_edited_given_up_and_tried_again_and_every_charge_is_i
     }
     drained(&mut processes).await;
     std::fs::remove_dir_all(&folder).expect("the folder goes when all went well");
-}
-
-async fn settled(books: &Books) {
-    let settled = books.settle(SETTLED, |_| {}).await.expect("everybody can be asked");
-    settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
 }
 
 async fn start(fleet: &Fleet) -> Vec<Process> {

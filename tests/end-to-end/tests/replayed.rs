@@ -5,7 +5,8 @@
 //! Needs what `VERTEBRA_TEST_*` name, and the services' programs, which `cargo build --workspace --bins` makes.
 
 use canon::events::billing_invoice_request::RequestKind;
-use end_to_end::{Operator, balanced, drained, folder, seed, sending, start};
+use canon::{Code, Event};
+use end_to_end::{Operator, balanced, drained, folder, seed, sending, settled, start};
 use harness::{Books, Codes, Evidence, Fleet, Launch, Played, Role, SenderFile, Stack, until};
 use hospital::truth::{Charge, ChargeKind, Fate};
 use hospital::{Config, LATER, Sender, TABLES, Table};
@@ -15,7 +16,6 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 const PATIENTS: usize = 12;
-const SETTLED: Duration = Duration::from_secs(90);
 const TAKEN_UP: Duration = Duration::from_secs(60);
 /// The code, which is its product's as well, and the product that it stood for.
 const RIGHT: &str = "BED-GEN";
@@ -59,9 +59,10 @@ async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoi
     assert!(differing.iter().all(|facts| facts["cause"] == "configuration"), "{same}");
     retire(&operator, &replay);
 
-    let codes = books.counts().await.expect("topics");
+    let codes = books.count(Code::TOPIC).await.expect("the topic");
     fleet.add_codes(right).expect("the right table");
-    let published = until(TAKEN_UP, || async { (books.counts().await.ok()? != codes).then_some(()) });
+    let published =
+        until(TAKEN_UP, || async { (books.count(Code::TOPIC).await.ok()? != codes).then_some(()) });
     published.await.expect("the corrected table is published");
     settled(&books).await;
     let counts = requests(&read(&books).await);
@@ -145,11 +146,6 @@ fn run(operator: &Operator<'_>, more: &[&str]) -> String {
 fn retire(operator: &Operator<'_>, replay: &str) {
     let retire = ["replay", "retire", "--service", "billing-projector", "--replay", replay];
     operator.said(0, &[&retire[..], &["--by", "a test", "--because", "it is settled"]].concat());
-}
-
-async fn settled(books: &Books) {
-    let settled = books.settle(SETTLED, |_| {}).await.expect("everybody can be asked");
-    settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
 }
 
 async fn read(books: &Books) -> Evidence {

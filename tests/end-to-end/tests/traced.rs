@@ -3,7 +3,7 @@
 //!
 //! Needs what `VERTEBRA_TEST_*` name, and the services' programs, which `cargo build --workspace --bins` makes.
 
-use end_to_end::{Operator, drained, folder, seed, start};
+use end_to_end::{Operator, drained, folder, seed, settled, start};
 use harness::canaries::MARK;
 use harness::{
     Books, Fleet, Hospital, Kind, Launch, Outgoing, Plan, Sender, SenderFile, Stack, Visit, until,
@@ -11,7 +11,6 @@ use harness::{
 use serde_json::Value;
 use std::time::Duration;
 
-const SETTLED: Duration = Duration::from_secs(90);
 /// How long it takes the poller to see what was made in Odoo.
 const COME_BACK: Duration = Duration::from_secs(60);
 
@@ -51,8 +50,7 @@ async fn a_charge_is_followed_from_its_message_to_its_invoice_and_what_waits_is_
         let is_wrong = message.control_id == wrong.control_id;
         sender.send(if is_wrong { &wrong } else { message }).await.expect("acknowledged");
     }
-    let settled = books.settle(SETTLED, |_| {}).await.expect("everybody can be asked");
-    settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
+    settled(&books).await;
 
     let whole =
         hospital.visits().iter().enumerate().find(|(number, visit)| {
@@ -64,11 +62,11 @@ async fn a_charge_is_followed_from_its_message_to_its_invoice_and_what_waits_is_
     the_way_is_in_order(&trace, visit);
     let others = other_names(&trace);
     for (name, kind) in &others {
-        let told = operator.json(0, &["trace", name, "--as", kind]);
+        let told = told_whole(&operator, &["trace", name, "--as", kind]).await;
         assert!(!told["steps"].as_array().expect("steps").is_empty(), "{name} as {kind}");
     }
     let charge = &others.iter().find(|(_, kind)| *kind == "event").expect("an event").0;
-    let told = operator.json(0, &["trace", charge, "--as", "event"]);
+    let told = told_whole(&operator, &["trace", charge, "--as", "event"]).await;
     let topics = topics(&told);
     for topic in ["raw.hl7v2.v1", "billing.charge.v1", "billing.invoice-request.v1", "billing.invoice.v1"] {
         assert!(topics.contains(&topic.to_owned()), "{topic} in {topics:?}");
@@ -90,7 +88,18 @@ fn whole_way(operator: &Operator<'_>, visit: &Visit) -> Option<Value> {
     assert!(!said.contains(MARK), "a patient's number was told: {said}");
     assert!(code <= 1, "{said}");
     let told: Value = serde_json::from_str(&said).ok()?;
-    topics(&told).contains(&"billing.invoice.v1".to_owned()).then_some(told).filter(|_| code == 0)
+    // A draft has none yet.
+    let is_numbered = of_topic(&told, "billing.invoice.v1/").any(|step| step["values"]["number"].is_string());
+    (code == 0 && is_numbered).then_some(told)
+}
+
+/// What is told once nothing of it is on its way: the poller tells more of it meanwhile.
+async fn told_whole(operator: &Operator<'_>, args: &[&str]) -> Value {
+    let told = until(COME_BACK, || async {
+        let (code, told) = operator.json_of_either(args);
+        (code == 0).then_some(told)
+    });
+    told.await.unwrap_or_else(|| panic!("{args:?}: something is on its way for ever"))
 }
 
 /// The topics that the steps lie on.

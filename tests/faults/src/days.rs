@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
 /// How long everything may take to come to its end once nothing is broken any more.
-const SETTLE: Duration = Duration::from_secs(60);
+const SETTLE: Duration = Duration::from_secs(180);
 /// A sender's patience with one answer: a listener that was stopped never gives it.
 pub(crate) const ACK_TIMEOUT: Duration = Duration::from_secs(7);
 

@@ -172,7 +172,7 @@ impl World {
     /// # Panics
     /// When they do not in time; with the rows that differ.
     pub async fn odoo_is_as_published(&self) {
-        until("the topics say what odoo has", Deadline::secs(30), async || {
+        until("the topics say what odoo has", Deadline::secs(120), async || {
             let fleet = self.fleet.clone();
             match tokio::task::spawn_blocking(move || fleet.run(Role::Poll, &["check"])).await {
                 Ok(Ok((true, _))) => Ok(()),

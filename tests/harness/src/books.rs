@@ -191,16 +191,12 @@ impl Books {
         Ok(tables)
     }
 
-    /// How many records each topic shows to a reader of committed ones.
+    /// How many records a topic shows to a reader of committed ones.
     ///
     /// # Errors
-    /// When one cannot be read.
-    pub async fn counts(&self) -> Result<Vec<(&'static str, usize)>, BooksError> {
-        let mut counts = Vec::new();
-        for topic in topics() {
-            counts.push((topic, self.tail(topic).await?.len()));
-        }
-        Ok(counts)
+    /// When it cannot be read.
+    pub async fn count(&self, topic: &'static str) -> Result<usize, BooksError> {
+        Ok(self.tail(topic).await?.len())
     }
 
     /// Looks for planted data in keys, headers and report tables. Logs and metrics are the caller's to name.

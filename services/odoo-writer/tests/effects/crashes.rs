@@ -2,7 +2,7 @@
 //! posted invoice with its lines once.
 
 use crate::acts::{effect, effect_in_the_end};
-use crate::world::{ANSWER_MS, POSTED, World, requests};
+use crate::world::{POSTED, SHORT_ANSWER_MS, World, requests};
 use odoo::fake::Fault;
 use std::time::Duration;
 
@@ -78,9 +78,10 @@ async fn a_busy_or_contended_odoo_ends_in_one_invoice_each() {
 #[tokio::test]
 async fn what_is_carried_out_after_we_gave_up_waiting_changes_nothing_more() {
     for method in ["load", "action_post"] {
-        let world = World::seeded().await;
+        let mut world = World::seeded().await;
+        world.answer_ms = SHORT_ANSWER_MS;
         let writer = world.writer();
-        let stall = Duration::from_millis(3 * ANSWER_MS);
+        let stall = Duration::from_millis(3 * SHORT_ANSWER_MS);
         world.odoo.inject(Fault::Stall(stall).on("account.move", method));
         let first = effect(&writer, &requests(2)).await;
         assert!(

@@ -27,6 +27,9 @@ use std::time::{Duration, Instant};
 /// How often it is looked how far a rebuild is.
 const LOOKED_EVERY: Duration = Duration::from_millis(250);
 
+/// How long trouble may last that goes away by itself.
+const TROUBLED: Duration = Duration::from_secs(15);
+
 /// What cannot be told or done.
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
@@ -360,7 +363,8 @@ pub async fn start(store: &PostgresStore, run: Run<'_>, asker: Asker<'_>) -> Res
     started.ok_or_else(|| ReplayError::NotStarted(processor.to_owned()))
 }
 
-/// Waits until a rebuild has caught up with what is live, at most for so long; `told` hears how far it is.
+/// Waits until a rebuild has caught up with what is live, or trouble does not go away, at most for so long; `told` hears how far
+/// it is.
 ///
 /// # Errors
 /// When there is none of this number, or the ledger does not answer.
@@ -371,10 +375,13 @@ pub async fn wait(
     mut told: impl FnMut(&str),
 ) -> Result<Rebuild, ReplayError> {
     let began = Instant::now();
-    let mut before = None;
+    let (mut before, mut troubled) = (None, None);
     loop {
         let rebuild = find(store, replay).await?;
-        if rebuild.has_caught_up() || rebuild.trouble.is_some() || began.elapsed() >= at_most {
+        let is_troubled = rebuild.trouble.is_some();
+        troubled = is_troubled.then(|| troubled.unwrap_or_else(Instant::now));
+        let is_stuck = troubled.is_some_and(|since: Instant| since.elapsed() >= TROUBLED);
+        if (rebuild.has_caught_up() && !is_troubled) || is_stuck || began.elapsed() >= at_most {
             return Ok(rebuild);
         }
         if before.replace(rebuild.percent()) != Some(rebuild.percent()) {

@@ -29,7 +29,7 @@ async fn two_instances_share_the_lanes_and_hand_them_over() {
     day.send_rest();
     let drained = first.drain().await;
     let all_two = || owning(&world, [(two, LANES)].into());
-    let (_, took) = until("the other one has all lanes", Deadline(LEASE / 2), all_two).await;
+    let (_, took) = until("the other one has all lanes", Deadline(LEASE * 2 / 3), all_two).await;
     days.close(day).await;
     days.balanced().await;
     say(format_args!(

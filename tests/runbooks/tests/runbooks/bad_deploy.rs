@@ -1,5 +1,6 @@
 //! A bad deploy parked ten thousand events: it was rolled back, stopped lanes resumed, and all of it tried again.
 
+use canon::{Event, SenderConfig};
 use harness::{Fleet, until};
 use runbooks::expect::Known;
 use runbooks::scene::{Scene, scaled};
@@ -35,10 +36,11 @@ async fn a_bad_deploy_parked_ten_thousand_events() {
     let right = std::fs::read_to_string(file.join(format!("{sender}.yaml"))).expect("its file");
     let before = services.books.read().await.expect("everything can be read").parked;
     // The path of a charge's code was mistyped: no charge has one.
-    let configs = services.books.counts().await.expect("topics");
+    let configs = services.books.count(SenderConfig::TOPIC).await.expect("the topic");
     scene.fleet.rewrite_sender(sender, &format!("{right}charge_code: FT1-17\n")).expect("the bad file");
-    let published =
-        until(TAKEN_UP, || async { (services.books.counts().await.ok()? != configs).then_some(()) });
+    let published = until(TAKEN_UP, || async {
+        (services.books.count(SenderConfig::TOPIC).await.ok()? != configs).then_some(())
+    });
     published.await.expect("the bad file is published");
     let history = scene.sent(&scene.hospital).await;
     let parked = until(TAKEN_UP, || async {

@@ -2,6 +2,7 @@
 //! credit notes.
 
 use canon::events::billing_invoice_request::RequestKind;
+use canon::{Event, SenderConfig};
 use end_to_end::{balanced, drained, folder, seed, sending, start};
 use harness::{Books, Codes, Evidence, Fleet, Launch, Played, SenderFile, Stack, until};
 use hospital::{Config, LATER, Sender};
@@ -23,10 +24,11 @@ impl Others for Integrators<'_> {
     async fn then(&mut self, name: &str, _known: &mut Known) -> bool {
         match name {
             "the file is corrected" => {
-                let configs = self.books.counts().await.expect("topics");
+                let configs = self.books.count(SenderConfig::TOPIC).await.expect("the topic");
                 self.fleet.rewrite_sender("clinic", &self.right).expect("the corrected file");
-                let published =
-                    until(TAKEN_UP, || async { (self.books.counts().await.ok()? != configs).then_some(()) });
+                let published = until(TAKEN_UP, || async {
+                    (self.books.count(SenderConfig::TOPIC).await.ok()? != configs).then_some(())
+                });
                 published.await.expect("the corrected file is published");
             }
             _ => return false,

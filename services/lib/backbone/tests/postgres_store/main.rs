@@ -100,7 +100,7 @@ on_both! {
 }
 
 mod idle {
-    const SHORT: std::time::Duration = std::time::Duration::from_millis(800);
+    const SHORT: std::time::Duration = std::time::Duration::from_secs(4);
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_stopped_owners_transaction_is_ended_in_memory() {

@@ -3,11 +3,12 @@
 use super::{Rebuild, ReplayError};
 use crate::ledger::table;
 use backbone::postgres::PostgresStore;
-use backbone::postgres::replays::{self, RowSeen, SumSeen};
+use backbone::postgres::replays::{self, ReplaySeen, RowSeen, SumSeen};
 use backbone::replay::Difference;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 /// Report rows and facts that are shown one by one, of each kind.
 const SHOWN_MAX: i64 = 10;
@@ -72,13 +73,35 @@ pub struct ShownSum {
     pub beside: String,
 }
 
-/// Compares a rebuild with what is live.
+/// How often is looked again at most, while the live ledger moves on.
+const LOOKS_MAX: usize = 4;
+
+/// Until it is looked again: what follows looks more often.
+const LOOKED_AGAIN: Duration = Duration::from_millis(500);
+
+/// Compares a rebuild with what is live: where that moves on meanwhile, once more, a few times at most.
 ///
 /// # Errors
 /// When there is none of this number, or the ledger does not answer.
 pub async fn verify(store: &PostgresStore, replay: i64) -> Result<Verified, ReplayError> {
+    for _ in 1..LOOKS_MAX {
+        let before = find(store, replay).await?;
+        let (before, verified) = (before.lanes.clone(), compare(store, before).await?);
+        if verified.rebuild.has_caught_up() && find(store, replay).await?.lanes == before {
+            return Ok(verified);
+        }
+        tokio::time::sleep(LOOKED_AGAIN).await;
+    }
+    compare(store, find(store, replay).await?).await
+}
+
+async fn find(store: &PostgresStore, replay: i64) -> Result<ReplaySeen, ReplayError> {
     let seen = replays::list(store).await?.into_iter().find(|one| one.id == replay);
-    let seen = seen.filter(|one| one.schema.is_some()).ok_or(ReplayError::NoReplay(replay))?;
+    seen.filter(|one| one.schema.is_some()).ok_or(ReplayError::NoReplay(replay))
+}
+
+async fn compare(store: &PostgresStore, seen: ReplaySeen) -> Result<Verified, ReplayError> {
+    let replay = seen.id;
     let processor = seen.processor.clone();
     let code = seen.code.clone().unwrap_or_default();
     let otherwise = replays::folded_otherwise(store, &processor, &code).await?;
