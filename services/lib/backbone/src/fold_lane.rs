@@ -272,6 +272,9 @@ where
         given: &Given<'_>,
         record: &Record,
     ) -> Result<bool, Trouble> {
+        if mutant::is(Mutant::DeadlineNotBehind) {
+            return Ok(false);
+        }
         let records = std::slice::from_ref(record);
         let loaded = self.load(tx, &[], &[], records).await?;
         let first = Given { tells: false, due: &[], records, ..*given };

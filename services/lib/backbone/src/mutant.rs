@@ -73,6 +73,8 @@ mutants! {
     MoneyThroughFloat = "money-through-float",
     /// A command that was given with less in it is refused when records are read again.
     DeadlineNotBefore = "deadline-not-before",
+    /// A deadline fires before a record behind which it gives the same command.
+    DeadlineNotBehind = "deadline-not-behind",
     /// A command that was given with more in it is refused when records are read again.
     DeadlineNotPutOff = "deadline-not-put-off",
 }

@@ -357,6 +357,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_ordered_after_a_deadline_was_set_anew_is_ordered_once() {
+        for seed in 0..20 {
+            assert_eq!(Scenario::play_anew(seed), Ok((vec![1], 0)), "SIM_SEED={seed}");
+        }
+    }
+
+    #[test]
     fn a_service_whose_ledger_goes_back_under_it_halts() {
         all_hold(0..200, Scenario::play_under);
     }

@@ -18,6 +18,10 @@ const LATE: Schedules = ("records come late folded again", |seed| match Scenario
     (orders, 0) if orders == [1, 3] => Ok(()),
     otherwise => Err(format!("orders and parked inputs are {otherwise:?}")),
 });
+const ANEW: Schedules = ("a deadline that is set anew", |seed| match Scenario::play_anew(seed)? {
+    (orders, 0) if orders == [1] => Ok(()),
+    otherwise => Err(format!("orders and parked inputs are {otherwise:?}")),
+});
 const UNDER: Schedules = ("a ledger restored under a service", Scenario::play_under);
 const STALLED: Schedules = ("a relay that stands still", Scenario::play_stalled);
 const SOURCES: Schedules = ("a source", |seed| sources::Scenario::play(seed).map(drop));
@@ -36,6 +40,7 @@ fn killers(mutant: Mutant) -> Option<Schedules> {
         Mutant::FenceWithoutSequence => UNDER,
         Mutant::DeadlineNotPutOff => BACKLOG,
         Mutant::DeadlineNotBefore => LATE,
+        Mutant::DeadlineNotBehind => ANEW,
         _ => SERVICE,
     })
 }

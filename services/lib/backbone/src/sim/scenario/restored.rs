@@ -11,6 +11,7 @@ use crate::sink::Sink;
 use crate::store::LaneId;
 use canon::event::Event;
 use canon::key::EncounterToken;
+use canon::time::Timestamp;
 use std::time::Duration;
 
 /// What a schedule came to.
@@ -63,20 +64,48 @@ impl Scenario {
     /// was ordered at last, and how many inputs are parked.
     pub(in crate::sim) fn play_late(seed: u64) -> Result<(Vec<i64>, usize), String> {
         Self::play_forgotten(seed, |scenario, key| {
-            let mut processes = vec![scenario.start()];
-            // Until it has every lane.
-            let until = World::now(&scenario.sim) + 4 * LEASE;
-            while World::now(&scenario.sim) < until {
-                scenario.step(&mut processes);
-            }
+            let mut processes = scenario.start_alone();
             scenario.says(key, 1);
-            while scenario.store.tables().deadlines.is_empty() {
-                scenario.step(&mut processes);
-            }
+            scenario.until_set(&mut processes, None);
             drop(processes);
             scenario.says(key, 2);
             scenario.sim.advance(2 * sample::HOLD);
         })
+    }
+
+    /// A record that adds nothing sets a deadline anew, and both are forgotten.
+    pub(in crate::sim) fn play_anew(seed: u64) -> Result<(Vec<i64>, usize), String> {
+        Self::play_forgotten(seed, |scenario, key| {
+            let mut processes = scenario.start_alone();
+            scenario.says(key, 1);
+            let first = scenario.until_set(&mut processes, None);
+            scenario.sim.advance(sample::HOLD / 3);
+            let nothing = sample::input(&key, 2, &Left::new(0, ""), &scenario.broker.schemas);
+            scenario.broker.append(nothing);
+            scenario.inputs.push((Left::TOPIC, key, 0));
+            scenario.until_set(&mut processes, first);
+            drop(processes);
+            scenario.sim.advance(2 * sample::HOLD);
+        })
+    }
+
+    /// One instance, once it has every lane.
+    fn start_alone(&self) -> Vec<super::Process> {
+        let mut processes = vec![self.start()];
+        let until = World::now(&self.sim) + 4 * LEASE;
+        while World::now(&self.sim) < until {
+            self.step(&mut processes);
+        }
+        processes
+    }
+
+    /// Goes on until the first deadline is another one.
+    fn until_set(&self, processes: &mut [super::Process], before: Option<Timestamp>) -> Option<Timestamp> {
+        let first = || self.store.tables().deadlines.values().next().copied();
+        while first().is_none() || first() == before {
+            self.step(processes);
+        }
+        first()
     }
 
     /// The ledger goes back under a service that lives: it halts like one that starts.
