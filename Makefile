@@ -35,8 +35,8 @@ test-faults: ## every fault scenario, three seeds each, on three brokers: docs/f
 	@SCENARIO='$(SCENARIO)' SEED='$(SEED)' SEEDS='$(SEEDS)' MUTANT='$(MUTANT)' SERVICE_ENV='$(SERVICE_ENV)' scripts/test faults
 
 .PHONY: test-mutants
-test-mutants: ## rules broken one at a time, each to be noticed: killed / planted
-	@scripts/test mutants
+test-mutants: ## rules broken one at a time, each to be noticed: killed / planted; REAL=yes in real processes, by fault scenarios
+	@REAL='$(REAL)' MUTANT='$(MUTANT)' scripts/test mutants
 
 .PHONY: fuzz
 fuzz: ## fuzz everything that reads bytes, each target for FUZZ_SECONDS (10); TARGETS=… picks some

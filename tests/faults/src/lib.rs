@@ -11,6 +11,7 @@
 )]
 
 pub mod ground;
+pub mod mutants;
 pub mod play;
 pub mod proxy;
 pub mod report;

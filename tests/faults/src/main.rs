@@ -5,8 +5,10 @@
 
 #![expect(clippy::print_stdout, reason = "its output is what it is for")]
 
+use backbone::mutant::Mutant;
 use clap::Parser;
 use faults::ground::{self, Ground};
+use faults::mutants::{Hunt, hunt};
 use faults::play::{Scenario, run};
 use faults::report::{Line, page};
 use faults::scenarios::ALL;
@@ -40,6 +42,9 @@ struct Cli {
     /// A mutant of the services: VERTEBRA_TEST_MUTANT for each of them
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
+    /// Every mutant, or these, each in the scenario that is to notice it; says how many were killed of how many planted
+    #[arg(long, value_name = "NAME,…", num_args = 0.., value_delimiter = ',', conflicts_with_all = ["scenario", "seed", "mutant", "results"])]
+    hunt: Option<Vec<String>>,
     /// Where the lines of all runs are kept, this one's added
     #[arg(long, value_name = "FILE")]
     results: Option<PathBuf>,
@@ -86,13 +91,19 @@ async fn all(cli: &Cli) -> Result<bool, String> {
         write_report(cli).map_err(text)?;
         return Ok(true);
     }
+    if let Some(names) = &cli.hunt {
+        return hunt_all(cli, names).await;
+    }
     let seeds: Vec<u64> = if cli.seed.is_empty() { (1..=cli.seeds).collect() } else { cli.seed.clone() };
     let commit = commit();
     let ground = Arc::new(Ground::start().await.map_err(text)?);
     let mut lines = Vec::new();
     for scenario in &chosen {
         for seed in &seeds {
-            let line = Line { commit: commit.clone(), ..one(cli, scenario, *seed, &ground).await };
+            let line = Line {
+                commit: commit.clone(),
+                ..one(cli, scenario, *seed, cli.mutant.as_deref(), &ground).await
+            };
             if let Some(results) = &cli.results {
                 keep(results, &line).map_err(text)?;
             }
@@ -108,13 +119,73 @@ async fn all(cli: &Cli) -> Result<bool, String> {
     let (how, good) = (if bad.is_empty() { "ok" } else { "FAILED" }, lines.len() - bad.len() - left_out);
     // As cargo says it, so that whoever adds such lines up can read it.
     say(format_args!("test result: {how}. {good} passed; {} failed; {left_out} ignored", bad.len()));
+    end(cli, ground, bad.is_empty())
+}
+
+fn end(cli: &Cli, ground: Arc<Ground>, is_good: bool) -> Result<bool, String> {
     drop(ground);
-    match (cli.keep, bad.is_empty()) {
-        (true, _) => {}
-        (false, true) => ground::wipe().map_err(text)?,
-        (false, false) => ground::down().map_err(text)?,
+    let ended = match (cli.keep, is_good) {
+        (true, _) => Ok(()),
+        (false, true) => ground::wipe(),
+        (false, false) => ground::down(),
+    };
+    ended.map_err(|error| error.to_string())?;
+    Ok(is_good)
+}
+
+/// Plants mutants one at a time, each where it is to be noticed.
+async fn hunt_all(cli: &Cli, names: &[String]) -> Result<bool, String> {
+    let unknown = names.iter().find(|name| !Mutant::ALL.iter().any(|mutant| mutant.name() == *name));
+    if let Some(name) = unknown {
+        let all: Vec<&str> = Mutant::ALL.iter().map(|mutant| mutant.name()).collect();
+        return Err(format!("{name} is no mutant; there are: {}", all.join(", ")));
     }
-    Ok(bad.is_empty())
+    let is_chosen =
+        |mutant: &&Mutant| names.is_empty() || names.iter().any(|name| name.as_str() == mutant.name());
+    let ground = Arc::new(Ground::start().await.map_err(|error| error.to_string())?);
+    let (mut killed, mut planted) = (0, 0);
+    let mut told = Vec::new();
+    for mutant in Mutant::ALL.iter().filter(is_chosen) {
+        let name = mutant.name();
+        match hunt(*mutant) {
+            Err(why) => told.push(format!("mutant {name}: not planted here: {why}")),
+            Ok(hunt) => {
+                let noticed = noticed(cli, name, &hunt, &ground).await?;
+                planted += 1;
+                killed += usize::from(noticed.is_some());
+                told.push(match noticed {
+                    Some(how) => format!("mutant {name}: killed by {how}"),
+                    None => format!("mutant {name}: SURVIVED {}", hunt.scenario),
+                });
+            }
+        }
+        told.last().into_iter().for_each(say);
+    }
+    say("== all of them");
+    told.iter().for_each(say);
+    say(format_args!("mutants in real runs: {killed} killed / {planted} planted"));
+    let is_good = killed == planted;
+    let how = if is_good { "ok" } else { "FAILED" };
+    say(format_args!("test result: {how}. {killed} passed; {} failed; 0 ignored", planted - killed));
+    end(cli, ground, is_good)
+}
+
+/// The run that noticed it, and by what.
+async fn noticed(cli: &Cli, name: &str, hunt: &Hunt, ground: &Arc<Ground>) -> Result<Option<String>, String> {
+    let scenario = ALL.iter().find(|scenario| scenario.id == hunt.scenario);
+    let scenario = scenario.ok_or_else(|| format!("{} is no scenario", hunt.scenario))?;
+    for seed in hunt.seeds {
+        let line = one(cli, scenario, *seed, Some(name), ground).await;
+        let violated = line.violated();
+        let said = line.failed.iter().map(String::as_str);
+        let by = hunt.by.iter().find(|by| {
+            violated.iter().any(|invariant| invariant == *by) || said.clone().any(|said| said.contains(*by))
+        });
+        if let Some(by) = by {
+            return Ok(Some(format!("{} seed {seed}, {by}", hunt.scenario)));
+        }
+    }
+    Ok(None)
 }
 
 fn chosen(cli: &Cli) -> Result<Vec<Scenario>, String> {
@@ -134,7 +205,7 @@ fn commit() -> Option<String> {
     Some(String::from_utf8_lossy(&told).trim().to_owned())
 }
 
-async fn one(cli: &Cli, scenario: &Scenario, seed: u64, ground: &Arc<Ground>) -> Line {
+async fn one(cli: &Cli, scenario: &Scenario, seed: u64, mutant: Option<&str>, ground: &Arc<Ground>) -> Line {
     say(format_args!("== {} seed {seed}: {}", scenario.id, scenario.fault));
     if let Some(why) = (scenario.lacks)(ground) {
         say(format_args!("left out: {why}"));
@@ -144,7 +215,7 @@ async fn one(cli: &Cli, scenario: &Scenario, seed: u64, ground: &Arc<Ground>) ->
     // What an earlier run has left is of another time.
     let _ = std::fs::remove_dir_all(&folder);
     let began = Instant::now();
-    let (env, mutant) = (cli.env.clone(), cli.mutant.clone());
+    let (env, mutant) = (cli.env.clone(), mutant.map(str::to_owned));
     let services = move |world: &mut World| {
         for (name, value) in env {
             world.fleet = world.fleet.clone().environment(&name, &value);

@@ -29,6 +29,8 @@ pub struct Line {
     pub commit: Option<String>,
 }
 
+/// Characters that are shown of what kept a run from its verdict.
+const SHOWN_MAX: usize = 160;
 const HELD: &str = "held";
 const VIOLATED: &str = "violated";
 
@@ -61,7 +63,13 @@ impl Line {
 
     /// Whether nothing is wrong with it.
     pub fn is_good(&self) -> bool {
-        self.failed.is_none() && !self.invariants.values().any(|told| told == VIOLATED)
+        self.failed.is_none() && self.violated().is_empty()
+    }
+
+    /// Invariants that do not hold, by name.
+    pub fn violated(&self) -> Vec<String> {
+        let violated = self.invariants.iter().filter(|(_, told)| *told == VIOLATED);
+        violated.map(|(number, _)| format!("I{number}")).collect()
     }
 
     fn empty(scenario: &Scenario, seed: u64) -> Self {
@@ -154,7 +162,7 @@ fn remarks(page: &mut String, lines: &[Line]) {
             told.entry(format!("not run: {why}")).or_default().push(at.clone());
         }
         if let Some(why) = &line.failed {
-            let first = why.lines().next().unwrap_or_default();
+            let first: String = why.lines().next().unwrap_or_default().chars().take(SHOWN_MAX).collect();
             told.entry(format!("no verdict: {first}")).or_default().push(at.clone());
         }
         for (number, why) in line.invariants.iter().filter(|(_, told)| *told != HELD) {

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// How long a service may take to be ready, a drain to end, a fault to strike.
-const PATIENCE: Deadline = Deadline::secs(90);
+const PATIENCE: Deadline = Deadline::secs(180);
 
 /// A running process; dropped, it is killed.
 pub struct Victim {

@@ -1,12 +1,15 @@
 //! F12: what nobody can read, among what everybody can: one record in a hundred, and nothing else.
 
+use crate::days::{ACK_TIMEOUT, unbillable};
 use crate::play::{HAPPENS, Scenario, Stage};
 use crate::{Deadline, until};
 use backbone::kafka::{Landing, LandingProducer, Visible, tail};
 use backbone::record::Record;
 use canon::headers::{CE_FACTNAME, CE_ID, CE_REVISION, CE_VERSION};
 use canon::{Charge, Event, RawHl7v2, partition};
+use harness::Sender;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -52,12 +55,42 @@ async fn poison(stage: &mut Stage) {
             stage.note(format_args!("{what} on {topic}{}", if live { ", under a live key" } else { "" }));
             stage.flows(10).await;
         }
+        if topic == RawHl7v2::TOPIC {
+            planted.push(("under a visit's key", waits_behind(stage, &producer, &good).await));
+        }
         kept(stage, service, &planted).await;
         planted.clear();
         stage.flows(20).await;
         given_up(stage, service).await;
     }
     flooded(stage, &producer).await;
+}
+
+/// What follows what nobody can read waits behind it, where it is of the same key. The bytes that were planted.
+async fn waits_behind(stage: &mut Stage, producer: &LandingProducer, good: &Record) -> Vec<u8> {
+    let [admitted, _, discharged] = unbillable(1);
+    let mut sender = Sender::new(stage.world.mllp());
+    sender.ack_timeout = ACK_TIMEOUT;
+    sender.send(&admitted).await.unwrap_or_else(|error| panic!("{error}"));
+    let control_id = admitted.control_id.as_bytes();
+    let is_it = |record: &&Record| {
+        let value = record.value.as_deref().unwrap_or_default();
+        value.windows(control_id.len()).any(|part| part == control_id)
+    };
+    let raw = tail(&stage.world.stack.kafka(), RawHl7v2::TOPIC, Visible::Committed).await.expect("the topic");
+    let key = raw.iter().rev().find(is_it).and_then(|record| record.key.clone());
+    let value = b"in the middle of a visit".to_vec();
+    land(stage, producer, RawHl7v2::TOPIC, &key.expect("what was acknowledged is there"), &value, good).await;
+    sender.send(&discharged).await.unwrap_or_else(|error| panic!("{error}"));
+    let sql = "SELECT count(*) FROM ehr_adapter.parked WHERE reason = 'behind'";
+    until("what follows it waits behind it", HAPPENS, async || {
+        let client = stage.world.connect().await.map_err(|error| error.to_string())?;
+        let row = client.query_one(sql, &[]).await.map_err(|error| error.to_string())?;
+        if row.get::<_, i64>(0) > 0 { Ok(()) } else { Err("nothing does".to_owned()) }
+    })
+    .await;
+    stage.note("a visit's end waits behind what was planted before it");
+    value
 }
 
 /// A record to be spoiled.
@@ -138,6 +171,24 @@ async fn given_up(stage: &mut Stage, service: &'static str) {
         }
     }
     sealed(stage, service).await;
+    decided(stage, service).await;
+}
+
+/// Of each that was planted it is kept that somebody gave it up.
+async fn decided(stage: &mut Stage, service: &'static str) {
+    let (topic, schema) = match service {
+        "ehr-adapter" => (RawHl7v2::TOPIC, "ehr_adapter"),
+        _ => (Charge::TOPIC, "billing_projector"),
+    };
+    let sql = format!("SELECT lane, record_offset FROM {schema}.decision WHERE topic = $1 AND value IS NULL");
+    let client = stage.world.connect().await.expect("the database answers");
+    let rows = client.query(&sql, &[&topic]).await.expect("the decisions");
+    let kept: BTreeSet<(i32, i64)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let planted = stage.wanted.spoiled.iter().filter(|(of, ..)| *of == topic);
+    let missing = planted.filter(|(_, lane, offset)| !kept.contains(&(*lane, *offset))).count();
+    if missing > 0 {
+        stage.violates(8, format_args!("{service}: nothing is kept of {missing} inputs that were given up"));
+    }
 }
 
 /// What was given up was done by somebody, for a reason, and it is sealed and published.

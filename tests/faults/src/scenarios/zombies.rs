@@ -33,6 +33,8 @@ async fn owner(stage: &mut Stage) {
         let (role, point) = (stage.one_of(&[Role::Translate, Role::Bill, Role::Write]), stage.one_of(&OWNER));
         rises_again(stage, role, point).await;
     }
+    // Before it begins: of a sink there is no journal whose numbers would stop what is written late.
+    rises_again(stage, Role::Write, "begin:before:3").await;
     // Wherever it happens to be.
     let role = stage.one_of(&[Role::Translate, Role::Bill, Role::Write]);
     let zombie = stage.stop(role).await;
