@@ -3,8 +3,7 @@
 use crate::versions;
 use crate::world::World;
 use backbone::postgres::look;
-use harness::{Books, Evidence, History, Hospital, Kind, Outgoing, Plan, Read, Sender, check};
-use std::collections::BTreeSet;
+use harness::{Books, History, Hospital, Kind, Outgoing, Plan, Sender, check};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -94,7 +93,7 @@ impl<'w> Days<'w> {
         let settled = books.settle(SETTLE, |_| ()).await.expect("everything can be asked");
         settled.unwrap_or_else(|unsettled| panic!("{unsettled}"));
         let took = began.elapsed();
-        let evidence = read_once(books.read().await.expect("everything can be read"));
+        let evidence = books.read().await.expect("everything can be read");
         for (hospital, history) in &self.days {
             let differences = check(hospital, history, &evidence);
             let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
@@ -158,19 +157,6 @@ impl Playing {
             self.history.merge(sending.await.expect("the sender did not give up"));
         }
     }
-}
-
-/// What readers see: a relay may publish rows twice, with the same version, and readers drop the second one.
-pub(crate) fn read_once(mut evidence: Evidence) -> Evidence {
-    fn once<E>(read: &mut Read<E>) {
-        let mut met = BTreeSet::new();
-        read.stated.retain(|stated| met.insert((stated.key.clone(), stated.version, stated.id)));
-    }
-    once(&mut evidence.cases);
-    once(&mut evidence.charges);
-    once(&mut evidence.encounters);
-    once(&mut evidence.requests);
-    evidence
 }
 
 /// A visit with one charge, under a code that is no product.

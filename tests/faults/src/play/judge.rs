@@ -5,7 +5,6 @@
 mod ledgers;
 
 use super::stage::{Place, Stage, Wanted};
-use crate::days::read_once;
 use crate::versions;
 use backbone::kafka::{Visible, tail};
 use canon::{DeadLetter, Event};
@@ -104,7 +103,7 @@ pub async fn judge(
     let mut verdict = Verdict::default();
     // Settled before its deadline: else nobody judges.
     verdict.looked(11);
-    let evidence = read_once(books.read().await.map_err(|error| error.to_string())?);
+    let evidence = books.read().await.map_err(|error| error.to_string())?;
     let evidence = without_spoiled(evidence, &stage.wanted.spoiled);
     sent(&mut verdict, days, &evidence);
     of_wanted(&mut verdict, &stage.wanted, &evidence);

@@ -189,13 +189,17 @@ impl Books {
         Ok(read.stated.into_iter().filter_map(landed).collect())
     }
 
+    /// What readers see: a relay may publish rows twice, with the same version, and readers drop the second one.
     async fn stated<E: Event>(&self) -> Result<Read<E>, BooksError> {
-        self.decoded(|record| {
+        let numbers = |record: &Record| {
             let pairs = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
             let headers = Headers::from_pairs(pairs).ok()?;
             Some((headers.version?, headers.revision?))
-        })
-        .await
+        };
+        let mut read: Read<E> = self.decoded(numbers).await?;
+        let mut met = BTreeSet::new();
+        read.stated.retain(|stated| met.insert((stated.key.clone(), stated.version, stated.id)));
+        Ok(read)
     }
 
     async fn decoded<E: Event>(
