@@ -87,6 +87,14 @@ impl<E> Default for Read<E> {
     }
 }
 
+impl<E> Read<E> {
+    /// What readers see: a relay may publish rows twice, with the same version, and readers drop the second one.
+    fn once(&mut self) {
+        let mut met = BTreeSet::new();
+        self.stated.retain(|stated| met.insert((stated.key.clone(), stated.version, stated.id)));
+    }
+}
+
 /// A fact or a command on its topic.
 #[derive(Clone, Debug)]
 pub struct Stated<E> {
@@ -189,7 +197,6 @@ impl Books {
         Ok(read.stated.into_iter().filter_map(landed).collect())
     }
 
-    /// What readers see: a relay may publish rows twice, with the same version, and readers drop the second one.
     async fn stated<E: Event>(&self) -> Result<Read<E>, BooksError> {
         let numbers = |record: &Record| {
             let pairs = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
@@ -197,8 +204,7 @@ impl Books {
             Some((headers.version?, headers.revision?))
         };
         let mut read: Read<E> = self.decoded(numbers).await?;
-        let mut met = BTreeSet::new();
-        read.stated.retain(|stated| met.insert((stated.key.clone(), stated.version, stated.id)));
+        read.once();
         Ok(read)
     }
 
@@ -283,5 +289,28 @@ impl Books {
             }
         }
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn what_is_published_twice_counts_once_and_another_record_of_its_version_is_kept() {
+        let rows = [(1, 10), (2, 20), (1, 10), (2, 21)];
+        let stated = |(at, (version, id)): (i64, (i64, u128))| Stated {
+            key: "k".to_owned(),
+            at: (0, at),
+            id: Uuid::from_u128(id),
+            name: "n".to_owned(),
+            version,
+            revision: 1,
+            body: Some(()),
+        };
+        let mut read = Read { stated: (0..).zip(rows).map(stated).collect(), unreadable: Vec::new() };
+        read.once();
+        assert_eq!(read.stated.iter().map(|stated| stated.at.1).collect::<Vec<_>>(), [0, 1, 3]);
     }
 }
