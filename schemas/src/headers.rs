@@ -33,6 +33,8 @@ pub const CE_CAUSATIONID: &str = "ce_causationid";
 pub const CE_FACILITY: &str = "ce_facility";
 /// Where the source has it.
 pub const CE_SOURCEREF: &str = "ce_sourceref";
+/// Of a command: the moment of its lane at which it was given, for whoever gave it. No part of [`Headers`].
+pub const CE_MOMENT: &str = "ce_moment";
 /// The content type of the value.
 pub const CONTENT_TYPE: &str = "content-type";
 /// The trace, as W3C writes it.

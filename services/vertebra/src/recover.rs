@@ -46,6 +46,9 @@ pub const READINGS: [fn() -> Reading; 20] = [
 
 const FENCE_WAIT: Duration = Duration::from_secs(10);
 
+/// How often it is tried to take a fence.
+const FENCE_TRIES: usize = 3;
+
 /// A ledger cannot be recovered.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoverError {
@@ -120,7 +123,7 @@ pub async fn recover(ledger: &Ledger<'_>, how: How<'_>) -> Result<Report, Recove
         let marks = Arc::new(KafkaMarks::new(ledger.kafka, &id, DeadLetter::TOPIC)?);
         if done {
             let publisher = KafkaPublisher::new(ledger.kafka, FENCE_WAIT, None).leaving(marks.clone());
-            drop(publisher.fence(&id).await?);
+            take_fence(&publisher, &id).await?;
         }
         for (lane, seq) in marks.marks().await? {
             let most = published.entry(lane).or_insert(seq);
@@ -143,6 +146,16 @@ pub async fn recover(ledger: &Ledger<'_>, how: How<'_>) -> Result<Report, Recove
         records: found.records,
         unread: found.unread,
     })
+}
+
+/// The service's own relay, which halts and looks again, may take it at the very same time.
+async fn take_fence(publisher: &KafkaPublisher, id: &str) -> Result<(), BrokerError> {
+    for _ in 1..FENCE_TRIES {
+        if publisher.fence(id).await.is_ok() {
+            return Ok(());
+        }
+    }
+    publisher.fence(id).await.map(drop)
 }
 
 /// Everything that a service has published, of those topics that are there.

@@ -36,7 +36,9 @@ pub const fn hunt(mutant: Mutant) -> Result<Hunt, &'static str> {
         Mutant::OffsetBeforeEffect => ("F3", FIRST, &["I1", "I4"]),
         Mutant::NoOverlap => ("F14", FIRST, &["the topics say what odoo has"]),
         Mutant::LedgerNotCompared => ("F10", FIRST, &["ledger"]),
-        Mutant::DeadlineNotPutOff => ("F10", &[2, 3, 1], &["I1", "I7", "I9"]),
+        Mutant::DeadlineNotPutOff | Mutant::MomentNotKept | Mutant::RecordsByTime => {
+            ("F10", &[2, 3, 1], &["I1", "I7", "I9"])
+        }
         Mutant::RedriveTwice => ("F12", FIRST, &["are still parked"]),
         Mutant::OutboxByCursor => ("F12", FIRST, &["I11"]),
         Mutant::SuccessorNotParked => ("F12", FIRST, &["what follows it waits behind it"]),
@@ -50,9 +52,6 @@ pub const fn hunt(mutant: Mutant) -> Result<Hunt, &'static str> {
             return Err("it takes a ledger that is exchanged under a service that goes on with its lease");
         }
         Mutant::CursorBeforeOutbox => return Err("what is read again of Odoo covers it"),
-        Mutant::DeadlineNotBefore | Mutant::DeadlineNotBehind => {
-            return Err("it takes charges that come in between two deadlines of a finished visit");
-        }
     };
     Ok(Hunt { scenario, seeds, by })
 }

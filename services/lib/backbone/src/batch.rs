@@ -39,11 +39,6 @@ pub(crate) struct Cache {
 }
 
 impl Cache {
-    /// These, and no others.
-    pub(crate) fn of(slots: BTreeMap<String, Slot>) -> Self {
-        Self { slots: slots.into_iter().collect() }
-    }
-
     /// Forgets everything: after a rollback, an unknown outcome, or when it has grown past its bound.
     pub(crate) fn clear(&mut self) {
         self.slots.clear();

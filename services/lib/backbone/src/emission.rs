@@ -12,7 +12,7 @@ use crate::store::LaneId;
 use canon::codec;
 use canon::decimal::Money;
 use canon::event::{Change, ContentHash, ContentHasher, Event, Name, event_id};
-use canon::headers::Headers;
+use canon::headers::{CE_MOMENT, Headers};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use uuid::Uuid;
@@ -146,6 +146,8 @@ pub(crate) struct Cause {
     pub(crate) source_ref: Option<String>,
     pub(crate) traceparent: Option<canon::headers::TraceParent>,
     pub(crate) origin: Option<Origin>,
+    /// Of a command: [`crate::Moment`].
+    pub(crate) moment: Option<String>,
 }
 
 /// The record that a fact was last stated for.
@@ -179,6 +181,7 @@ impl Cause {
             source_ref: headers.sourceref.clone(),
             traceparent: headers.traceparent.clone(),
             origin: None,
+            moment: None,
         }
     }
 
@@ -382,6 +385,9 @@ impl Desk<'_> {
             sourceref: cause.source_ref.clone(),
             traceparent: cause.traceparent.clone(),
         };
+        let mut headers = headers.to_pairs();
+        headers
+            .extend(cause.moment.as_ref().map(|moment| (CE_MOMENT.to_owned(), moment.clone().into_bytes())));
         let tombstone = row.withdrawn && self.contract.is_compacted(&row.topic);
         OutRecord {
             seq: 0,
@@ -389,7 +395,7 @@ impl Desk<'_> {
             partition: self.contract.partition_of(&row.topic, row.key.as_bytes()),
             key: row.key.clone().into_bytes(),
             value: (!tombstone).then(|| row.wire.clone()),
-            headers: headers.to_pairs(),
+            headers,
         }
     }
 }

@@ -10,6 +10,7 @@
 use crate::edge::{BrokerError, Producer, Publisher};
 use crate::emission::{CounterKey, Emitted};
 use crate::journal::Entry;
+use crate::moment::Ahead;
 use crate::record::{Marks, OutRecord};
 use crate::replay::{Difference, Replay, Side as ReplaySide, Standing as InReplay, Which};
 use crate::source::{Known, Mark, SourceTx, Standing, Swept};
@@ -292,6 +293,10 @@ impl<S: Store> Store for Faulty<S> {
 
     async fn are_complete(&self, topics: &[(&'static str, i32)]) -> Result<bool, StoreError> {
         crossing("are complete", self.0.are_complete(topics)).await
+    }
+
+    async fn ahead(&self, lane: LaneId) -> Result<Vec<Ahead>, StoreError> {
+        crossing("ahead", self.0.ahead(lane)).await
     }
 
     async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {

@@ -8,16 +8,18 @@ use crate::contract::{SchemaSource, Schemas};
 use crate::edge::Log;
 use crate::emission::{Desk, Emitted, Origin, Refusal, Resolved, Said, counter_keys, facts, resolve};
 use crate::env::Env;
-use crate::fact::Meta;
 use crate::journal::{self, Place};
 use crate::lane::{Parts, Position, Trouble, Worker, ensure_writers, positions_after};
 use crate::mend_lane::values;
+use crate::moment::{self, Ahead};
 use crate::mutant::{self, Mutant};
 use crate::parking;
 use crate::program::Program;
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
-use crate::store::{AskNews, Changes, LaneId, Loaded, News, Parked, ParkedItem, Store, Trial, Tx, Want};
+use crate::store::{
+    AskNews, Changes, LaneId, Loaded, News, Parked, ParkedItem, Store, StoreError, Trial, Tx, Want,
+};
 use crate::table::Book;
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -91,12 +93,24 @@ where
                 break;
             }
         }
-        if lane.at.is_some() && lane.solo_left == 0 {
-            for record in &records {
-                self.fire_as_before(lane, record).await?;
-            }
-        }
         self.batch(lane, records, None).await
+    }
+
+    /// What is looked up was read to its end: else it would be missing where it had been there.
+    async fn may_reread(&self) -> Result<bool, Trouble> {
+        let contract = &self.parts.contract;
+        let lanes = |topic: &str| i32::try_from(contract.partitions(topic)).unwrap_or(1);
+        let tables: Vec<_> = self.program.lookups().iter().map(|(topic, _)| (*topic, lanes(topic))).collect();
+        Ok(tables.is_empty() || self.parts.store.are_complete(&tables).await?)
+    }
+
+    /// Fires the deadline that gave the command, if what it says is the very command. After that it may say it whenever it is due.
+    async fn give_again(&mut self, lane: &mut Position, ahead: &Ahead) -> Result<(), Trouble> {
+        if lane.awaited.contains(&ahead.fact) && !mutant::is(Mutant::MomentNotKept) {
+            self.batch(lane, Vec::new(), Some(ahead)).await?;
+            lane.awaited.remove(&ahead.fact);
+        }
+        Ok(())
     }
 }
 
@@ -107,22 +121,12 @@ where
     C: SchemaSource,
     E: Env,
 {
-    /// Of records that are read again: fires the deadline of a record's key before its time, if what it says is the very
-    /// command that was given, and would not be so behind the record. The first time the lane came to the record late, when the
-    /// deadline had fired.
-    async fn fire_as_before(&mut self, lane: &mut Position, record: &Record) -> Result<(), Trouble> {
-        if mutant::is(Mutant::DeadlineNotBefore) {
-            return Ok(());
-        }
-        self.batch(lane, Vec::new(), Some(record)).await
-    }
-
-    /// One batch: what is released, what is due, records; or the deadline of a record's key, as it fired before.
+    /// One batch: what is released, what is due, records; or a deadline that gives a command as it was given before.
     async fn batch(
         &mut self,
         lane: &mut Position,
         records: Vec<Record>,
-        as_before: Option<&Record>,
+        as_before: Option<&Ahead>,
     ) -> Result<(), Trouble> {
         let began = self.parts.env.elapsed();
         // Taken before any row is locked, so that nobody waits for it with a transaction open.
@@ -143,7 +147,7 @@ where
         };
         let trial = match records.first() {
             Some(record) => Some(Trial::of(record)),
-            None => self.first_alone(lane, released_max).await?,
+            None => self.first_alone(lane, released_max, as_before).await?,
         };
         let forced = self.try_alone(lane, trial).await?;
         let stirred = self.parts.shelf.stirred();
@@ -159,23 +163,20 @@ where
         let (book, news, upto) = self.look(lane, &mut tx, released_max).await?;
         lane.tables = lane.tables.max(upto);
         let due = match as_before {
-            Some(record) => match Meta::of(record) {
-                Ok(meta) => {
-                    let at = tx.deadline(&meta.key).await?.filter(|at| *at > now);
-                    at.map(|at| (at, meta.key)).into_iter().collect()
-                }
-                Err(_) => Vec::new(),
-            },
+            Some(ahead) => deadline(&mut tx, ahead).await?,
             None if heads_only && !news.released.is_empty() => Vec::new(),
             None => tx.due().to_vec(),
         };
         let looked = (released_max > 0 && !news.more && (!heads_only || news.released.is_empty()))
             .then_some((upto, stirred));
+        if let (Some(ahead), []) = (as_before, due.as_slice()) {
+            return self.leave(lane, tx, ahead).await;
+        }
         if due.is_empty() && records.is_empty() && news.released.is_empty() {
             // The deadline was waited for by an estimate of the database's clock, and is not due yet; or nobody
             // waited for what has come to the tables.
             lane.clock = (now, self.parts.env.elapsed());
-            lane.looked = if as_before.is_some() { lane.looked } else { looked };
+            lane.looked = looked;
             return Ok(());
         }
         let (numbers, released): (Vec<i64>, Vec<Parked>) = news.released.into_iter().unzip();
@@ -186,12 +187,10 @@ where
         }
         let loaded = self.load(&mut tx, &released, &due, &records).await?;
         let put_off_to = lane.at.and(lane.reread_until);
-        // A deadline that was put off had been due already.
-        let early = due.first().filter(|(at, _)| as_before.is_some() && Some(*at) != put_off_to);
-        let clock = early.map_or(now, |(at, _)| now.max(*at));
         let given = Given {
             book: &book,
-            now: clock,
+            now,
+            positions: Some(&lane.positions),
             tells: true,
             released: &released,
             given_up: &[],
@@ -200,25 +199,26 @@ where
             due: &due,
             records: &records,
             rereads: lane.at.is_some(),
+            awaited: if as_before.is_some() { &BTreeSet::new() } else { &lane.awaited },
             put_off_to,
         };
         let (folded, resolved) = self.fold(&mut tx, lane.fence.lane, &given, &loaded, forced).await?;
-        if let Some(record) = as_before
-            && (!self.is_given_again(&folded, &resolved)
-                || self.is_given_behind(&mut tx, lane.fence.lane, &given, record).await?)
+        let is_sound = folded.parked.is_empty() && folded.culprits.is_empty();
+        if let Some(ahead) = as_before
+            && !(is_sound && resolved.restated.contains(&ahead.fact))
         {
-            return Ok(());
+            return self.leave(lane, tx, ahead).await;
         }
+        let Resolved { emitted, counters, outbox, restated } = resolved;
         let mut changes = folded.changes(self.program.as_ref(), &self.cache)?;
         changes.unparked = numbers;
-        (changes.emitted, changes.counters, changes.outbox) =
-            (resolved.emitted, resolved.counters, resolved.outbox);
+        (changes.emitted, changes.counters, changes.outbox) = (emitted, counters, outbox);
         changes.positions = positions_after(&records);
         changes.reread_over = lane.reread_over;
         let setup = self.program.setup_text();
         changes.journal = Some(journal::Entry {
             seq: lane.fence.seq + 1,
-            clock,
+            clock: now,
             fired_to: due.last().filter(|_| as_before.is_none()).cloned(),
             fired_early: due.first().filter(|_| as_before.is_some()).cloned(),
             put_off_to: put_off_to.filter(|_| folded.has_put_off()),
@@ -245,6 +245,9 @@ where
         (lane.trial, lane.begun, lane.next_due) = (None, None, next_due);
         lane.looked = if as_before.is_some() { lane.looked } else { looked };
         lane.reread_over = false;
+        for fact in &restated {
+            lane.awaited.remove(fact);
+        }
         let elapsed = self.parts.env.elapsed();
         lane.advance(positions, now, elapsed);
         let took = elapsed.saturating_sub(began);
@@ -255,42 +258,18 @@ where
         Ok(())
     }
 
-    /// Whether commands were said, and each of them is one that the ledger took over.
-    fn is_given_again(&self, folded: &Folded, resolved: &Resolved) -> bool {
-        let is_command = |row: &&Emitted| self.parts.contract.is_command(&row.topic);
-        let mut commands = resolved.emitted.iter().filter(is_command).peekable();
-        let is_sound = folded.parked.is_empty() && folded.culprits.is_empty();
-        is_sound && commands.peek().is_some() && commands.all(|row| resolved.restated.contains(&row.fact))
-    }
-
-    /// Whether a deadline would give the command that was given behind this record, too: it fires there then. Fired before it,
-    /// the record would set it anew, and it would give another one. Nothing of it is kept.
-    async fn is_given_behind(
-        &mut self,
-        tx: &mut S::Tx,
-        lane: LaneId,
-        given: &Given<'_>,
-        record: &Record,
-    ) -> Result<bool, Trouble> {
-        if mutant::is(Mutant::DeadlineNotBehind) {
-            return Ok(false);
-        }
-        let records = std::slice::from_ref(record);
-        let loaded = self.load(tx, &[], &[], records).await?;
-        let first = Given { tells: false, due: &[], records, ..*given };
-        let (folded, _) = self.fold(tx, lane, &first, &loaded, BTreeMap::new()).await?;
-        let set = |(at, key): &(Timestamp, String)| match folded.wakes.get(key) {
-            Some(set) => set.map(|at| (at, key.clone())),
-            None => Some((*at, key.clone())),
+    /// What is not given again at its moment is not tried there once more: the process may have died over it, or over what comes
+    /// next, which is counted.
+    async fn leave(&self, lane: &mut Position, mut tx: S::Tx, ahead: &Ahead) -> Result<(), Trouble> {
+        let now = tx.now();
+        let (attempts, trial) = match lane.solo_left {
+            0 => (0, None),
+            _ => (lane.attempts, lane.trial.clone()),
         };
-        let due: Vec<(Timestamp, String)> = given.due.iter().filter_map(set).collect();
-        let now = due.iter().map(|(at, _)| *at).fold(given.now, Timestamp::max);
-        let then = Given { tells: false, now, due: &due, records: &[], ..*given };
-        let before = std::mem::replace(&mut self.cache, Cache::of(folded.slots));
-        let fired = self.fold(tx, lane, &then, &Loaded::default(), BTreeMap::new()).await;
-        self.cache = before;
-        let (folded, resolved) = fired?;
-        Ok(self.is_given_again(&folded, &resolved))
+        tx.write(Changes { left: Some(ahead.fact), attempts, trial, ..Changes::default() }).await?;
+        tx.commit().await?;
+        lane.advance(BTreeMap::new(), now, self.parts.env.elapsed());
+        Ok(())
     }
 
     pub(crate) fn settle(&mut self, slots: BTreeMap<String, batch::Slot>) {
@@ -300,7 +279,7 @@ where
         }
     }
 
-    /// While batches crash, notes which record is tried alone; one that was tried too often is rejected instead.
+    /// While batches crash, notes which input is tried alone; one that was tried too often is rejected instead.
     async fn try_alone(
         &self,
         lane: &mut Position,
@@ -327,14 +306,23 @@ where
         Ok(BTreeMap::from([(0, Reject::new(Reason::Crash, what))]))
     }
 
-    /// While inputs are tried alone, and none is a record: the parked one that is to be released next, or what is due.
-    async fn first_alone(&self, lane: &Position, released_max: usize) -> Result<Option<Trial>, Trouble> {
-        if lane.solo_left == 0 || released_max == 0 {
+    /// While inputs are tried alone, and none is a record: the parked one that is to be released next, or what is due, or is to
+    /// give a command as it was given before.
+    async fn first_alone(
+        &self,
+        lane: &Position,
+        released_max: usize,
+        as_before: Option<&Ahead>,
+    ) -> Result<Option<Trial>, Trouble> {
+        if lane.solo_left == 0 || (released_max == 0 && as_before.is_none()) {
             return Ok(None);
         }
         // Rolled back when it is dropped: it only reads.
         let mut tx = self.parts.store.begin_at(&lane.fence, self.parts.limits.lease, 1, lane.at).await?;
-        let due = tx.due().to_vec();
+        let due = match as_before {
+            Some(ahead) => deadline(&mut tx, ahead).await?,
+            None => tx.due().to_vec(),
+        };
         let (_, news, _) = self.look(lane, &mut tx, released_max).await?;
         let released: Vec<Parked> = news.released.into_iter().map(|(_, parked)| parked).collect();
         Ok(first_alone(&released, &due))
@@ -397,7 +385,18 @@ where
     ) -> Result<(Folded, Resolved), Trouble> {
         let schemas: &Schemas = self.parts.source.schemas();
         let Given {
-            book, now, tells, released, given_up, decided, heads_only, due, records, put_off_to, ..
+            book,
+            now,
+            positions,
+            tells,
+            released,
+            given_up,
+            decided,
+            heads_only,
+            due,
+            records,
+            put_off_to,
+            ..
         } = *given;
         let mut forced = forced;
         let desk = Desk { source: self.parts.service, contract: &self.parts.contract, schemas, now };
@@ -436,9 +435,20 @@ where
                     continue;
                 }
             }
+            if let Some(positions) = positions {
+                let commands = folded.said.iter_mut().filter(|said| contract.is_command(said.draft.topic));
+                moment::note(commands, lane, now, positions, (released, due, records));
+            }
             let taken_over = given.taken_over(&emitted);
             match resolve(&folded.said, &counters, emitted, &desk) {
-                Ok(resolved) => return Ok((folded, resolved)),
+                Ok(resolved) => {
+                    let early = given.before_their_moment(&folded.said, &resolved);
+                    if early.is_empty() {
+                        return Ok((folded, resolved));
+                    }
+                    let what = "the command was given at a moment that comes further on";
+                    forced.extend(early.into_iter().map(|input| (input, Reject::new(Reason::Early, what))));
+                }
                 Err(refusal) if given.is_early(&refusal, &taken_over) => {
                     let what = "the command was given with what comes further on";
                     forced.insert(refusal.input, Reject::new(Reason::Early, what));
@@ -451,6 +461,12 @@ where
             }
         }
     }
+}
+
+/// The deadline that is to give a command, whenever it is due.
+async fn deadline(tx: &mut impl Tx, ahead: &Ahead) -> Result<Vec<(Timestamp, String)>, StoreError> {
+    let Some(key) = ahead.deadline() else { return Ok(Vec::new()) };
+    Ok(tx.deadline(key).await?.map(|at| (at, key.to_owned())).into_iter().collect())
 }
 
 /// What is tried alone when no record is: what is released, then what is due.
@@ -468,6 +484,8 @@ pub(crate) struct Given<'a> {
     pub(crate) book: &'a Book,
     /// The batch's clock.
     pub(crate) now: Timestamp,
+    /// The next offsets to read, before it; nothing where nothing of it is published.
+    pub(crate) positions: Option<&'a BTreeMap<String, i64>>,
     /// Whether the world is told of what is parked.
     pub(crate) tells: bool,
     pub(crate) released: &'a [Parked],
@@ -480,7 +498,9 @@ pub(crate) struct Given<'a> {
     pub(crate) records: &'a [Record],
     /// Records are read again that a recovered ledger had forgotten.
     pub(crate) rereads: bool,
-    /// When a deadline fires that would have given a command with less in it than was given.
+    /// Commands that are given at moments to come, and not before.
+    pub(crate) awaited: &'a BTreeSet<Uuid>,
+    /// When a deadline fires that would have given a command before its moment, or with less in it than was given.
     pub(crate) put_off_to: Option<Timestamp>,
 }
 
@@ -494,10 +514,32 @@ impl Given<'_> {
     /// Whether a deadline fires too early: the first time a backlog was folded at once before it did, and what it made of
     /// that is in the command that was given.
     fn is_early(&self, refusal: &Refusal, taken_over: &BTreeSet<Uuid>) -> bool {
-        let before = self.released.len();
-        (before..before + self.due.len()).contains(&refusal.input)
+        self.is_deadline(refusal.input)
+            && self.may_put_off()
             && refusal.reject.reason == Reason::Revision
             && taken_over.contains(&refusal.fact)
             && !mutant::is(Mutant::DeadlineNotPutOff)
+    }
+
+    /// The deadlines that gave a command before the moment at which it had been given.
+    fn before_their_moment(&self, said: &[Said], resolved: &Resolved) -> BTreeSet<usize> {
+        if self.awaited.is_empty() || !self.may_put_off() || mutant::is(Mutant::DeadlineNotPutOff) {
+            return BTreeSet::new();
+        }
+        let is_awaited = |said: &&Said| {
+            let fact = &said.draft.fact;
+            self.is_deadline(said.input) && self.awaited.contains(fact) && resolved.restated.contains(fact)
+        };
+        said.iter().filter(is_awaited).map(|said| said.input).collect()
+    }
+
+    /// Where it would be due again at once, by clocks that are apart, it is put off no more.
+    fn may_put_off(&self) -> bool {
+        self.put_off_to.is_some_and(|to| to > self.now)
+    }
+
+    fn is_deadline(&self, input: usize) -> bool {
+        let before = self.released.len();
+        (before..before + self.due.len()).contains(&input)
     }
 }

@@ -356,6 +356,7 @@ where
         let given = Given {
             book,
             now: entry.clock,
+            positions: None,
             tells: false,
             released: &released,
             given_up: &[],
@@ -364,6 +365,7 @@ where
             due: &due,
             records,
             rereads: false,
+            awaited: &BTreeSet::new(),
             put_off_to: entry.put_off_to,
         };
         let forced = forced(entry, &released, &due, records);

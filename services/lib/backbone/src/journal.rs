@@ -18,11 +18,11 @@ pub struct Entry {
     pub clock: Timestamp,
     /// The last deadline that was fired, when any was; they fire in the order of (deadline, key).
     pub fired_to: Option<(Timestamp, String)>,
-    /// The one deadline that was fired before its time, since it had fired there before the ledger went back.
+    /// The one deadline that was fired, due or not, since it had fired at this moment before the ledger went back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fired_early: Option<(Timestamp, String)>,
-    /// When the deadlines fire that were put off, if any was: those that would have given a command with less in it than was given
-    /// before the ledger went back. They are among the culprits.
+    /// When the deadlines fire that were put off, if any was: those that would have given a command before the moment at which it was
+    /// given before the ledger went back, or with less in it. They are among the culprits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub put_off_to: Option<Timestamp>,
     /// What was read, in order.

@@ -13,6 +13,8 @@ use crate::contract::{Contract, SchemaSource};
 use crate::edge::{BrokerError, LaneReader, Log};
 use crate::env::{Backoff, Env, Loop, Watch};
 use crate::guard::{self, Guard};
+use crate::moment::Ahead;
+use crate::mutant::{self, Mutant};
 use crate::record::Record;
 use crate::store::{Fence, Grant, Renewed, Store, StoreError, Trial};
 use crate::table::Shelf;
@@ -22,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// Bounds of a lane's work.
 #[derive(Clone, Debug)]
@@ -117,6 +120,21 @@ pub(crate) trait Worker: Send {
         false
     }
 
+    /// Whether records may be read again that a recovered ledger had forgotten.
+    fn may_reread(&self) -> impl Future<Output = Result<bool, Trouble>> + Send {
+        std::future::ready(Ok(true))
+    }
+
+    /// Of records that are read again: the lane has come to the moment at which this was given.
+    fn give_again(
+        &mut self,
+        lane: &mut Position,
+        ahead: &Ahead,
+    ) -> impl Future<Output = Result<(), Trouble>> + Send {
+        let _ = (lane, ahead);
+        std::future::ready(Ok(()))
+    }
+
     /// How long to wait for records at most, whatever the lease and the deadlines say.
     fn patience_max(&self) -> Duration {
         Duration::MAX
@@ -153,8 +171,12 @@ pub(crate) struct Position {
     pub(crate) reread_until: Option<Timestamp>,
     /// That is over, and the ledger is to be told.
     pub(crate) reread_over: bool,
-    /// While they are: the time of the record at hand, which the batch's clock does not pass.
+    /// While they are: the time of the record at hand, or the clock of what is given again, which the batch's clock does not pass.
     pub(crate) at: Option<Timestamp>,
+    /// While they are: what was given at moments to which the lane is to come.
+    pub(crate) ahead: VecDeque<Ahead>,
+    /// Of what was given before, what was not given again.
+    pub(crate) awaited: BTreeSet<Uuid>,
 }
 
 impl Position {
@@ -179,6 +201,8 @@ impl Position {
             reread_until: grant.reread_until,
             reread_over: false,
             at: None,
+            ahead: VecDeque::new(),
+            awaited: BTreeSet::new(),
         }
     }
 
@@ -313,6 +337,19 @@ where
         .collect();
     let mut reader = parts.log.open(lane.fence.lane.number, &starts).await?;
     let mut forgotten = Forgotten::of(worker.inputs());
+    if lane.reread_until.is_some() && worker.keeps_time() {
+        while !worker.may_reread().await? {
+            pause(parts, lane, stop).await?;
+            if stop.is_cancelled() {
+                return Ok(());
+            }
+        }
+        let mut ahead = parts.store.ahead(lane.fence.lane).await?;
+        ahead.retain(|one| !one.moment.is_behind(&lane.positions));
+        lane.ahead = ahead.into();
+        let awaited = lane.ahead.iter().filter(|one| one.deadline().is_some());
+        lane.awaited = awaited.map(|one| one.fact).collect();
+    }
     // Not put off by batches, which renew the lease too: it tells what a person wants.
     let mut told = parts.env.elapsed();
     loop {
@@ -364,8 +401,9 @@ where
     }
 }
 
-/// Runs records that a recovered ledger had forgotten: one by one, each at its own time, so that deadlines fire between
-/// them where they did before. Else what a deadline states would hold what came only after it.
+/// Runs records that a recovered ledger had forgotten, one by one, and comes to each moment at which a command was given: what
+/// had been read then has been read, and nothing else. Between two moments records come by their times, and deadlines fire by
+/// the time of the record at hand.
 async fn reread<S, L, C, E, W>(
     parts: &Parts<S, L, C, E>,
     worker: &mut W,
@@ -379,24 +417,42 @@ where
     W: Worker,
 {
     while !stop.is_cancelled() {
-        let earliest = forgotten.earliest(ended);
-        let is_over = match earliest {
-            None => forgotten.is_read(ended),
-            Some(at) => lane.reread_until.is_none_or(|until| at >= until),
+        parts.watch.beat(Loop::Lane(lane.fence.lane));
+        let clock = lane.ahead.front().map(|ahead| ahead.moment.clock);
+        let (topic, at) = match forgotten.next(&lane.positions, lane.ahead.front(), ended) {
+            Next::Unknown => return Ok(()),
+            // What comes before a moment was folded by no later clock, and what the command was given for by this very one.
+            Next::Record(topic, _, true) => (Some(topic), clock),
+            Next::Record(topic, at, false) => (Some(topic), Some(clock.map_or(at, |clock| at.min(clock)))),
+            Next::Nothing => (None, clock),
         };
-        if is_over {
+        if clock.is_none() && at.is_none_or(|at| lane.reread_until.is_none_or(|until| at >= until)) {
             (lane.reread_until, lane.at, lane.reread_over) = (None, None, true);
-        }
-        if is_over || earliest.is_none() {
+            lane.awaited.clear();
             return Ok(());
         }
-        let Some(record) = forgotten.take() else { return Ok(()) };
-        lane.at = Some(record.timestamp);
-        parts.watch.beat(Loop::Lane(lane.fence.lane));
-        worker.run(lane, vec![record]).await?;
+        lane.at = at;
+        match topic {
+            _ if fire_due(worker, lane).await? => {}
+            Some(topic) => worker.run(lane, forgotten.take(topic)).await?,
+            None => {
+                if let Some(ahead) = lane.ahead.pop_front() {
+                    worker.give_again(lane, &ahead).await?;
+                }
+            }
+        }
         hold_still(parts, lane, stop).await?;
     }
     Ok(())
+}
+
+/// What is due comes before what is read again, however much that is. False when nothing is, or none of it came through.
+async fn fire_due<W: Worker>(worker: &mut W, lane: &mut Position) -> Result<bool, Trouble> {
+    let before = lane.fence.seq;
+    if lane.next_due.is_some_and(|due| lane.at.is_some_and(|at| due <= at.max(lane.clock.0))) {
+        worker.run(lane, Vec::new()).await?;
+    }
+    Ok(lane.fence.seq > before)
 }
 
 /// Runs records in batches of so many; without any, once.
@@ -427,27 +483,57 @@ impl Forgotten {
         }
     }
 
-    /// The time of the record that comes first, once it is known: every topic has one at hand or was read to its end.
-    fn earliest(&self, ended: &BTreeSet<&'static str>) -> Option<Timestamp> {
-        let at_hand = self.0.iter().filter(|(topic, records)| !records.is_empty() || !ended.contains(*topic));
-        let heads = at_hand.map(|(_, records)| records.front().map(|record| record.timestamp));
-        heads.collect::<Option<Vec<Timestamp>>>()?.into_iter().min()
+    /// What comes next, once it is known: every topic has a record at hand, was read to its end, or has been read as far as it
+    /// had been at the moment that lies ahead.
+    fn next(
+        &self,
+        positions: &BTreeMap<String, i64>,
+        ahead: Option<&Ahead>,
+        ended: &BTreeSet<&'static str>,
+    ) -> Next {
+        let mut earliest = None;
+        for (topic, records) in &self.0 {
+            let is_passed = |next: i64| ahead.is_some_and(|ahead| next >= ahead.moment.next_of(topic));
+            match records.front() {
+                Some(first) if is_passed(first.offset) && !mutant::is(Mutant::RecordsByTime) => {}
+                Some(first) => {
+                    // What was given for it holds all else that had been read.
+                    let is_last = ahead.is_some_and(|ahead| ahead.moment.is_by(first));
+                    let at = (is_last, first.timestamp, *topic);
+                    earliest = Some(earliest.map_or(at, |other| at.min(other)));
+                }
+                None if ended.contains(topic) => {}
+                None if is_passed(positions.get(*topic).copied().unwrap_or(0)) => {}
+                None => return Next::Unknown,
+            }
+        }
+        earliest.map_or(Next::Nothing, |(is_last, at, topic)| Next::Record(topic, at, is_last))
     }
 
-    /// Whether all of it was run and there is nothing more.
-    fn is_read(&self, ended: &BTreeSet<&'static str>) -> bool {
-        self.0.iter().all(|(topic, records)| records.is_empty() && ended.contains(topic))
-    }
-
-    fn take(&mut self) -> Option<Record> {
-        let first = |topic: &&mut VecDeque<Record>| topic.front().map(|record| record.timestamp);
-        self.0.values_mut().filter(|topic| !topic.is_empty()).min_by_key(first)?.pop_front()
+    fn take(&mut self, topic: &str) -> Vec<Record> {
+        self.0.get_mut(topic).and_then(VecDeque::pop_front).into_iter().collect()
     }
 
     /// What is left, by time.
     fn rest(&mut self) -> Vec<Record> {
-        std::iter::from_fn(|| self.take()).collect()
+        let (nowhere, all) = (BTreeMap::new(), self.0.keys().copied().collect());
+        let next = || match self.next(&nowhere, None, &all) {
+            Next::Record(topic, ..) => self.take(topic).pop(),
+            Next::Unknown | Next::Nothing => None,
+        };
+        std::iter::from_fn(next).collect()
     }
+}
+
+/// What comes next of what is read again.
+#[derive(Clone, Copy)]
+enum Next {
+    /// It has not been read yet.
+    Unknown,
+    /// A record of this topic, of this time, and whether what lies ahead was given for it.
+    Record(&'static str, Timestamp, bool),
+    /// Nothing more, or nothing before the moment that lies ahead.
+    Nothing,
 }
 
 /// While a lane is stopped, keeps it and does nothing, until a person resumes it or the process stops.
@@ -462,18 +548,32 @@ where
 {
     while lane.stopped && !stop.is_cancelled() {
         parts.watch.stopped(lane.fence.lane, true);
-        parts.watch.beat(Loop::Lane(lane.fence.lane));
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return Ok(()),
-            () = parts.env.sleep(parts.limits.lease / 3) => {}
-        }
-        lane.hear(parts.store.renew(&lane.fence, parts.limits.lease).await?, parts.env.elapsed());
+        pause(parts, lane, stop).await?;
         if !lane.stopped {
             lane.breaker = Breaker::default();
             parts.watch.stopped(lane.fence.lane, false);
         }
     }
+    Ok(())
+}
+
+/// Keeps a lane for a while in which it does nothing.
+async fn pause<S, L, C, E>(
+    parts: &Parts<S, L, C, E>,
+    lane: &mut Position,
+    stop: &CancellationToken,
+) -> Result<(), Trouble>
+where
+    S: Store,
+    E: Env,
+{
+    parts.watch.beat(Loop::Lane(lane.fence.lane));
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => return Ok(()),
+        () = parts.env.sleep(parts.limits.lease / 3) => {}
+    }
+    lane.hear(parts.store.renew(&lane.fence, parts.limits.lease).await?, parts.env.elapsed());
     Ok(())
 }
 
@@ -501,8 +601,7 @@ where
         }
         match parts.store.resume(&lane.fence).await {
             Ok(Some(grant)) => {
-                let before = lane.clone();
-                *lane = Position::of(grant, parts.env.elapsed(), &parts.limits);
+                let before = std::mem::replace(lane, Position::of(grant, parts.env.elapsed(), &parts.limits));
                 (lane.attempts, lane.solo_left, lane.begun) =
                     (before.attempts, before.solo_left, before.begun);
                 lane.begun_wish = before.begun_wish;

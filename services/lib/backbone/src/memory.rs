@@ -11,6 +11,7 @@ mod tables;
 
 use crate::emission::{CounterKey, Emitted};
 use crate::journal::Entry;
+use crate::moment::Ahead;
 use crate::record::{Marks, OutRecord};
 use crate::recover::{Found, How, Recover, Recovered};
 use crate::replay::{Difference, Replay, Side, Standing, Which};
@@ -146,6 +147,10 @@ impl<W: World> Store for MemoryStore<W> {
 
     async fn are_complete(&self, topics: &[(&'static str, i32)]) -> Result<bool, StoreError> {
         self.call("are complete", |tables, _| Ok(tables.are_complete(topics))).await
+    }
+
+    async fn ahead(&self, lane: LaneId) -> Result<Vec<Ahead>, StoreError> {
+        self.call("ahead", |tables, _| Ok(tables.ahead(lane))).await
     }
 
     async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {

@@ -46,6 +46,7 @@ where
         let given = Given {
             book: &book,
             now,
+            positions: Some(&lane.positions),
             tells: true,
             released: &plan.released,
             given_up: &given_up,
@@ -54,6 +55,7 @@ where
             due: &[],
             records: &[],
             rereads: false,
+            awaited: &BTreeSet::new(),
             put_off_to: None,
         };
         let (folded, resolved) =

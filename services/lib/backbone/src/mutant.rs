@@ -71,11 +71,11 @@ mutants! {
     NoOverlap = "no-overlap",
     /// Money goes through a binary float.
     MoneyThroughFloat = "money-through-float",
-    /// A command that was given with less in it is refused when records are read again.
-    DeadlineNotBefore = "deadline-not-before",
-    /// A deadline fires before a record behind which it gives the same command.
-    DeadlineNotBehind = "deadline-not-behind",
-    /// A command that was given with more in it is refused when records are read again.
+    /// When records are read again, nothing is given at the moments at which it was given before.
+    MomentNotKept = "moment-not-kept",
+    /// Records are read again by their times alone, beyond the moment at which something was given.
+    RecordsByTime = "records-by-time",
+    /// When records are read again, a deadline gives a command before the moment at which it was given.
     DeadlineNotPutOff = "deadline-not-put-off",
 }
 

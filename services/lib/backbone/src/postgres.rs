@@ -38,6 +38,7 @@ pub use tx::PostgresTx;
 
 use crate::env::{Backoff, Env, Watch};
 use crate::journal::Entry;
+use crate::moment::Ahead;
 use crate::projection::Table;
 use crate::record::{Marks, OutRecord};
 use crate::replay::Replay;
@@ -278,6 +279,12 @@ impl Store for PostgresStore {
         let what = "see whether tables are complete";
         let client = self.connection(what).await?;
         lease::are_complete(&client, topics).await.map_err(|failure| failure.during(what))
+    }
+
+    async fn ahead(&self, lane: LaneId) -> Result<Vec<Ahead>, StoreError> {
+        let what = "read what a lane gives again";
+        let client = self.connection(what).await?;
+        lease::ahead(&client, lane).await.map_err(|failure| failure.during(what))
     }
 
     async fn release_lane(&self, fence: &Fence) -> Result<(), StoreError> {

@@ -8,12 +8,13 @@
 
 use crate::contract::Schemas;
 use crate::emission::{CounterKey, Emitted, Origin};
+use crate::moment::Moment;
 use crate::record::{Marks, OutRecord, Record};
 use crate::reject::Reject;
 use crate::store::StoreError;
 use canon::Name;
 use canon::event::{Change, ContentHash, ContentHasher, Event};
-use canon::headers::Headers;
+use canon::headers::{CE_MOMENT, Headers};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use uuid::Uuid;
 
@@ -59,6 +60,8 @@ pub struct Found {
     service: String,
     facts: HashMap<Uuid, Emitted>,
     versions: BTreeMap<CounterKey, i64>,
+    /// When commands were given, as [`Moment`] is written.
+    moments: HashMap<Uuid, String>,
     /// Of every record that was published.
     ids: HashSet<Uuid>,
     /// Records of the service that were looked at.
@@ -125,6 +128,15 @@ impl Found {
             }),
         };
         self.facts.insert(fact, row);
+        // One that cannot be read is none: what was given then is found where its lane comes to it.
+        let moment = moment(&record.headers).and_then(|value| std::str::from_utf8(value).ok());
+        let moment = moment.filter(|text| text.parse::<Moment>().is_ok());
+        self.moments.extend(moment.map(|text| (fact, text.to_owned())));
+    }
+
+    /// The moments at which commands were given.
+    pub(crate) fn moments(&self) -> impl Iterator<Item = (Uuid, &str)> {
+        self.moments.iter().map(|(fact, moment)| (*fact, moment.as_str()))
     }
 
     /// The latest revision of every fact that was published.
@@ -168,7 +180,8 @@ impl Found {
                 version += 1;
                 headers.version = Some(version);
                 let fact = headers.factname.parse::<Name>().map(|name| name.fact_id(&row.topic));
-                let (seq, pairs, revision) = (row.seq, headers.to_pairs(), headers.revision.unwrap_or(1));
+                let (seq, mut pairs, revision) = (row.seq, headers.to_pairs(), headers.revision.unwrap_or(1));
+                pairs.extend(moment(&row.headers).map(|value| (CE_MOMENT.to_owned(), value.to_vec())));
                 sifted.moved.extend(fact.ok().map(|fact| Moved {
                     seq,
                     headers: pairs,
@@ -181,6 +194,11 @@ impl Found {
         }
         sifted
     }
+}
+
+/// The moment at which a record's command was given.
+fn moment(headers: &[(String, Vec<u8>)]) -> Option<&[u8]> {
+    headers.iter().find(|(name, _)| name == CE_MOMENT).map(|(_, value)| value.as_slice())
 }
 
 /// What becomes of an outbox.

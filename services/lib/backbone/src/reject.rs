@@ -58,8 +58,8 @@ pub enum Reason {
     Crash,
     /// The value cannot be decoded to the compiled schema.
     Decode,
-    /// A deadline of records that are read again, and a command that was given with more in it: it fires with a later record of its
-    /// key. Nothing is parked for it.
+    /// A deadline, while records are read again, of a command that was given at a later moment, or with more in it: it fires there,
+    /// or when all has been read. Nothing is parked for it.
     Early,
     /// Odoo, or whoever received the effect, shows something else than what we wrote.
     Diverged,

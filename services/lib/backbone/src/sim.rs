@@ -350,6 +350,25 @@ mod tests {
     }
 
     #[test]
+    fn nothing_that_was_given_is_refused_when_a_restored_ledger_gives_it_again() {
+        let recovered = AtomicU64::new(0);
+        let play = |seed| {
+            let played = Scenario::play_exactly(seed)?;
+            recovered.fetch_add(u64::from(played == Played::Recovered), Ordering::Relaxed);
+            Ok(())
+        };
+        quietly(|| all_hold(seeds(1_000), play));
+        assert!(recovered.load(Ordering::Relaxed) > 0, "no schedule lost anything");
+    }
+
+    #[test]
+    fn what_was_read_in_another_order_than_it_was_sent_in_is_read_so_again() {
+        for seed in 0..20 {
+            assert_eq!(Scenario::play_crossed(seed), Ok((vec![2, 3], 0)), "SIM_SEED={seed}");
+        }
+    }
+
+    #[test]
     fn what_was_ordered_before_older_records_came_is_ordered_again_before_them() {
         for seed in 0..20 {
             assert_eq!(Scenario::play_late(seed), Ok((vec![1, 3], 0)), "SIM_SEED={seed}");

@@ -9,6 +9,7 @@ pub use kept::{Decision, Effect, Ended, Parked, ParkedItem, Waiting};
 
 use crate::emission::{CounterKey, Emitted};
 use crate::journal::Entry;
+use crate::moment::Ahead;
 use crate::projection::Row;
 use crate::record::{Marks, OutRecord, Record};
 use crate::replay::{Difference, Replay, Side, Standing, Which};
@@ -187,6 +188,9 @@ pub trait Store: Clone + Send + Sync + 'static {
         &self,
         topics: &[(&'static str, i32)],
     ) -> impl Future<Output = Result<bool, StoreError>> + Send;
+
+    /// The commands that a recovered ledger took over and that the lane has not given again, in the order in which they were given.
+    fn ahead(&self, lane: LaneId) -> impl Future<Output = Result<Vec<Ahead>, StoreError>> + Send;
 
     /// Gives a lane back, so that another may take it at once; clears its crash counter.
     fn release_lane(&self, fence: &Fence) -> impl Future<Output = Result<(), StoreError>> + Send;
@@ -514,6 +518,8 @@ pub struct Changes {
     pub stop: Option<String>,
     /// What a recovered ledger had forgotten has been read again.
     pub reread_over: bool,
+    /// A command that the lane did not give again at its moment, and does not try to once more.
+    pub left: Option<Uuid>,
     /// The crash counter to leave behind: 0 after an ordinary batch.
     pub attempts: i32,
     /// The input that will be tried alone next.

@@ -4,6 +4,7 @@ use super::disks::fill;
 use crate::Part;
 use crate::play::{Path, Scenario, Stage};
 use crate::proxy::Manner;
+use crate::{Deadline, until};
 use harness::Role;
 use std::path::Path as File;
 use std::process::{Command, Stdio};
@@ -75,8 +76,21 @@ async fn restored(stage: &mut Stage) {
     let schemas = LEDGERS.map(|(.., schema)| ["--schema", schema]).concat();
     psql(stage, "pg_dump", &[&schemas[..], &["--file", text(&dump)]].concat());
     stage.note("a backup is made");
+    let in_backup = [given(stage, LEDGERS[0].2).await, given(stage, LEDGERS[1].2).await];
     let messages = stage.number(30, 60);
     stage.flows(messages).await;
+    // On their feet again after what had befallen the database, they publish what the backup does not know.
+    for ((_, service, schema), (before, _)) in LEDGERS[..2].iter().zip(in_backup) {
+        until("something is published since the backup", Deadline::secs(60), async || {
+            match given(stage, schema).await {
+                (versions, waiting) if versions - waiting > before => Ok(()),
+                (versions, waiting) => Err(format!(
+                    "{service}: {versions} versions, {before} in the backup, {waiting} rows wait"
+                )),
+            }
+        })
+        .await;
+    }
     for (role, ..) in LEDGERS {
         stage.kill(role);
     }
@@ -100,6 +114,16 @@ async fn restored(stage: &mut Stage) {
         assert!(done, "{service} is not recovered: {said}");
     }
     resumed(stage).await;
+}
+
+/// How many versions a service has given, and how many of them are not published.
+async fn given(stage: &Stage, schema: &str) -> (i64, i64) {
+    let client = stage.world.connect().await.expect("the database answers");
+    let sql = format!(
+        "SELECT coalesce(sum(version), 0)::bigint, (SELECT count(*) FROM {schema}.outbox) FROM {schema}.counter"
+    );
+    let row = client.query_one(&sql, &[]).await.expect("the counters");
+    (row.get(0), row.get(1))
 }
 
 /// Lanes of sinks, and of what had never worked before the backup, stay stopped until a person has looked at Odoo.

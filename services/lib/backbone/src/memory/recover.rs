@@ -7,6 +7,7 @@ use crate::record::Marks;
 use crate::recover::{BEHIND, Found, GATED, Recovered};
 use crate::store::{Fence, StoreError};
 use canon::time::Timestamp;
+use uuid::Uuid;
 
 impl Tables {
     /// What a backup taken now holds: what is committed.
@@ -44,7 +45,8 @@ impl Tables {
         let is_table = self
             .lanes
             .iter()
-            .any(|(lane, row)| lane.processor == processor && row.positions.contains_key(processor));
+            .any(|(lane, row)| lane.processor == processor && row.positions.contains_key(processor))
+            || self.complete.iter().any(|(topic, _)| topic == processor);
         let is_source = processor == audit::SOURCE || self.sources.cursors.contains_key(processor);
         !is_fold && !is_table && !is_source
     }
@@ -78,6 +80,11 @@ impl Tables {
         let mut after = self.clone();
         after.emitted.extend(facts.into_iter().map(|row| (row.fact, row)));
         after.counters.extend(counters);
+        let is_taken_over = |fact: &Uuid| after.emitted.get(fact).is_some_and(crate::Emitted::is_taken_over);
+        let moments = found.moments().filter(|(fact, _)| is_taken_over(fact));
+        let moments: Vec<_> =
+            moments.filter_map(|(fact, moment)| Some((fact, moment.parse().ok()?))).collect();
+        after.moments.extend(moments);
         after.delete_outbox(&sifted.sent);
         for moved in sifted.moved {
             after.outbox.entry(moved.seq).and_modify(|row| row.headers = moved.headers);
@@ -90,7 +97,7 @@ impl Tables {
         for (lane, row) in &mut after.lanes {
             let name = (lane.processor.to_owned(), lane.number);
             row.seq = row.seq.max(published.get(&name).copied().unwrap_or(0));
-            (row.owner, row.epoch) = (None, row.epoch + 1);
+            (row.owner, row.epoch, row.attempts, row.trial) = (None, row.epoch + 1, 0, None);
             row.reread_until = Some(now);
             row.stopped.take_if(|why| why.starts_with(BEHIND));
             if self.is_sink(lane.processor) {
@@ -98,6 +105,7 @@ impl Tables {
                 recovered.gated.push(name);
             }
         }
+        after.complete.clear();
         after.shards.iter_mut().for_each(|row| (row.owner, row.epoch) = (None, row.epoch + 1));
         if !dry {
             *self = after;

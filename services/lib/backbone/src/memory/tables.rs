@@ -2,6 +2,7 @@
 
 use crate::emission::{CounterKey, Emitted, Origin};
 use crate::journal::Entry;
+use crate::moment::{self, Ahead, Moment};
 use crate::mutant::{self, Mutant};
 use crate::projection::Row;
 use crate::record::OutRecord;
@@ -47,8 +48,8 @@ pub(super) struct LaneRow {
     lease_until: Timestamp,
     pub(super) seq: i64,
     clock: Timestamp,
-    attempts: i32,
-    trial: Option<Trial>,
+    pub(super) attempts: i32,
+    pub(super) trial: Option<Trial>,
     pub(super) stopped: Option<String>,
     pub(super) reread_until: Option<Timestamp>,
     pub(super) positions: BTreeMap<String, i64>,
@@ -84,6 +85,8 @@ pub struct Tables {
     pub journal: BTreeMap<LaneId, Vec<Entry>>,
     /// The emission ledger.
     pub emitted: BTreeMap<Uuid, Emitted>,
+    /// When commands were given that a recovered ledger took over.
+    pub(super) moments: BTreeMap<Uuid, Moment>,
     /// What people decided of parked records, by lane, topic and offset.
     pub decisions: BTreeMap<(LaneId, String, i64), Decision>,
     /// Report rows by (table, row).
@@ -98,7 +101,7 @@ pub struct Tables {
     pub replays: BTreeMap<i64, Replay>,
     /// Their ledgers.
     pub besides: BTreeMap<i64, Tables>,
-    complete: BTreeSet<(String, i32)>,
+    pub(super) complete: BTreeSet<(String, i32)>,
     next_parked: i64,
     /// What sources keep.
     pub sources: super::SourceTables,
@@ -542,6 +545,20 @@ impl Tables {
             row.stopped = changes.stop.or(row.stopped.take());
             row.reread_until.take_if(|_| changes.reread_over);
         }
+        changes.left.into_iter().for_each(|fact| drop(self.moments.remove(&fact)));
+        if changes.reread_over {
+            self.moments.retain(|_, moment| !moment.is_of(lane));
+        }
+    }
+
+    /// What a lane gives again, in its order.
+    pub(super) fn ahead(&self, lane: LaneId) -> Vec<Ahead> {
+        let ahead =
+            self.moments.iter().filter(|(_, moment)| moment.is_of(lane)).filter_map(|(fact, moment)| {
+                let row = self.emitted.get(fact).filter(|row| row.is_taken_over())?;
+                Some(Ahead { fact: *fact, version: row.version, moment: moment.clone() })
+            });
+        moment::in_order(ahead.collect())
     }
 
     pub(super) fn take_shard(

@@ -29,7 +29,8 @@ pub(super) struct ProcessorSql {
 }
 
 /// Tables of the ledger itself, which no report table may be called.
-const RESERVED: [&str; 25] = [
+const RESERVED: [&str; 26] = [
+    "ahead",
     "audit_head",
     "counter",
     "deadline",

@@ -2,7 +2,9 @@
 
 use super::failure::Failure;
 use super::wire::{Ask, ask, pipeline};
+use crate::moment::{self, Ahead};
 use crate::record::Marks;
+use crate::recover::TAKEN_OVER;
 use crate::store::{Fence, Fleet, Grant, LaneId, Renewed, ShardFence, StoreError, Trial};
 use canon::time::Timestamp;
 use deadpool_postgres::ClientWrapper;
@@ -61,6 +63,9 @@ const COMPLETE: &str = "SELECT NOT EXISTS (
         SELECT 1 FROM unnest($1::text[], $2::int[]) AS wanted(topic, partitions),
             generate_series(0, partitions - 1) AS n
         WHERE NOT EXISTS (SELECT 1 FROM table_complete c WHERE c.topic = wanted.topic AND c.partition = n))";
+
+const AHEAD: &str = "SELECT a.fact, e.version, a.moment FROM ahead a JOIN emitted e ON e.fact = a.fact
+    WHERE a.processor = $1 AND a.lane = $2 AND e.origin_processor = $3";
 
 const RELEASE: &str =
     "UPDATE lane SET owner = NULL, attempts = 0 WHERE processor = $1 AND lane = $2 AND epoch = $3";
@@ -206,6 +211,16 @@ pub(super) async fn are_complete(
     let (topics, partitions): (Vec<&str>, Vec<i32>) = topics.iter().copied().unzip();
     let rows = ask(client, Ask::new(COMPLETE).with(topics).with(partitions)).await?;
     rows.first().map_or(Ok(false), |row| Ok(row.try_get(0)?))
+}
+
+pub(super) async fn ahead(client: &ClientWrapper, lane: LaneId) -> Result<Vec<Ahead>, Failure> {
+    let rows = ask(client, of(AHEAD, lane).with(TAKEN_OVER)).await?;
+    let read = |row: &Row| {
+        let moment: &str = row.try_get(2)?;
+        let moment = moment.parse().map_err(|_| Failure::Corrupt("the moment of a command"))?;
+        Ok(Ahead { fact: row.try_get(0)?, version: row.try_get(1)?, moment })
+    };
+    Ok(moment::in_order(rows.iter().map(read).collect::<Result<_, Failure>>()?))
 }
 
 pub(super) async fn release(client: &ClientWrapper, fence: &Fence) -> Result<(), Failure> {

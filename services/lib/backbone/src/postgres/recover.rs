@@ -5,10 +5,12 @@ use super::wire::{Ask, ask, out_record, pack};
 use super::{PostgresStore, lease, pool, write};
 use crate::audit;
 use crate::guard;
+use crate::moment::Moment;
 use crate::record::Marks;
-use crate::recover::{BEHIND, Found, GATED, How, Recover, Recovered};
+use crate::recover::{BEHIND, Found, GATED, How, Recover, Recovered, TAKEN_OVER};
 use crate::store::StoreError;
 use deadpool_postgres::Object;
+use uuid::Uuid;
 
 /// Rows in one statement, at most.
 const ROWS_MAX: usize = 5_000;
@@ -23,6 +25,13 @@ const COUNTERS: &str = "INSERT INTO counter (topic, key, version)
     SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[])
     ON CONFLICT (topic, key) DO UPDATE SET version = excluded.version WHERE counter.version < excluded.version
     RETURNING 1";
+
+// Of what the ledger took over only.
+const MOMENTS: &str = "INSERT INTO ahead (fact, processor, lane, moment)
+    SELECT new.* FROM unnest($1::uuid[], $2::text[], $3::int[], $4::text[]) AS new(fact, processor, lane, moment)
+    JOIN emitted e ON e.fact = new.fact AND e.origin_processor = $5
+    ON CONFLICT (fact) DO UPDATE
+        SET processor = excluded.processor, lane = excluded.lane, moment = excluded.moment";
 
 const OUTBOX: &str = "SELECT seq, topic, partition, key, NULL::bytea, headers FROM outbox ORDER BY seq";
 
@@ -50,9 +59,13 @@ const RESUME: &str =
 const GATE: &str = "UPDATE lane l SET stopped_why = $1, stopped_at_us = now_us()
     WHERE NOT EXISTS (SELECT 1 FROM journal j WHERE j.processor = l.processor)
         AND NOT EXISTS (SELECT 1 FROM position p WHERE p.processor = l.processor AND p.topic = l.processor)
+        AND NOT EXISTS (SELECT 1 FROM table_complete c WHERE c.topic = l.processor)
         AND NOT EXISTS (SELECT 1 FROM source_cursor s WHERE s.source = l.processor)
         AND l.processor <> $2
     RETURNING processor, lane";
+
+// A table is to be read to its end again before what looks it up is folded.
+const INCOMPLETE: &str = "DELETE FROM table_complete";
 
 // Kept as an intent that is ended with what it came to.
 const KEEP: &str = "INSERT INTO intent (processor, lane, body, asked_by, because, ended_at_us, result)
@@ -106,6 +119,15 @@ async fn take_over(client: &Object, found: &Found, recovered: &mut Recovered) ->
     for facts in facts.chunks(ROWS_MAX) {
         recovered.facts += ask(client, write::take_over(facts)).await?.len() as u64;
     }
+    let moments: Vec<(Uuid, &str)> = found.moments().collect();
+    for moments in moments.chunks(ROWS_MAX) {
+        let of = moments.iter().filter_map(|(_, text)| text.parse::<Moment>().ok());
+        let (processors, lanes): (Vec<String>, Vec<i32>) =
+            of.map(|moment| (moment.processor, moment.lane)).unzip();
+        let (facts, texts): (Vec<Uuid>, Vec<&str>) = moments.iter().copied().unzip();
+        let ask_them = Ask::new(MOMENTS).with(facts).with(processors).with(lanes).with(texts);
+        ask(client, ask_them.with(TAKEN_OVER)).await?;
+    }
     let versions: Vec<_> = found.versions().collect();
     for versions in versions.chunks(ROWS_MAX) {
         let column = |of: fn(&(String, String)) -> &str| versions.iter().map(move |(key, _)| of(key));
@@ -148,5 +170,6 @@ async fn release(client: &Object, published: &Marks, recovered: &mut Recovered) 
         recovered.gated.push((row.try_get(0)?, row.try_get(1)?));
     }
     recovered.gated.sort();
+    ask(client, Ask::new(INCOMPLETE)).await?;
     Ok(())
 }

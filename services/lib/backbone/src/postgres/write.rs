@@ -75,7 +75,12 @@ const EMITTED: &str = "INSERT INTO emitted (fact, name, topic, key, revision, ve
 const ENDED: &str = "UPDATE intent SET ended_at_us = $4, result = $5
     WHERE processor = $1 AND lane = $2 AND id = $3 AND ended_at_us IS NULL";
 
-const REREAD_OVER: &str = "UPDATE lane SET reread_until_us = NULL WHERE processor = $1 AND lane = $2";
+const REREAD_OVER: [&str; 2] = [
+    "UPDATE lane SET reread_until_us = NULL WHERE processor = $1 AND lane = $2",
+    "DELETE FROM ahead WHERE processor = $1 AND lane = $2",
+];
+
+const LEFT: &str = "DELETE FROM ahead WHERE fact = $1";
 
 const BEGUN: &str = "UPDATE intent SET tries = tries + 1
     WHERE processor = $1 AND lane = $2 AND id = $3 AND ended_at_us IS NULL";
@@ -145,8 +150,11 @@ impl<'l> Place<'l> {
         if let Some((id, outcome)) = &changes.ended {
             asks.push(self.of(ENDED).with(*id).with(self.now.0).with(Json(outcome)));
         }
+        if let Some(fact) = changes.left {
+            asks.push(Ask::new(LEFT).with(fact));
+        }
         if changes.reread_over {
-            asks.push(self.of(REREAD_OVER));
+            asks.extend(REREAD_OVER.map(|sql| self.of(sql)));
         }
         if let Some(id) = changes.begun {
             asks.push(self.of(BEGUN).with(id));

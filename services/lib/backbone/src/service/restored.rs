@@ -21,7 +21,8 @@ use crate::record::{Marks, Record};
 use crate::recover::{Found, How, Reading, Recover, Recovered};
 use crate::relay::{Relay, RelayLimits, transactional_id};
 use crate::settings::ServiceUrl;
-use crate::sim::sample::{self, Left, Note, Order, Sum, TOPICS, Tally};
+use crate::sim::sample::{self, Left, Note, Order, Rate, Sum, TOPICS, Tally};
+use crate::table_lane::TableWorker;
 use canon::event::Event;
 use canon::headers::Headers;
 use canon::key::EncounterToken;
@@ -181,7 +182,7 @@ impl Stand {
         let guard: Arc<dyn Guard> = Arc::new(Comparing::new(store.clone(), marks.clone()));
         let instance = Uuid::new_v4();
         let group = LogSettings::new(format!("{}.tally", self.service()));
-        let parts = Parts {
+        let parts = Arc::new(Parts {
             service: self.service(),
             instance,
             store: store.clone(),
@@ -196,7 +197,7 @@ impl Stand {
             bell: Arc::clone(&bell),
             shelf: Arc::default(),
             guard: guard.clone(),
-        };
+        });
         let publisher = KafkaPublisher::new(&self.kafka, LEASE, None).leaving(marks);
         let relay = Relay {
             service: self.service(),
@@ -212,6 +213,11 @@ impl Stand {
         };
         let stop = CancellationToken::new();
         let mut tasks = JoinSet::new();
+        let (token, of_table) = (stop.clone(), Arc::clone(&parts));
+        tasks.spawn(async move {
+            let worker = || TableWorker { parts: &of_table, topic: Rate::TOPIC, complete: false };
+            owner::share(&of_table, Rate::TOPIC, LANES, worker, token).await;
+        });
         let token = stop.clone();
         tasks.spawn(async move {
             let program: Arc<dyn Program> = Arc::new(sample::folding());

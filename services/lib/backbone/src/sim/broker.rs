@@ -66,9 +66,14 @@ impl SimBroker {
 
     /// Appends a committed record, as a producer without transactions does.
     pub(crate) fn append(&self, record: OutRecord) {
+        self.append_late(record, World::now(&self.sim));
+    }
+
+    /// Appends a record that was sent then and comes to be seen only now, as one of a long transaction does.
+    pub(crate) fn append_late(&self, record: OutRecord, sent: Timestamp) {
         let at = (record.topic.clone(), record.partition);
         if let Some(log) = self.logs().partitions.get_mut(&at) {
-            log.push(Entry::Committed(Sent { at: World::now(&self.sim), record }));
+            log.push(Entry::Committed(Sent { at: sent, record }));
         }
         self.sim.stir();
     }

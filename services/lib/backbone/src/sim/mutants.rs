@@ -18,8 +18,8 @@ const LATE: Schedules = ("records come late folded again", |seed| match Scenario
     (orders, 0) if orders == [1, 3] => Ok(()),
     otherwise => Err(format!("orders and parked inputs are {otherwise:?}")),
 });
-const ANEW: Schedules = ("a deadline that is set anew", |seed| match Scenario::play_anew(seed)? {
-    (orders, 0) if orders == [1] => Ok(()),
+const CROSSED: Schedules = ("topics read in another order", |seed| match Scenario::play_crossed(seed)? {
+    (orders, 0) if orders == [2, 3] => Ok(()),
     otherwise => Err(format!("orders and parked inputs are {otherwise:?}")),
 });
 const UNDER: Schedules = ("a ledger restored under a service", Scenario::play_under);
@@ -39,8 +39,8 @@ fn killers(mutant: Mutant) -> Option<Schedules> {
         Mutant::RowsBeforeFence => STALLED,
         Mutant::FenceWithoutSequence => UNDER,
         Mutant::DeadlineNotPutOff => BACKLOG,
-        Mutant::DeadlineNotBefore => LATE,
-        Mutant::DeadlineNotBehind => ANEW,
+        Mutant::MomentNotKept => LATE,
+        Mutant::RecordsByTime => CROSSED,
         _ => SERVICE,
     })
 }

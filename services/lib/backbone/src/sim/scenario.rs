@@ -86,6 +86,8 @@ pub(super) struct Scenario {
     /// A person decides about parked inputs. Not where the ledger goes back in time: what was decided is forgotten, and what
     /// was published of it is not.
     decides: bool,
+    /// Nothing comes in that is parked or kills a process, and no row of a table changes.
+    is_calm: bool,
     standing: stopped::Standing,
     /// How often a breaker stopped a lane.
     stops: u64,
@@ -182,6 +184,7 @@ impl Scenario {
             recovered: false,
             takes_back: true,
             decides: true,
+            is_calm: false,
             standing: stopped::Standing::new(),
             stops: 0,
             rebuilds: false,
@@ -189,7 +192,7 @@ impl Scenario {
         }
     }
 
-    fn end(mut self) -> Result<Happened, String> {
+    fn end(&mut self) -> Result<Happened, String> {
         self.sim.heal();
         self.settle()?;
         self.check()?;
@@ -259,7 +262,7 @@ impl Scenario {
 
     fn put_in(&mut self, versions: &mut Versions) {
         let key: EncounterToken = format!("{:032x}", self.sim.below(4)).parse().unwrap();
-        if self.sim.one_in(6) {
+        if self.sim.one_in(6) && !(self.is_calm && versions.contains_key(&(5, key))) {
             return self.rate(key, versions);
         }
         let moods = [
@@ -283,7 +286,12 @@ impl Scenario {
         // Bad numbers park all that follows of their key: rare, or nothing else would be seen.
         let rare = if self.sim.one_in(6) { moods.len() } else { moods.len() - 4 };
         let mood = moods[usize::try_from(self.sim.below(rare as u64)).unwrap_or(0)];
-        let mood = if mood == "uncommand" && !self.takes_back { "recommand" } else { mood };
+        let mood = match mood {
+            "rated" if self.is_calm && !self.is_rated(&key) => "",
+            mood if self.is_calm && !["rated", "recommand"].contains(&mood) => "",
+            "uncommand" if !self.takes_back => "recommand",
+            mood => mood,
+        };
         let side = usize::try_from(self.sim.below(2)).unwrap_or(0);
         let version = versions.entry((side, key)).or_insert(0);
         *version += 1;
@@ -313,11 +321,16 @@ impl Scenario {
         let version = versions.entry((5, key)).or_insert(0);
         *version += 1;
         let rate = sample::input(&key, *version, &Rate::new(*version, ""), &self.broker.schemas);
-        let rate = if self.sim.one_in(4) { sample::tombstone(rate) } else { rate };
+        let rate = if !self.is_calm && self.sim.one_in(4) { sample::tombstone(rate) } else { rate };
         if self.sim.one_in(5) {
             self.broker.append(rate.clone());
         }
         self.broker.append(rate);
+    }
+
+    /// The table says something of a key.
+    fn is_rated(&self, key: &EncounterToken) -> bool {
+        self.store.tables().table_rows.iter().any(|row| row.key == key.as_str())
     }
 
     /// Everything is healthy again: all that came in must be through within a bound.

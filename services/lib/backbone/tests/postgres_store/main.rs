@@ -84,6 +84,7 @@ on_both! {
     contents::what_records_of_a_range_stated_is_found_by_their_offsets,
     contents::a_stopped_lane_is_told_to_whoever_takes_or_renews_it,
     recover::what_was_published_and_forgotten_is_taken_over,
+    recover::what_was_given_lies_ahead_of_its_lane_until_it_is_given_again,
     recover::what_was_not_published_gets_versions_after_what_was,
     recover::lanes_of_a_recovered_ledger_are_free_and_those_of_sinks_wait,
     recover::a_ledger_that_lacks_nothing_is_left_as_it_is,

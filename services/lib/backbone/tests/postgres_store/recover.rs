@@ -6,8 +6,9 @@ use backbone::journal::Entry;
 use backbone::record::{Marks, OutRecord, Record};
 use backbone::recover::{Found, How, Reading, Recover};
 use backbone::store::{Changes, LaneId, Store, Tx};
-use backbone::{Emitted, Origin};
+use backbone::{Ahead, Emitted, Origin};
 use canon::event::{Event, event_id};
+use canon::headers::CE_MOMENT;
 use canon::{ContentHash, DeadLetter, Headers, Name, Timestamp};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -65,6 +66,13 @@ fn out(source: &str, number: i64, version: i64, revision: u32) -> OutRecord {
         value: canon::codec::encode(1, &notice(number)).ok(),
         headers: headers.to_pairs(),
     }
+}
+
+/// Given by lane 0 when it had read this much of a topic.
+fn given(number: i64, version: i64, moment: &str) -> OutRecord {
+    let mut record = out(SERVICE, number, version, 1);
+    record.headers.push((CE_MOMENT.to_owned(), moment.as_bytes().to_vec()));
+    record
 }
 
 fn found(published: &[OutRecord]) -> Found {
@@ -173,6 +181,43 @@ pub(crate) async fn what_was_published_and_forgotten_is_taken_over<S: Store + Re
     assert!(!again.is_behind(), "{again:?}");
 }
 
+pub(crate) async fn what_was_given_lies_ahead_of_its_lane_until_it_is_given_again<S: Store + Recover>(
+    store: S,
+) {
+    a_ledger(&store).await;
+    let published = [
+        given(1, 1, &format!("{CASES}/0 5 t:1 woken k")),
+        given(3, 3, &format!("{CASES}/0 9 t:12 u:1 woken k")),
+        given(4, 4, &format!("{CASES}/0 8 t:7 u:1 woken k")),
+        given(5, 5, &format!("{CASES}/0 8 t:11 u:1 woken k")),
+        given(6, 6, &format!("{CASES}/1 8 t:4 by t")),
+        given(7, 7, "unreadable"),
+        out(SERVICE, 8, 8, 1),
+    ];
+    store.recover(&found(&published), &marks(&[(0, 6)]), DONE).await.expect("done");
+    let numbers = async |number: i32| {
+        let number_of = |ahead: &Ahead| (1..9).find(|of| name(*of).fact_id(DeadLetter::TOPIC) == ahead.fact);
+        let ahead = store.ahead(lane(number)).await.expect("what lies ahead");
+        assert!(ahead.iter().all(|one| one.version > 2 && one.moment.lane == number), "{ahead:?}");
+        ahead.iter().filter_map(number_of).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(0).await, [4, 5, 3], "what the ledger knew is not given again");
+    assert_eq!(numbers(1).await, [6]);
+
+    let again = store.ahead(lane(0)).await.expect("what lies ahead")[0].clone();
+    assert_eq!(again.moment.to_string(), format!("{CASES}/0 8 t:7 u:1 woken k"));
+    let origin = Origin { processor: CASES.to_owned(), topic: "t".to_owned(), partition: 0, offset: 6 };
+    let restated = Emitted { origin: Some(origin), ..emitted(4, 4, 1) };
+    let fence = own(&store, lane(0)).await.fence;
+    let fence = commit(&store, &fence, Changes { emitted: vec![restated], ..Changes::default() }).await;
+    assert_eq!(numbers(0).await, [5, 3]);
+    let left = Some(name(5).fact_id(DeadLetter::TOPIC));
+    let fence = commit(&store, &fence, Changes { left, ..Changes::default() }).await;
+    assert_eq!(numbers(0).await, [3]);
+    commit(&store, &fence, Changes { reread_over: true, ..Changes::default() }).await;
+    assert_eq!((numbers(0).await, numbers(1).await), (vec![], vec![6]));
+}
+
 pub(crate) async fn what_was_not_published_gets_versions_after_what_was<S: Store + Recover>(store: S) {
     a_ledger(&store).await;
     // Version 2 was published of another notice; that of 2 waits in the outbox under the same one.
@@ -201,6 +246,10 @@ pub(crate) async fn lanes_of_a_recovered_ledger_are_free_and_those_of_sinks_wait
     // The source of what people did: nobody had done anything before the backup, so that it has no cursor.
     let audit = LaneId { processor: "audit", number: 0 };
     own(&store, audit).await;
+    // A table without rows has no position either, and was read to its end.
+    let table = LaneId { processor: "a.table", number: 0 };
+    let complete = Changes { tables_complete: Some(("a.table".to_owned(), 0)), ..Changes::default() };
+    commit(&store, &own(&store, table).await.fence, complete).await;
     let held = own(&store, lane(1)).await.fence;
     store.stop_lane(&held, backbone::recover::BEHIND).await.expect("stopped");
     let recovered = store.recover(&found(&[]), &marks(&[(0, 6)]), DONE).await.expect("done");
@@ -210,6 +259,11 @@ pub(crate) async fn lanes_of_a_recovered_ledger_are_free_and_those_of_sinks_wait
     assert_eq!(own(&store, lane(0)).await.fence.seq, 6);
     assert!(own(&store, LaneId { processor: WRITER, number: 0 }).await.stopped);
     assert!(!own(&store, audit).await.stopped, "what people do is told of all the same");
+    assert!(!own(&store, table).await.stopped, "a table is read");
+    assert!(
+        !store.are_complete(&[("a.table", 1)]).await.expect("an answer"),
+        "and to its end, before it is looked up"
+    );
 }
 
 pub(crate) async fn a_ledger_that_lacks_nothing_is_left_as_it_is<S: Store + Recover>(store: S) {

@@ -5,8 +5,9 @@ use crate::memory::{Tables, World};
 use crate::projection::Projection;
 use crate::record::Record;
 use crate::recover::{Found, GATED, Reading};
+use crate::reject::Reason;
 use crate::sim::instance::LEASE;
-use crate::sim::sample::{self, Left, Note, Order, OrderSink, Rate, Sum, Tally};
+use crate::sim::sample::{self, Left, Note, Order, OrderSink, Rate, Right, Sum, Tally};
 use crate::sink::Sink;
 use crate::store::LaneId;
 use canon::event::Event;
@@ -26,7 +27,23 @@ pub(in crate::sim) enum Played {
 impl Scenario {
     /// Traffic and faults; a backup is taken, and restored a while later; a person recovers what then stands still.
     pub(in crate::sim) fn play_restored(seed: u64) -> Result<Played, String> {
-        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
+        Self { takes_back: false, decides: false, ..Self::new(seed) }.go_back().map(|(played, _)| played)
+    }
+
+    /// As [`Self::play_restored`], where nothing comes in that is parked: nothing that was given is refused.
+    pub(in crate::sim) fn play_exactly(seed: u64) -> Result<Played, String> {
+        let (played, scenario) =
+            Self { takes_back: false, decides: false, is_calm: true, ..Self::new(seed) }.go_back()?;
+        let tables = scenario.store.tables();
+        let refused = tables.parked.values().find(|(_, parked)| parked.reason == Reason::Revision);
+        match refused {
+            Some((_, parked)) => Err(format!("{:?} {}", parked.chain, parked.detail)),
+            None => Ok(played),
+        }
+    }
+
+    fn go_back(self) -> Result<(Played, Self), String> {
+        let mut scenario = self;
         let mut processes = vec![scenario.start(), scenario.start()];
         let mut versions = Versions::new();
         let turns = 200 + scenario.sim.below(1200);
@@ -47,7 +64,7 @@ impl Scenario {
         scenario.disturb_for(turns, &mut processes, &mut versions)?;
         drop(processes);
         scenario.end()?;
-        Ok(if is_behind { Played::Recovered } else { Played::NothingLost })
+        Ok((if is_behind { Played::Recovered } else { Played::NothingLost }, scenario))
     }
 
     /// A backlog is folded at once before a deadline fires, and is forgotten. What was ordered at last, and how many inputs are
@@ -70,6 +87,25 @@ impl Scenario {
             drop(processes);
             scenario.says(key, 2);
             scenario.sim.advance(2 * sample::HOLD);
+        })
+    }
+
+    /// Records of two topics are read in another order than they were sent in, with a deadline between them, and both are
+    /// forgotten. What was ordered at last, and how many inputs are parked.
+    pub(in crate::sim) fn play_crossed(seed: u64) -> Result<(Vec<i64>, usize), String> {
+        Self::play_forgotten(seed, |scenario, key| {
+            let sent = World::now(&scenario.sim);
+            scenario.sim.advance(sample::HOLD / 3);
+            let mut processes = scenario.start_alone();
+            scenario.says(key, 2);
+            let set = scenario.until_set(&mut processes, None);
+            while scenario.store.tables().deadlines.values().next().copied() == set {
+                scenario.step(&mut processes);
+            }
+            drop(processes);
+            let right = sample::input(&key, 1, &Right::new(1, ""), &scenario.broker.schemas);
+            scenario.broker.append_late(right, sent);
+            scenario.inputs.push((Right::TOPIC, key, 1));
         })
     }
 
