@@ -369,6 +369,13 @@ mod tests {
     }
 
     #[test]
+    fn what_was_looked_up_is_read_before_anything_is_ordered_again() {
+        for seed in 0..20 {
+            assert_eq!(Scenario::play_unread(seed), Ok((vec![1, 3], 0)), "SIM_SEED={seed}");
+        }
+    }
+
+    #[test]
     fn what_was_ordered_before_older_records_came_is_ordered_again_before_them() {
         for seed in 0..20 {
             assert_eq!(Scenario::play_late(seed), Ok((vec![1, 3], 0)), "SIM_SEED={seed}");

@@ -38,6 +38,8 @@ struct Logs {
     epochs: BTreeMap<String, u64>,
     /// By transactional id, as committed offsets are: what was left last stands.
     marks: BTreeMap<String, Marks>,
+    /// A topic that nobody gets to read.
+    away: Option<&'static str>,
 }
 
 /// The broker; clones share it.
@@ -102,6 +104,11 @@ impl SimBroker {
         let waiting = log[from..].iter().take_while(|entry| !open(entry));
         // The last stable offset may lie before `from` only when nothing after it was read.
         waiting.into_iter().any(|entry| matches!(entry, Entry::Committed(_))) && !log[..from].iter().any(open)
+    }
+
+    /// Nobody gets to read this topic, until it is another one or none.
+    pub(crate) fn keeps_back(&self, topic: Option<&'static str>) {
+        self.logs().away = topic;
     }
 
     /// Takes the fence of an id and nothing else, as an operator's command does.
@@ -191,6 +198,10 @@ impl LaneReader for SimReader {
         let reader = &*self;
         sim.until(World::now(&sim) + wait, || reader.has_any()).await;
         cross_to_broker(&sim, "fetch").await?;
+        let away = self.broker.logs().away;
+        if self.next.iter().any(|(topic, _)| Some(*topic) == away) {
+            return Err(BrokerError::new("the topic has no leader"));
+        }
         // Slow, and nothing comes though something is there.
         if sim.fails(30, "a fetch brings nothing") {
             self.ended.clear();

@@ -109,6 +109,31 @@ impl Scenario {
         })
     }
 
+    /// What is looked up comes late to a ledger that has forgotten it. What was ordered at last, and how many inputs are parked.
+    pub(in crate::sim) fn play_unread(seed: u64) -> Result<(Vec<i64>, usize), String> {
+        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
+        scenario.sim.heal();
+        let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
+        scenario.says(first, 1);
+        scenario.settle()?;
+        let backup = scenario.store.tables().backup();
+        scenario.broker.append(sample::input(&key, 1, &Rate::new(1, ""), &scenario.broker.schemas));
+        scenario.settle()?;
+        scenario.broker.append(sample::input(&key, 1, &Left::new(1, "rated"), &scenario.broker.schemas));
+        scenario.inputs.push((Left::TOPIC, key, 1));
+        scenario.settle()?;
+        scenario.says(key, 2);
+        scenario.settle()?;
+        scenario.restore(&backup);
+        scenario.recover()?;
+        scenario.broker.keeps_back(Some(Rate::TOPIC));
+        drop(scenario.start_alone());
+        scenario.broker.keeps_back(None);
+        scenario.settle()?;
+        scenario.check()?;
+        Ok(scenario.ordered(key))
+    }
+
     /// A record that adds nothing sets a deadline anew, and both are forgotten.
     pub(in crate::sim) fn play_anew(seed: u64) -> Result<(Vec<i64>, usize), String> {
         Self::play_forgotten(seed, |scenario, key| {
