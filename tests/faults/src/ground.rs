@@ -37,6 +37,8 @@ pub struct Ground {
     variables: BTreeMap<String, String>,
     /// Whether it is another time for PostgreSQL.
     is_shifted: AtomicBool,
+    /// Whether a copy of the real Odoo's database was kept, as it was before the first run.
+    is_odoo_kept: AtomicBool,
 }
 
 /// What takes all room of a disk.
@@ -117,15 +119,22 @@ impl Ground {
             folder,
             variables,
             is_shifted: AtomicBool::new(false),
+            is_odoo_kept: AtomicBool::new(false),
         })
     }
 
-    /// Starts the real Odoo, and says what stands in front of it and where it is to be asked.
+    /// Starts the real Odoo, and says what stands in front of it and where it is to be asked. On a stack of its own each run finds
+    /// it as the first one did: what others had made there would be read by each poller, and a seed would not repeat.
     ///
     /// # Errors
     /// When it does not start.
     pub async fn odoo(&self) -> io::Result<(Proxy, OdooAt)> {
-        stack(&["up", "odoo"])?;
+        let is_kept = self.is_odoo_kept.load(Ordering::SeqCst);
+        stack(&[if is_kept { "restore" } else { "up" }, "odoo"])?;
+        if !self.clients.is_empty() {
+            stack(&["save", "odoo"])?;
+            self.is_odoo_kept.store(true, Ordering::SeqCst);
+        }
         let at = &self.outside.odoo;
         let proxy = Proxy::start("odoo", 0, url_port(&at.url)?).await?;
         Ok((proxy, at.clone()))
