@@ -3,9 +3,10 @@
 use super::Tables;
 use crate::audit;
 use crate::guard;
+use crate::moment::{self, Ahead};
 use crate::record::Marks;
 use crate::recover::{BEHIND, Found, GATED, Recovered};
-use crate::store::{Fence, StoreError};
+use crate::store::{Fence, LaneId, StoreError};
 use canon::time::Timestamp;
 use uuid::Uuid;
 
@@ -32,10 +33,32 @@ impl Tables {
         lanes.map(|(lane, row)| ((lane.processor.to_owned(), lane.number), row.seq)).collect()
     }
 
+    /// Why a lane is stopped.
+    pub fn stopped(&self, lane: LaneId) -> Option<&str> {
+        self.lanes.get(&lane)?.stopped.as_deref()
+    }
+
+    /// A person lets a stopped lane go on.
+    pub fn go_on(&mut self, lane: LaneId) {
+        if let Some(row) = self.lanes.get_mut(&lane) {
+            row.stopped = None;
+        }
+    }
+
     pub(super) fn stop_lane(&mut self, fence: &Fence, why: &str) -> Result<(), StoreError> {
         let row = self.lanes.get_mut(&fence.lane).filter(|row| row.epoch == fence.epoch);
         row.ok_or(StoreError::Fenced)?.stopped.get_or_insert_with(|| why.to_owned());
         Ok(())
+    }
+
+    /// What a lane gives again, in its order.
+    pub(super) fn ahead(&self, lane: LaneId) -> Vec<Ahead> {
+        let ahead =
+            self.moments.iter().filter(|(_, moment)| moment.is_of(lane)).filter_map(|(fact, moment)| {
+                let row = self.emitted.get(fact).filter(|row| row.is_taken_over())?;
+                Some(Ahead { fact: *fact, version: row.version, moment: moment.clone() })
+            });
+        moment::in_order(ahead.collect())
     }
 
     /// What keeps no journal carries out commands, unless it is a table, which is called as its topic is, or a source.

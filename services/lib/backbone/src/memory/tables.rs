@@ -2,7 +2,7 @@
 
 use crate::emission::{CounterKey, Emitted, Origin};
 use crate::journal::Entry;
-use crate::moment::{self, Ahead, Moment};
+use crate::moment::Moment;
 use crate::mutant::{self, Mutant};
 use crate::projection::Row;
 use crate::record::OutRecord;
@@ -329,18 +329,6 @@ impl Tables {
         loaded
     }
 
-    /// Why a lane is stopped.
-    pub fn stopped(&self, lane: LaneId) -> Option<&str> {
-        self.lanes.get(&lane)?.stopped.as_deref()
-    }
-
-    /// A person lets a stopped lane go on.
-    pub fn go_on(&mut self, lane: LaneId) {
-        if let Some(row) = self.lanes.get_mut(&lane) {
-            row.stopped = None;
-        }
-    }
-
     fn wish(&self, lane: LaneId) -> Option<(i64, &IntentRow)> {
         let mut open = self.intents.iter().filter(|(_, row)| row.lane == lane && row.outcome.is_none());
         open.next().map(|(id, row)| (*id, row))
@@ -549,16 +537,6 @@ impl Tables {
         if changes.reread_over {
             self.moments.retain(|_, moment| !moment.is_of(lane));
         }
-    }
-
-    /// What a lane gives again, in its order.
-    pub(super) fn ahead(&self, lane: LaneId) -> Vec<Ahead> {
-        let ahead =
-            self.moments.iter().filter(|(_, moment)| moment.is_of(lane)).filter_map(|(fact, moment)| {
-                let row = self.emitted.get(fact).filter(|row| row.is_taken_over())?;
-                Some(Ahead { fact: *fact, version: row.version, moment: moment.clone() })
-            });
-        moment::in_order(ahead.collect())
     }
 
     pub(super) fn take_shard(

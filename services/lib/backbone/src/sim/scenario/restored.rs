@@ -111,12 +111,7 @@ impl Scenario {
 
     /// What is looked up comes late to a ledger that has forgotten it. What was ordered at last, and how many inputs are parked.
     pub(in crate::sim) fn play_unread(seed: u64) -> Result<(Vec<i64>, usize), String> {
-        let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
-        scenario.sim.heal();
-        let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
-        scenario.says(first, 1);
-        scenario.settle()?;
-        let backup = scenario.store.tables().backup();
+        let (mut scenario, key, backup) = Self::with_backup(seed)?;
         scenario.broker.append(sample::input(&key, 1, &Rate::new(1, ""), &scenario.broker.schemas));
         scenario.settle()?;
         scenario.broker.append(sample::input(&key, 1, &Left::new(1, "rated"), &scenario.broker.schemas));
@@ -129,9 +124,7 @@ impl Scenario {
         scenario.broker.keeps_back(Some(Rate::TOPIC));
         drop(scenario.start_alone());
         scenario.broker.keeps_back(None);
-        scenario.settle()?;
-        scenario.check()?;
-        Ok(scenario.ordered(key))
+        scenario.comes_to(key)
     }
 
     /// A record that adds nothing sets a deadline anew, and both are forgotten.
@@ -202,19 +195,29 @@ impl Scenario {
         seed: u64,
         happens: impl FnOnce(&mut Self, EncounterToken),
     ) -> Result<(Vec<i64>, usize), String> {
+        let (mut scenario, key, backup) = Self::with_backup(seed)?;
+        happens(&mut scenario, key);
+        scenario.settle()?;
+        scenario.restore(&backup);
+        scenario.recover()?;
+        scenario.comes_to(key)
+    }
+
+    /// Nothing fails; a backup is taken before anything came in of a key.
+    fn with_backup(seed: u64) -> Result<(Self, EncounterToken, Tables), String> {
         let mut scenario = Self { takes_back: false, decides: false, ..Self::new(seed) };
         scenario.sim.heal();
         let [first, key] = [0, 1].map(|number| format!("{number:032x}").parse().unwrap());
         scenario.says(first, 1);
         scenario.settle()?;
         let backup = scenario.store.tables().backup();
-        happens(&mut scenario, key);
-        scenario.settle()?;
-        scenario.restore(&backup);
-        scenario.recover()?;
-        scenario.settle()?;
-        scenario.check()?;
-        Ok(scenario.ordered(key))
+        Ok((scenario, key, backup))
+    }
+
+    fn comes_to(mut self, key: EncounterToken) -> Result<(Vec<i64>, usize), String> {
+        self.settle()?;
+        self.check()?;
+        Ok(self.ordered(key))
     }
 
     fn ordered(&self, key: EncounterToken) -> (Vec<i64>, usize) {
