@@ -214,9 +214,19 @@ impl Stage {
 
     /// A role's only instance is one that kills itself at a place; when it has, another one takes over.
     pub async fn killed_at(&mut self, role: Role, point: &str) {
+        let victim = self.doomed(role, point).await;
+        self.dies_at(role, victim, point).await;
+    }
+
+    /// A role's only instance is one that will kill itself at a place.
+    pub async fn doomed(&mut self, role: Role, point: &str) -> Victim {
         let fault = format!("{point}:kill");
         self.take(role).drain().await;
-        let mut victim = self.world.start(role, &Start { fault: Some(&fault), ..Start::default() });
+        self.world.start(role, &Start { fault: Some(&fault), ..Start::default() })
+    }
+
+    /// Waits until it has; another one takes over.
+    pub async fn dies_at(&mut self, role: Role, mut victim: Victim, point: &str) {
         victim.until_killed().await;
         self.note(format_args!("{} killed at {point}", role.name()));
         self.joins(role);

@@ -28,6 +28,8 @@ struct Seen {
     epochs: Marks,
     looks: usize,
     away: bool,
+    /// How often it was told to look away or again: what a look began to see before is of another time.
+    turned: usize,
     back: Vec<String>,
 }
 
@@ -41,7 +43,7 @@ impl Watch {
 
     /// Looks away: a person lets the ledgers go back.
     pub fn looks_away(&self) {
-        lock(&self.seen).away = true;
+        lock(&self.seen).turns(true);
     }
 
     /// Looks again, from where they are now.
@@ -49,7 +51,7 @@ impl Watch {
         let mut seen = lock(&self.seen);
         seen.positions.clear();
         seen.epochs.clear();
-        seen.away = false;
+        seen.turns(false);
     }
 
     /// How often it looked, what went back (I5) and which epochs did (I6).
@@ -80,8 +82,12 @@ async fn look(url: String, seen: Arc<Mutex<Seen>>) {
             client = Some(made);
         }
         if let Some(asked) = &client {
+            let turned = lock(&seen).turned;
             match once(asked).await {
-                Ok((positions, epochs)) => lock(&seen).take(positions, epochs),
+                Ok((positions, epochs)) if lock(&seen).turned == turned => {
+                    lock(&seen).take(positions, epochs)
+                }
+                Ok(_) => {}
                 Err(_) => client = None,
             }
         }
@@ -110,6 +116,11 @@ async fn once(client: &Client) -> Result<(Marks, Marks), tokio_postgres::Error> 
 }
 
 impl Seen {
+    fn turns(&mut self, away: bool) {
+        self.away = away;
+        self.turned += 1;
+    }
+
     fn take(&mut self, positions: Marks, epochs: Marks) {
         if self.away {
             return;

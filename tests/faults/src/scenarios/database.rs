@@ -2,12 +2,12 @@
 
 use super::disks::fill;
 use crate::Part;
-use crate::play::{Path, Scenario, Stage};
+use crate::play::{HAPPENS, Path, Scenario, Stage};
 use crate::proxy::Manner;
 use crate::{Deadline, until};
 use harness::Role;
 use std::path::Path as File;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 /// One after the other, in an order that is drawn; the backup last.
@@ -15,7 +15,7 @@ pub(super) const F10: Scenario = Scenario {
     lacks: |ground| ground.database_disk().err(),
     ..Scenario::new(
         "F10",
-        "PostgreSQL: kill -9 in mid-batch; disk full; COMMIT whose answer is lost; restored from an older backup, and `vertebra recover`",
+        "PostgreSQL: kill -9 in mid-batch; disk full; COMMIT whose answer is lost; restored from an older backup, also under services that go on, and `vertebra recover`",
         |stage| Box::pin(database(stage)),
     )
 };
@@ -27,6 +27,7 @@ const LEDGERS: [(Role, &str, &str); 3] = [
 ];
 
 async fn database(stage: &mut Stage) {
+    let lives_on = stage.chance.of_hundred(50);
     let mut left = vec![0, 1, 2];
     while !left.is_empty() {
         match left.remove(stage.chance.below(left.len())) {
@@ -36,7 +37,7 @@ async fn database(stage: &mut Stage) {
         }
         stage.flows(15).await;
     }
-    restored(stage).await;
+    restored(stage, lives_on).await;
 }
 
 async fn killed(stage: &mut Stage) {
@@ -70,11 +71,12 @@ async fn unanswered(stage: &mut Stage) {
     }
 }
 
-/// Services halt, and go on once a person has had them recovered; nothing is doubled or missing.
-async fn restored(stage: &mut Stage) {
+/// Services halt, and go on once a person has had them recovered; nothing is doubled or missing. Where nobody has stopped them
+/// before, they find the ledger exchanged while they hold their lanes.
+async fn restored(stage: &mut Stage, lives_on: bool) {
     let dump = stage.world.folder().join("backup.sql");
     let schemas = LEDGERS.map(|(.., schema)| ["--schema", schema]).concat();
-    psql(stage, "pg_dump", &[&schemas[..], &["--file", text(&dump)]].concat());
+    psql(stage, "pg_dump", &[&schemas[..], &["--file", text(&dump)]].concat()).expect("a backup");
     stage.note("a backup is made");
     let in_backup = [given(stage, LEDGERS[0].2).await, given(stage, LEDGERS[1].2).await];
     let messages = stage.number(30, 60);
@@ -91,17 +93,15 @@ async fn restored(stage: &mut Stage) {
         })
         .await;
     }
-    for (role, ..) in LEDGERS {
-        stage.kill(role);
+    if !lives_on {
+        LEDGERS.iter().for_each(|(role, ..)| stage.kill(*role));
     }
     stage.watch.looks_away();
-    let drop = format!("DROP SCHEMA {} CASCADE", LEDGERS.map(|(.., schema)| schema).join(", "));
-    psql(stage, "psql", &["--quiet", "--set", "ON_ERROR_STOP=1", "--command", &drop]);
-    psql(stage, "psql", &["--quiet", "--set", "ON_ERROR_STOP=1", "--file", text(&dump)]);
-    stage.note("the backup is restored");
+    put_back(stage, &dump).await;
+    stage.note(if lives_on { "the backup is restored under all of them" } else { "the backup is restored" });
     stage.watch.looks_again();
-    for (role, ..) in LEDGERS {
-        stage.joins(role);
+    if !lives_on {
+        LEDGERS.iter().for_each(|(role, ..)| stage.joins(*role));
     }
     // What a sink did is found again in Odoo; its ledger is behind only where it had something to publish.
     for (role, service, _) in &LEDGERS[..2] {
@@ -114,6 +114,22 @@ async fn restored(stage: &mut Stage) {
         assert!(done, "{service} is not recovered: {said}");
     }
     resumed(stage).await;
+}
+
+/// All ledgers as they were, in one transaction. One that loses against the services' own transactions is tried again.
+async fn put_back(stage: &Stage, dump: &File) {
+    let drop = format!("DROP SCHEMA {} CASCADE", LEDGERS.map(|(.., schema)| schema).join(", "));
+    let restore = [
+        "--quiet",
+        "--single-transaction",
+        "--set",
+        "ON_ERROR_STOP=1",
+        "--command",
+        &drop,
+        "--file",
+        text(dump),
+    ];
+    until("the backup is restored", HAPPENS, async || psql(stage, "psql", &restore)).await;
 }
 
 /// How many versions a service has given, and how many of them are not published.
@@ -142,16 +158,14 @@ async fn resumed(stage: &mut Stage) {
     }
 }
 
-fn psql(stage: &Stage, program: &str, args: &[&str]) {
+fn psql(stage: &Stage, program: &str, args: &[&str]) -> Result<(), String> {
     let url = &stage.world.stack.postgres_url;
-    let told = Command::new(program)
-        .arg("--dbname")
-        .arg(url)
-        .args(args)
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status();
-    assert!(told.as_ref().is_ok_and(std::process::ExitStatus::success), "{program}: {told:?}");
+    let ended = Command::new(program).arg("--dbname").arg(url).args(args).output();
+    let ended = ended.map_err(|error| format!("{program}: {error}"))?;
+    match ended.status.success() {
+        true => Ok(()),
+        false => Err(format!("{program}: {}", String::from_utf8_lossy(&ended.stderr))),
+    }
 }
 
 fn text(path: &File) -> &str {

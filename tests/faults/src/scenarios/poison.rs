@@ -7,7 +7,7 @@ use backbone::kafka::{Landing, LandingProducer, Visible, tail};
 use backbone::record::Record;
 use canon::headers::{CE_FACTNAME, CE_ID, CE_REVISION, CE_VERSION};
 use canon::{Charge, Event, RawHl7v2, partition};
-use harness::Sender;
+use harness::{Role, Sender};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -24,6 +24,8 @@ pub(super) const F12: Scenario = Scenario::new(
 pub(crate) const POISON: &str = "poison-";
 /// More in a row than a lane takes (ADR 0011).
 const FLOOD: usize = 450;
+/// The second time that the source of what people did asks for its cursor: a page is read, and nothing of it is kept.
+const TELLING: &str = "source standing:before:2";
 const GIVEN_UP: Deadline = Deadline::secs(240);
 
 /// What is made of a good value.
@@ -61,6 +63,9 @@ async fn poison(stage: &mut Stage) {
         kept(stage, service, &planted).await;
         planted.clear();
         stage.flows(20).await;
+        if topic == Charge::TOPIC {
+            told_by_the_next(stage, service).await;
+        }
         given_up(stage, service).await;
     }
     flooded(stage, &producer).await;
@@ -172,6 +177,18 @@ async fn given_up(stage: &mut Stage, service: &'static str) {
     }
     sealed(stage, service).await;
     decided(stage, service).await;
+}
+
+/// Whoever tells what people did dies with the first of it in hand, read and not yet kept: the next one tells it.
+async fn told_by_the_next(stage: &mut Stage, service: &'static str) {
+    let mut victim = stage.doomed(Role::Bill, TELLING).await;
+    victim.until_ready().await;
+    let head = heads(stage, service).await.into_iter().next().expect("something is parked");
+    let args = ["parked", "discard", "--service", service, "--id", &head, "--yes", "--timeout", "30s"];
+    let (_, said) =
+        stage.types(&[&args[..], &["--by", "a test", "--because", "it was planted"]].concat()).await;
+    stage.note(said.lines().last().unwrap_or_default().to_owned());
+    stage.dies_at(Role::Bill, victim, TELLING).await;
 }
 
 /// Of each that was planted it is kept that somebody gave it up.
