@@ -34,6 +34,10 @@ test-kills: ## kill -9 and SIGSTOP at every named place, and restarts of everyth
 test-faults: ## every fault scenario, three seeds each, on three brokers: docs/fault-report.md; SCENARIO=F6 SEED=7 for one
 	@SCENARIO='$(SCENARIO)' SEED='$(SEED)' SEEDS='$(SEEDS)' MUTANT='$(MUTANT)' SERVICE_ENV='$(SERVICE_ENV)' scripts/test faults
 
+.PHONY: test-simulation
+test-simulation: ## 100,000 seeded schedules of the runtime, optimised: crashes, zombies, lost answers, restores; SCHEDULES=… of each kind
+	@SCHEDULES='$(SCHEDULES)' FIRST='$(FIRST)' scripts/test simulation
+
 .PHONY: test-mutants
 test-mutants: ## rules broken one at a time, each to be noticed: killed / planted; REAL=yes in real processes, by fault scenarios
 	@REAL='$(REAL)' MUTANT='$(MUTANT)' scripts/test mutants

@@ -132,9 +132,7 @@ impl Sim {
         let mut inner = self.inner();
         inner.now = inner.now + by;
         let now = inner.now;
-        let (due, later) = std::mem::take(&mut inner.timers).into_iter().partition(|(at, _)| *at <= now);
-        inner.timers = later;
-        let due: Vec<(Timestamp, Waker)> = due;
+        let due: Vec<(Timestamp, Waker)> = inner.timers.extract_if(.., |(at, _)| *at <= now).collect();
         drop(inner);
         due.into_iter().for_each(|(_, waker)| waker.wake());
     }
@@ -217,15 +215,12 @@ impl Process {
         self.frozen_until = Some(until);
     }
 
-    fn ready(&self, now: Timestamp) -> Vec<usize> {
-        if self.frozen_until.is_some_and(|until| until > now) {
-            return Vec::new();
-        }
+    fn ready(&self, now: Timestamp) -> impl Iterator<Item = usize> {
+        let goes = self.frozen_until.is_none_or(|until| until <= now);
         let ready = self.tasks.iter().enumerate();
         ready
-            .filter(|(_, (task, flag))| task.is_some() && flag.0.load(Ordering::Relaxed))
+            .filter(move |(_, (task, flag))| goes && task.is_some() && flag.0.load(Ordering::Relaxed))
             .map(|(n, _)| n)
-            .collect()
     }
 
     fn poll(&mut self, number: usize) {
@@ -245,7 +240,7 @@ pub(crate) fn step(sim: &Sim, processes: &mut [Process]) -> Option<usize> {
     let now = World::now(sim);
     let ready: Vec<(usize, usize)> = (0..)
         .zip(processes.iter())
-        .flat_map(|(process, of)| of.ready(now).into_iter().map(move |task| (process, task)))
+        .flat_map(|(process, of)| of.ready(now).map(move |task| (process, task)))
         .collect();
     if ready.is_empty() {
         let thaw = processes.iter().filter_map(|process| process.frozen_until).filter(|until| *until > now);
@@ -270,13 +265,16 @@ mod tests {
     /// How often a failing schedule is played at most, to make it short.
     const PLAYS: usize = 500;
 
-    /// How many schedules; `SIM_SCHEDULES` and `SIM_SEED` widen or repeat a run by hand.
+    /// How many schedules; `SIM_SCHEDULES`, from the seed `SIM_FIRST` on, and `SIM_SEED` widen or repeat a run by hand.
     pub(super) fn seeds(default: u64) -> std::ops::Range<u64> {
         #[expect(clippy::disallowed_methods, reason = "a knob of this test, not configuration")]
         let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
         match number("SIM_SEED") {
             Some(seed) => seed..seed + 1,
-            None => 0..number("SIM_SCHEDULES").unwrap_or(default),
+            None => {
+                let first = number("SIM_FIRST").unwrap_or(0);
+                first..first + number("SIM_SCHEDULES").unwrap_or(default)
+            }
         }
     }
 

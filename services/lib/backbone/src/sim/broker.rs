@@ -32,9 +32,41 @@ struct Sent {
     record: OutRecord,
 }
 
+/// A partition.
+#[derive(Debug, Default)]
+struct Partition {
+    entries: Vec<Entry>,
+    /// The last stable offset: everything before it is decided.
+    stable: usize,
+}
+
+impl Partition {
+    fn append(&mut self, entry: Entry) {
+        self.entries.push(entry);
+        self.settle();
+    }
+
+    /// Decides what is open, where `decide` does.
+    fn decide(&mut self, mut decide: impl FnMut(&mut Entry)) {
+        self.entries[self.stable..].iter_mut().for_each(&mut decide);
+        self.settle();
+    }
+
+    fn settle(&mut self) {
+        let decided = self.entries[self.stable..].iter();
+        self.stable += decided.take_while(|entry| !matches!(entry, Entry::Open { .. })).count();
+    }
+
+    /// What is decided from an offset on.
+    fn stable_from(&self, from: i64) -> &[Entry] {
+        let from = usize::try_from(from).unwrap_or(0).min(self.stable);
+        &self.entries[from..self.stable]
+    }
+}
+
 #[derive(Debug, Default)]
 struct Logs {
-    partitions: BTreeMap<(String, i32), Vec<Entry>>,
+    partitions: BTreeMap<(&'static str, i32), Partition>,
     epochs: BTreeMap<String, u64>,
     /// By transactional id, as committed offsets are: what was left last stands.
     marks: BTreeMap<String, Marks>,
@@ -50,12 +82,25 @@ pub(crate) struct SimBroker {
     pub(crate) schemas: Arc<Schemas>,
 }
 
+impl Logs {
+    fn partition(&self, topic: &'static str, number: i32) -> Option<&Partition> {
+        self.partitions.get(&(topic, number))
+    }
+
+    fn append(&mut self, topic: &str, number: i32, entry: Entry) {
+        let mut partitions = self.partitions.iter_mut();
+        if let Some((_, log)) = partitions.find(|((of, its), _)| (*of, *its) == (topic, number)) {
+            log.append(entry);
+        }
+    }
+}
+
 impl SimBroker {
-    pub(crate) fn new(sim: &Sim, contract: &Contract, topics: &[&str], schemas: Schemas) -> Self {
+    pub(crate) fn new(sim: &Sim, contract: &Contract, topics: &[&'static str], schemas: Schemas) -> Self {
         let mut logs = Logs::default();
         for topic in topics {
             for partition in 0..i32::try_from(contract.partitions(topic)).unwrap_or(1) {
-                logs.partitions.insert(((*topic).to_owned(), partition), Vec::new());
+                logs.partitions.insert((*topic, partition), Partition::default());
             }
         }
         let (logs, schemas) = (Arc::new(Mutex::new(logs)), Arc::new(schemas));
@@ -73,37 +118,31 @@ impl SimBroker {
 
     /// Appends a record that was sent then and comes to be seen only now, as one of a long transaction does.
     pub(crate) fn append_late(&self, record: OutRecord, sent: Timestamp) {
-        let at = (record.topic.clone(), record.partition);
-        if let Some(log) = self.logs().partitions.get_mut(&at) {
-            log.push(Entry::Committed(Sent { at: sent, record }));
-        }
+        let (topic, partition) = (record.topic.clone(), record.partition);
+        self.logs().append(&topic, partition, Entry::Committed(Sent { at: sent, record }));
         self.sim.stir();
     }
 
     /// Committed records of a partition from an offset up to the last stable one, with their offsets.
     pub(crate) fn committed(&self, topic: &'static str, partition: i32, from: i64) -> Vec<Record> {
+        self.some_committed(topic, partition, from, usize::MAX)
+    }
+
+    fn some_committed(&self, topic: &'static str, partition: i32, from: i64, max: usize) -> Vec<Record> {
         let logs = self.logs();
-        let Some(log) = logs.partitions.get(&(topic.to_owned(), partition)) else { return Vec::new() };
-        let stable = log.iter().take_while(|entry| !matches!(entry, Entry::Open { .. }));
-        (0..)
-            .zip(stable)
-            .filter(|(offset, _)| *offset >= from)
-            .filter_map(|(offset, entry)| match entry {
-                Entry::Committed(sent) => Some(record(topic, partition, offset, sent)),
-                _ => None,
-            })
-            .collect()
+        let Some(log) = logs.partition(topic, partition) else { return Vec::new() };
+        let read = |(offset, entry): (i64, &Entry)| match entry {
+            Entry::Committed(sent) => Some(record(topic, partition, offset, sent)),
+            _ => None,
+        };
+        (from.max(0)..).zip(log.stable_from(from)).filter_map(read).take(max).collect()
     }
 
     /// Whether a committed record waits at or after an offset.
     pub(crate) fn has_any(&self, topic: &'static str, partition: i32, from: i64) -> bool {
         let logs = self.logs();
-        let Some(log) = logs.partitions.get(&(topic.to_owned(), partition)) else { return false };
-        let from = usize::try_from(from).unwrap_or(0).min(log.len());
-        let open = |entry: &Entry| matches!(entry, Entry::Open { .. });
-        let waiting = log[from..].iter().take_while(|entry| !open(entry));
-        // The last stable offset may lie before `from` only when nothing after it was read.
-        waiting.into_iter().any(|entry| matches!(entry, Entry::Committed(_))) && !log[..from].iter().any(open)
+        let waiting = logs.partition(topic, partition).map(|log| log.stable_from(from));
+        waiting.unwrap_or_default().iter().any(|entry| matches!(entry, Entry::Committed(_)))
     }
 
     /// Nobody gets to read this topic, until it is another one or none.
@@ -138,11 +177,11 @@ impl SimBroker {
 
     fn abort_older(&self, id: &str, epoch: u64) {
         for log in self.logs().partitions.values_mut() {
-            for entry in log.iter_mut() {
+            log.decide(|entry| {
                 if matches!(entry, Entry::Open { id: of, epoch: held, .. } if of == id && *held < epoch) {
                     *entry = Entry::Hole;
                 }
-            }
+            });
         }
     }
 
@@ -209,10 +248,7 @@ impl LaneReader for SimReader {
         }
         let mut waiting: Vec<Vec<Record>> = Vec::new();
         for (topic, next) in &self.next {
-            let mut records = match self.broker.has_any(topic, self.lane, *next) {
-                true => self.broker.committed(topic, self.lane, *next),
-                false => continue,
-            };
+            let mut records = self.broker.some_committed(topic, self.lane, *next, max);
             records.reverse();
             waiting.push(records);
         }
@@ -295,16 +331,16 @@ impl SimProducer {
         logs.marks.insert(self.id.clone(), marks.clone());
         for log in logs.partitions.values_mut() {
             let mut touched = false;
-            for entry in log.iter_mut() {
+            log.decide(|entry| {
                 if let Entry::Open { id, epoch, sent } = entry
                     && (id.as_str(), *epoch) == (self.id.as_str(), self.epoch)
                 {
                     *entry = Entry::Committed(sent.clone());
                     touched = true;
                 }
-            }
+            });
             if touched {
-                log.push(Entry::Hole);
+                log.append(Entry::Hole);
             }
         }
     }
@@ -321,10 +357,9 @@ impl Producer for SimProducer {
                 return Err(error);
             }
             self.check()?;
-            let at = (out.topic.clone(), out.partition);
             let sent = Sent { at: World::now(&self.broker.sim), record: out.clone() };
             let entry = Entry::Open { id: self.id.clone(), epoch: self.epoch, sent };
-            self.broker.logs().partitions.get_mut(&at).into_iter().for_each(|log| log.push(entry.clone()));
+            self.broker.logs().append(&out.topic, out.partition, entry);
         }
         cross_to_broker(&self.broker.sim, "commit transaction").await?;
         self.check()?;
