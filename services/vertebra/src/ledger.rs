@@ -17,6 +17,7 @@ pub mod replay;
 pub mod silence;
 pub mod sources;
 pub mod status;
+mod sums;
 pub(crate) mod table;
 
 use backbone::postgres::{OpenError, PostgresSettings, PostgresStore, look};

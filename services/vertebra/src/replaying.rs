@@ -27,7 +27,7 @@ const WAY: &str = "The way, after a release that folds otherwise runs (or a code
   vertebra replay rollback --service billing-projector --replay 1 --by jo --because 'the old one was right'
   vertebra replay retire --service billing-projector --replay 1 --by jo --because 'it is settled'
 
-Projections that remember nothing, such as the translation of messages, need none of it: `vertebra again`.";
+Projections that remember nothing, such as the translation of messages, need none of it: `vertebra raw replay`.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum ReplayCommand {
@@ -225,8 +225,7 @@ fn change(cut: &Cut, back: bool) -> ExitCode {
         let because = cut.yes_because.as_deref().or(cut.because.as_deref()).unwrap_or_default();
         let asker = Asker { by: &cut.by, because };
         let wish = |dry_run| CutOver { replay: cut.replay, back, dry_run };
-        let quietly = |_: &str| {};
-        let would = replay::cut_over(&store, wish(true), cut.lane, asker, cut.timeout, quietly).await?;
+        let would = replay::cut_over(&store, wish(true), cut.lane, asker, cut.timeout, progress).await?;
         if cut.dry_run || !would.is_done() || (cut.yes_because.is_none() && !agreed(&would)) {
             return Ok(would);
         }

@@ -80,9 +80,12 @@ async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoi
         fact["topic"] == "billing.invoice-request.v1" && cause.ends_with("master data")
     };
     assert!(facts.iter().any(is_named), "{verified}");
+    let rows = verified["some_rows"].as_array().expect("rows");
+    let is_explained = |row: &Value| row["cause"].as_str().is_some_and(|cause| cause != "unknown");
+    assert!(!rows.is_empty() && rows.iter().any(is_explained), "{verified}");
     let who = ["--by", "a test", "--because", "the code stood for the wrong product"];
     operator.said(1, &[&["replay", "cutover"][..], &of, &who].concat());
-    operator.said(0, &[&["replay", "cutover", "--dry-run"][..], &of, &who].concat());
+    let would = operator.json(0, &[&["replay", "cutover", "--dry-run"][..], &of, &who].concat());
     settled(&books).await;
     assert_eq!(requests(&read(&books).await), counts, "something was published that nobody had said yes to");
 
@@ -90,6 +93,12 @@ async fn billing_is_rebuilt_beside_the_live_one_and_what_a_wrong_code_table_spoi
     println!("{}", operator.said(0, &[&["replay", "cutover"][..], &of, &yes].concat()));
     settled(&books).await;
     let after = read(&books).await;
+    // What was told beforehand is what came, in money: invoiced and credited for themselves.
+    let (invoiced, credited) = asked_for(&after);
+    let (invoiced_before, credited_before) = asked_for(&before);
+    assert_eq!(moved(&would, "recorded"), invoiced - invoiced_before, "{would:#}");
+    assert_eq!(moved(&would, "reversed"), credited - credited_before, "{would:#}");
+    assert!(credited < credited_before, "{would:#}");
     assert_eq!((net(&others, &after, RIGHT), net(&others, &after, WRONG).is_zero()), (wrong, true));
     assert!(notes(&after) > notes(&before), "nothing was credited");
 
@@ -155,6 +164,30 @@ async fn read(books: &Books) -> Evidence {
 /// How many requests there are.
 fn requests(evidence: &Evidence) -> usize {
     evidence.requests.stated.len()
+}
+
+/// What all requests ask for: invoiced, and credited, which is not above zero.
+fn asked_for(evidence: &Evidence) -> (Decimal, Decimal) {
+    let mut seen = BTreeSet::new();
+    let (mut invoiced, mut credited) = (Decimal::ZERO, Decimal::ZERO);
+    let bodies = evidence.requests.stated.iter().filter_map(|stated| stated.body.as_ref());
+    for request in bodies.filter(|request| seen.insert(request.request.as_str())) {
+        let total = Decimal::new(request.total.unscaled(), 4);
+        match request.kind {
+            RequestKind::CreditNote => credited -= total,
+            _ => invoiced += total,
+        }
+    }
+    (invoiced, credited)
+}
+
+/// What requests of this kind of change come to, as a step tells it.
+fn moved(told: &Value, change: &str) -> Decimal {
+    let moved = told["sum"]["moved"].as_array().expect("sums").iter();
+    let ours = moved.filter(|one| one["topic"] == "billing.invoice-request.v1" && one["change"] == change);
+    let amount =
+        |one: &Value, at: &str| -> Decimal { one[at].as_str().expect("money").parse().expect("money") };
+    ours.map(|one| amount(one, "after") - amount(one, "before")).sum()
 }
 
 fn notes(evidence: &Evidence) -> usize {

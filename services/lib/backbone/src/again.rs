@@ -5,21 +5,17 @@
 //! withdrawn; one that a record states last which is not folded here is left as it is. Records that are parked are left
 //! where they are, and so are those that a person gave up.
 
-use crate::contract::Schemas;
 use crate::emission::{Cause, Draft, Emitted, Origin, Outbox, Said};
 use crate::fact::Meta;
 use crate::program::{Given, Ground, Program};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
-use crate::wish::{Became, Changed, Chosen, Moved, Outcome, sender_of};
-use canon::decimal::Money;
+use crate::wish::{Chosen, Outcome, sender_of};
+use crate::worth::Scale;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use uuid::Uuid;
-
-/// Facts of a lane that are named; all are counted.
-const NAMED_MAX: usize = 200;
 
 /// A run over records that were folded before, as the journal has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -187,71 +183,14 @@ impl Folded {
     }
 
     /// Counts what is news, names it and sums it up; `before` is what the ledger had.
-    pub(crate) fn count(
-        &mut self,
-        program: &dyn Program,
-        schemas: &Schemas,
-        before: &HashMap<Uuid, Emitted>,
-        emitted: &[Emitted],
-    ) {
-        self.outcome.count(&emitted.iter().collect::<Vec<_>>());
-        let stated = self.said.len() as u64;
-        let news = emitted.len() as u64;
-        self.outcome.unchanged = stated.saturating_sub(news);
-        let amount = |row: &Emitted| match row.withdrawn {
-            true => None,
-            false => program.amount(&row.topic).and_then(|amount| amount(&row.wire, schemas)),
-        };
-        let is_news: BTreeSet<Uuid> = emitted.iter().map(|row| row.fact).collect();
+    pub(crate) fn count(&mut self, scale: &Scale<'_>, before: &HashMap<Uuid, Emitted>, news: &[Emitted]) {
+        let news: Vec<&Emitted> = news.iter().collect();
+        self.outcome.count(&news);
+        self.outcome.unchanged = (self.said.len() as u64).saturating_sub(news.len() as u64);
+        let is_news: BTreeSet<Uuid> = news.iter().map(|row| row.fact).collect();
         let said: BTreeSet<Uuid> = self.said.iter().map(|said| said.draft.fact).collect();
         let unchanged = said.difference(&is_news).filter_map(|fact| before.get(fact));
-        let unchanged: Vec<(String, Option<(Money, String)>)> =
-            unchanged.map(|row| (row.topic.clone(), amount(row))).collect();
-        for (topic, is) in unchanged {
-            self.sum(&topic, Became::Unchanged, is.as_ref(), is.as_ref());
-        }
-        for row in emitted {
-            let change = match (row.withdrawn, row.revision) {
-                (true, _) => Became::Withdrawn,
-                (false, 1) => Became::Recorded,
-                (false, _) => Became::Corrected,
-            };
-            let (was, is) = (before.get(&row.fact).and_then(amount), amount(row));
-            self.sum(&row.topic, change, was.as_ref(), is.as_ref());
-            if self.outcome.facts.len() < NAMED_MAX {
-                let (topic, name) = (row.topic.clone(), row.name.clone());
-                let revision = row.revision;
-                self.outcome.facts.push(Changed { topic, name, change, revision, before: was, after: is });
-            }
-        }
-    }
-
-    /// A fact whose currency becomes another one is in the sums of both.
-    fn sum(
-        &mut self,
-        topic: &str,
-        change: Became,
-        was: Option<&(Money, String)>,
-        is: Option<&(Money, String)>,
-    ) {
-        let mut currencies: Vec<Option<&String>> =
-            [is, was].iter().flatten().map(|(_, of)| Some(of)).collect();
-        currencies.dedup();
-        if currencies.is_empty() {
-            currencies.push(None);
-        }
-        let of = |amount: Option<&(Money, String)>, currency: Option<&String>| {
-            amount.filter(|(_, of)| Some(of) == currency).map_or(Money::ZERO, |(amount, _)| *amount)
-        };
-        for (place, currency) in currencies.into_iter().enumerate() {
-            self.outcome.moves(Moved {
-                topic: topic.to_owned(),
-                change,
-                currency: currency.cloned(),
-                facts: u64::from(place == 0),
-                before: of(was, currency),
-                after: of(is, currency),
-            });
-        }
+        unchanged.for_each(|row| self.outcome.stays(scale, row));
+        news.into_iter().for_each(|row| self.outcome.becomes(scale, before.get(&row.fact), row));
     }
 }

@@ -15,6 +15,7 @@ use crate::reject::Reject;
 use crate::store::{Changes, Intent, Store, Tx};
 use crate::table::Book;
 use crate::wish::{Chosen, Outcome, Wish};
+use crate::worth::Scale;
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -131,7 +132,7 @@ where
         let stated = tx.stated(&again.topic, again.first..again.next).await?;
         folded.withdraw(self.program.as_ref(), &stated);
         let (resolved, before) = self.resolve_again(&mut tx, &mut folded).await?;
-        folded.count(self.program.as_ref(), self.parts.source.schemas(), &before, &resolved.emitted);
+        folded.count(&self.scale(), &before, &resolved.emitted);
         let mut changes = Changes { ended: Some((intent.id, folded.outcome)), ..Changes::default() };
         if !dry_run {
             (changes.emitted, changes.counters, changes.outbox) =
@@ -207,6 +208,11 @@ where
                 Err(refusal) => folded.refuse(refusal.fact, &refusal.reject),
             }
         }
+    }
+
+    pub(crate) fn scale(&self) -> Scale<'_> {
+        let parts = self.parts;
+        Scale { program: self.program.as_ref(), contract: &parts.contract, schemas: parts.source.schemas() }
     }
 
     /// An entry for the journal in which nothing was read.

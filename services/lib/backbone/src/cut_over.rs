@@ -21,6 +21,7 @@ use crate::wish::{CutOver, Outcome};
 use canon::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How long a lane stands still until the rebuild has followed it to its last entry.
 const STILL_MAX: Duration = Duration::from_secs(60);
@@ -98,8 +99,8 @@ where
         let now = tx.now();
         let (mut live, mut beside) = (Changes::default(), Changes::default());
         let parked = self.change_parked(&mut tx, (&mut live, &mut beside)).await?;
-        let resolved = match self.state_differences(lane, &mut tx, &parked, &mut beside).await? {
-            Ok(resolved) => resolved,
+        let (resolved, before) = match self.state_differences(lane, &mut tx, &parked, &mut beside).await? {
+            Ok(stated) => stated,
             Err(why) => {
                 drop(tx);
                 return self.give_up(lane, id, &why).await;
@@ -112,7 +113,10 @@ where
             resolved: parked.no_longer.len() as u64,
             ..Outcome::default()
         };
-        outcome.count(&resolved.emitted.iter().filter(is_ours).collect::<Vec<_>>());
+        let news: Vec<&Emitted> = resolved.emitted.iter().filter(is_ours).collect();
+        outcome.count(&news);
+        let scale = self.scale();
+        news.iter().for_each(|row| outcome.becomes(&scale, before.get(&row.fact), row));
         outcome.records = self.change_states(lane, &mut tx, dry_run).await?;
         live.ended = Some((id, outcome));
         if dry_run {
@@ -160,14 +164,15 @@ where
         Ok(moved)
     }
 
-    /// What is to be stated so that the world has what the rebuild has; and what its ledger gets instead.
+    /// What is to be stated so that the world has what the rebuild has, with what the ledger has of it; and what the rebuild's
+    /// ledger gets instead.
     async fn state_differences(
         &self,
         lane: &Position,
         tx: &mut S::Tx,
         parked: &Moved,
         beside: &mut Changes,
-    ) -> Result<Result<Resolved, String>, Trouble> {
+    ) -> Result<Result<(Resolved, HashMap<Uuid, Emitted>), String>, Trouble> {
         let schemas = self.parts.source.schemas();
         let contract = &self.parts.contract;
         let desk = Desk { source: self.parts.service, contract, schemas, now: tx.now() };
@@ -197,7 +202,8 @@ where
             Ok(made) => emitted.extend(tx.emitted(&made).await?),
             Err(refusal) => return Ok(Err(told(refusal))),
         }
-        Ok(resolve(&said, &counters, emitted, &desk).map_err(told))
+        let resolved = resolve(&said, &counters, emitted.clone(), &desk).map_err(told);
+        Ok(resolved.map(|resolved| (resolved, emitted)))
     }
 
     /// What the rebuild's ledger has of a fact afterwards: what was in force.

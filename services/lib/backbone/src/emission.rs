@@ -10,7 +10,6 @@ use crate::record::{OutRecord, Record};
 use crate::reject::{Reason, Reject};
 use crate::store::LaneId;
 use canon::codec;
-use canon::decimal::Money;
 use canon::event::{Change, ContentHash, ContentHasher, Event, Name, event_id};
 use canon::headers::{CE_MOMENT, Headers};
 use canon::time::Timestamp;
@@ -125,16 +124,6 @@ pub(crate) fn mark<E: Event>(
 ) -> Result<Vec<u8>, Reject> {
     let event: E = schemas.decode(wire)?;
     event.wire(change, schema_id)
-}
-
-/// The amount of a wire form, with its currency; nothing of an event that has none.
-pub(crate) type Amount = fn(&[u8], &Schemas) -> Option<(Money, String)>;
-
-pub(crate) fn amount<E: Event>(wire: &[u8], schemas: &Schemas) -> Option<(Money, String)> {
-    let event: E = schemas.decode(wire).ok()?;
-    let event = serde_json::to_value(&event).ok()?;
-    let amount = event.get("amount").or_else(|| event.get("total"))?.as_str()?.parse().ok()?;
-    Some((amount, event.get("currency")?.as_str()?.to_owned()))
 }
 
 /// What led to a statement: copied into its headers, never part of its content.

@@ -65,6 +65,7 @@ pub mod table;
 mod table_lane;
 pub mod telemetry;
 pub mod wish;
+mod worth;
 
 pub use batch::Tally;
 pub use breaker::BreakerLimits;

@@ -2,12 +2,13 @@
 
 use crate::compensation::{Compensate, Compensation, Typed};
 use crate::contract::Schemas;
-use crate::emission::{Amount, Outbox, Remark, amount, mark};
+use crate::emission::{Outbox, Remark, mark};
 use crate::fact::{Fact, Meta};
 use crate::projection::{Cx, On, Projection, Row, Rows, Table};
 use crate::record::Record;
 use crate::reject::{Reason, Reject};
 use crate::table::Book;
+use crate::worth::{Weigh, weigh};
 use canon::event::Event;
 use canon::time::Timestamp;
 use serde_json::error::Category;
@@ -90,8 +91,8 @@ pub(crate) trait Program: Send + Sync {
     fn tables(&self) -> &[Table];
     /// How a fact of an output is marked with a change.
     fn mark(&self, topic: &str) -> Option<(&'static str, Remark)>;
-    /// How a fact of an output says what it comes to.
-    fn amount(&self, topic: &str) -> Option<Amount>;
+    /// What tells what facts of an output come to.
+    fn weigh(&self, topic: &str) -> Option<Weigh>;
     /// What the author makes of a command of an output that should have been another one.
     fn compensation(&self, topic: &str) -> Option<&dyn Compensation>;
     /// The compacted topics that are looked up.
@@ -126,7 +127,7 @@ pub struct Folding<P: Projection> {
     outputs: Vec<(&'static str, &'static str)>,
     tables: Vec<Table>,
     knows: Vec<(&'static str, &'static str)>,
-    amounts: BTreeMap<&'static str, Amount>,
+    weighed: BTreeMap<&'static str, Weigh>,
     marks: BTreeMap<&'static str, Remark>,
     compensations: BTreeMap<&'static str, Box<dyn Compensation>>,
 }
@@ -142,7 +143,7 @@ impl<P: Projection> Folding<P> {
             outputs: Vec::new(),
             tables: Vec::new(),
             knows: Vec::new(),
-            amounts: BTreeMap::new(),
+            weighed: BTreeMap::new(),
             marks: BTreeMap::new(),
             compensations: BTreeMap::new(),
         }
@@ -171,7 +172,7 @@ impl<P: Projection> Folding<P> {
     #[must_use]
     pub fn emits<E: Event>(mut self) -> Self {
         self.outputs.push((E::TOPIC, E::SCHEMA));
-        self.amounts.insert(E::TOPIC, amount::<E>);
+        self.weighed.insert(E::TOPIC, weigh::<E>);
         self.marks.insert(E::TOPIC, mark::<E>);
         self
     }
@@ -246,8 +247,8 @@ impl<P: Projection> Program for Folding<P> {
         &self.knows
     }
 
-    fn amount(&self, topic: &str) -> Option<Amount> {
-        self.amounts.get(topic).copied()
+    fn weigh(&self, topic: &str) -> Option<Weigh> {
+        self.weighed.get(topic).copied()
     }
 
     fn mark(&self, topic: &str) -> Option<(&'static str, Remark)> {

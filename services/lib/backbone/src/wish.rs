@@ -4,9 +4,9 @@
 //! writes what came of it in the same transaction.
 
 use crate::record::Record;
-use canon::Money;
 use canon::headers::CE_SOURCE;
 use canon::time::Timestamp;
+use canon::{Money, Quantity};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -165,9 +165,15 @@ pub struct Moved {
     pub before: Money,
     /// What they come to.
     pub after: Money,
+    /// How many units were delivered by them.
+    #[serde(default)]
+    pub pieces_before: Quantity,
+    /// How many are.
+    #[serde(default)]
+    pub pieces_after: Quantity,
 }
 
-/// What became of a fact that was folded again.
+/// What became of a fact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Became {
@@ -175,6 +181,8 @@ pub enum Became {
     Corrected,
     /// It is stated for the first time.
     Recorded,
+    /// It is stated for the first time, and takes back what another one said: a credit note.
+    Reversed,
     /// It says what it said.
     Unchanged,
     /// It is stated no longer.
@@ -292,8 +300,14 @@ impl Outcome {
             Ok(place) => {
                 let held = &mut self.moved[place];
                 held.facts += more.facts;
-                held.before = Money::sum([held.before, more.before]).unwrap_or_default();
-                held.after = Money::sum([held.after, more.after]).unwrap_or_default();
+                for (held, more) in [
+                    (&mut held.before, more.before),
+                    (&mut held.after, more.after),
+                    (&mut held.pieces_before, more.pieces_before),
+                    (&mut held.pieces_after, more.pieces_after),
+                ] {
+                    *held = Money::sum([*held, more]).unwrap_or_default();
+                }
             }
             Err(place) => self.moved.insert(place, more),
         }
@@ -365,6 +379,8 @@ mod tests {
             facts: 1,
             before: Money::ZERO,
             after: after.parse().expect("money"),
+            pieces_before: Quantity::ZERO,
+            pieces_after: after.parse().expect("a quantity"),
         };
         let mut sum = Outcome::default();
         for one in [
@@ -377,6 +393,7 @@ mod tests {
         }
         let told: Vec<(u64, String)> =
             sum.moved.iter().map(|moved| (moved.facts, moved.after.to_string())).collect();
+        assert!(sum.moved.iter().all(|moved| moved.pieces_after == moved.after));
         assert_eq!(told, [(1, "2".to_owned()), (2, "9".to_owned()), (1, "4".to_owned())]);
     }
 }

@@ -345,6 +345,8 @@ mod tests {
             facts: 2,
             before: money("30"),
             after: money("12.5"),
+            pieces_before: money("4"),
+            pieces_after: money("1"),
         };
         let fact = Changed {
             topic: "billing.charge.v1".to_owned(),
@@ -360,7 +362,7 @@ mod tests {
         let page = Report::of(vec![wish(0, Some(outcome))], &[]).to_string();
         for said in [
             "records from 1970-01-01T00:00:00Z to 1970-01-01T00:00:01Z, of north 5",
-            "billing.charge.v1  2      corrected  EUR       30      12.5   -17.5",
+            "billing.charge.v1  2      corrected  EUR       30      12.5   -17.5       -3",
             "corrected  billing.charge.v1  charge/north/t/1  2         20 USD  20 EUR",
         ] {
             assert!(page.contains(said), "{said} in {page}");

@@ -1,14 +1,10 @@
 //! What came of folding again, as a page for people.
 
 use super::{Lane, Report};
-use crate::ledger::{lanes, table};
-use backbone::wish::{Became, Changed, Moved, Outcome};
-use canon::Money;
+use crate::ledger::{lanes, sums, table};
+use backbone::wish::Outcome;
 use std::collections::BTreeMap;
 use std::fmt;
-
-/// Facts that are named on a page for people.
-const SHOWN_MAX: usize = 20;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,62 +55,14 @@ impl Report {
 
     /// Whose records, what became of their facts, and which of them are news.
     fn write_sums(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Outcome { senders, range, moved, facts, .. } = &self.sum;
+        let Outcome { senders, range, .. } = &self.sum;
         if let Some((first, last)) = range {
             let senders: Vec<String> =
                 senders.iter().map(|(sender, records)| format!("{sender} {records}")).collect();
             writeln!(f, "records from {first} to {last}, of {}", senders.join(", "))?;
         }
-        if !moved.is_empty() {
-            writeln!(f)?;
-            let rows: Vec<_> = moved.iter().map(moved_row).collect();
-            table::write(f, ["topic", "facts", "", "currency", "before", "after", "difference"], &rows)?;
-        }
-        if !facts.is_empty() {
-            writeln!(f)?;
-            let rows: Vec<_> = facts.iter().take(SHOWN_MAX).map(fact_row).collect();
-            table::write(f, ["", "topic", "fact", "revision", "before", "after"], &rows)?;
-            let news = self.sum.corrected + self.sum.recorded + self.sum.withdrawn;
-            let shown = rows.len() as u64;
-            if news > shown {
-                writeln!(f, "… and {} more; --json tells up to 200 of each lane", news - shown)?;
-            }
-        }
-        Ok(())
+        sums::write(f, &self.sum)
     }
-}
-
-fn became(change: Became) -> &'static str {
-    match change {
-        Became::Corrected => "corrected",
-        Became::Recorded => "recorded",
-        Became::Unchanged => "unchanged",
-        Became::Withdrawn => "withdrawn",
-    }
-}
-
-fn moved_row(moved: &Moved) -> [String; 7] {
-    let Moved { topic, change, currency, facts, before, after } = moved;
-    let money = |amount: Money| currency.as_ref().map_or_else(|| "-".to_owned(), |_| amount.to_string());
-    let difference = Money::sum([*after, -*before]).unwrap_or_default();
-    [
-        topic.clone(),
-        facts.to_string(),
-        became(*change).to_owned(),
-        currency.clone().unwrap_or_else(|| "-".to_owned()),
-        money(*before),
-        money(*after),
-        money(difference),
-    ]
-}
-
-fn fact_row(fact: &Changed) -> [String; 6] {
-    let Changed { topic, name, change, revision, before, after } = fact;
-    let money = |amount: &Option<(Money, String)>| {
-        amount.as_ref().map_or_else(|| "-".to_owned(), |(amount, currency)| format!("{amount} {currency}"))
-    };
-    let (before, after) = (money(before), money(after));
-    [became(*change).to_owned(), topic.clone(), name.clone(), revision.to_string(), before, after]
 }
 
 impl Lane {

@@ -1,7 +1,7 @@
 //! The step from what is live to a rebuild, and back: lane by lane.
 
 use super::{ReplayError, find};
-use crate::ledger::{LedgerError, table};
+use crate::ledger::{LedgerError, sums, table};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::{self, Asker, IntentSeen};
 use backbone::store::StoreError;
@@ -60,6 +60,7 @@ impl fmt::Display for Changed {
         };
         let rows: Vec<[String; 7]> = self.lanes.iter().map(row).collect();
         table::write(f, ["lane", "states", "recorded", "corrected", "withdrawn", "parked", "freed"], &rows)?;
+        sums::write(f, &self.sum)?;
         self.stopped.iter().try_for_each(|why| writeln!(f, "stopped: {why}"))
     }
 }
@@ -94,7 +95,7 @@ pub async fn cut_over(
             Some(outcome) if outcome.failed.is_none() => {
                 changed.sum.add(&outcome);
                 changed.lanes.insert(lane, outcome);
-                told(&format!("lane {lane} is through"));
+                told(&format!("lane {lane} is {}", if dry_run { "compared" } else { "through" }));
             }
             Some(Outcome { failed, .. }) => {
                 let why = failed.unwrap_or_default();

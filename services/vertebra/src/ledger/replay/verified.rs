@@ -6,12 +6,14 @@ use backbone::postgres::PostgresStore;
 use backbone::postgres::replays::{self, ReplaySeen, RowSeen, SumSeen};
 use backbone::replay::Difference;
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-/// Report rows and facts that are shown one by one, of each kind.
-const SHOWN_MAX: i64 = 10;
+/// Report rows of a table, and facts of a class, that are told one by one.
+const TOLD_MAX: usize = 200;
+/// Report rows of a table that a page for people has.
+const SHOWN_MAX: usize = 10;
 
 /// What a rebuild has otherwise than what is live.
 #[derive(Clone, Debug, Serialize)]
@@ -54,6 +56,8 @@ pub struct ShownRow {
     pub table: String,
     /// The row.
     pub row: String,
+    /// What caused it: what did of the facts of its key, or of all facts where that is the same.
+    pub cause: String,
     /// Columns that differ: live, and in the rebuild.
     pub columns: BTreeMap<String, (String, String)>,
 }
@@ -107,13 +111,15 @@ async fn compare(store: &PostgresStore, seen: ReplaySeen) -> Result<Verified, Re
     let otherwise = replays::folded_otherwise(store, &processor, &code).await?;
     let causes = Causes { code, otherwise, with_tables_of_now: seen.tables_at.is_some() };
     let differing = replays::differing(store, replay, &processor).await?;
-    let (rows, counts) = replays::differing_rows(store, replay, SHOWN_MAX).await?;
+    let told_max = i64::try_from(TOLD_MAX).unwrap_or(i64::MAX);
+    let (rows, counts) = replays::differing_rows(store, replay, told_max).await?;
+    let by_key = by_key(&differing, &causes);
     Ok(Verified {
         states: replays::differing_states(store, replay, &processor).await?,
         parked: replays::parked(store, replay, &processor).await?,
         facts: classes(&differing, &causes),
         rows: counts.into_iter().filter(|(_, count)| *count > 0).collect(),
-        some_rows: rows.into_iter().map(ShownRow::of).collect(),
+        some_rows: rows.into_iter().map(|row| ShownRow::of(row, &by_key)).collect(),
         sums: replays::differing_sums(store, replay).await?.into_iter().map(ShownSum::of).collect(),
         rebuild: Rebuild::of(seen),
     })
@@ -149,6 +155,28 @@ impl Causes {
     }
 }
 
+/// The causes of facts, by their keys.
+fn by_key<'a>(differing: &'a [Difference], causes: &Causes) -> BTreeMap<&'a str, BTreeSet<&'static str>> {
+    let mut by_key: BTreeMap<&str, BTreeSet<&'static str>> = BTreeMap::new();
+    for one in differing {
+        if let Some(row) = one.live.as_ref().or(one.beside.as_ref()) {
+            by_key.entry(&row.key).or_default().insert(causes.of(one));
+        }
+    }
+    by_key
+}
+
+/// What caused that a report row differs: it begins with the key whose state it shows.
+fn cause_of(row: &str, by_key: &BTreeMap<&str, BTreeSet<&'static str>>) -> String {
+    let key = row.split('/').next().unwrap_or(row);
+    let all: BTreeSet<&'static str> = by_key.values().flatten().copied().collect();
+    match by_key.get(row).or_else(|| by_key.get(key)) {
+        Some(causes) => causes.iter().copied().collect::<Vec<_>>().join(" or "),
+        None if all.len() == 1 => all.into_iter().collect(),
+        None => "unknown".to_owned(),
+    }
+}
+
 /// The release of a journal's code text, before the configuration.
 fn version(code: &str) -> Option<&str> {
     code.split(' ').nth(1)
@@ -166,17 +194,16 @@ fn classes(differing: &[Difference], causes: &Causes) -> Vec<FactClass> {
         };
         classes.entry((row.topic.clone(), change, causes.of(one))).or_default().push(row.name.clone());
     }
-    let shown = usize::try_from(SHOWN_MAX).unwrap_or(10);
     let class = |((topic, change, cause), mut names): ((String, &'static str, &'static str), Vec<String>)| {
         let facts = names.len();
-        names.truncate(shown);
+        names.truncate(TOLD_MAX);
         FactClass { topic, change, cause, facts, names }
     };
     classes.into_iter().map(class).collect()
 }
 
 impl ShownRow {
-    fn of(seen: RowSeen) -> Self {
+    fn of(seen: RowSeen, by_key: &BTreeMap<&str, BTreeSet<&'static str>>) -> Self {
         let of = |row: &Option<serde_json::Value>, column: &str| {
             let value = row.as_ref().and_then(|row| row.get(column));
             value.map_or_else(
@@ -189,7 +216,8 @@ impl ShownRow {
         let columns =
             columns.map(|column| (column.clone(), (of(&seen.live, column), of(&seen.beside, column))));
         let columns = columns.filter(|(_, (live, beside))| live != beside).collect();
-        Self { table: seen.table, row: seen.row, columns }
+        let cause = cause_of(&seen.row, by_key);
+        Self { table: seen.table, row: seen.row, cause, columns }
     }
 }
 
@@ -262,17 +290,38 @@ impl fmt::Display for Verified {
         }
         for (name, count) in &self.rows {
             writeln!(f, "\n{name}: {count} rows differ, such as:")?;
-            let of_table = self.some_rows.iter().filter(|row| row.table == *name);
-            let rows: Vec<[String; 4]> = of_table
+            let of_table = self.some_rows.iter().filter(|row| row.table == *name).take(SHOWN_MAX);
+            let rows: Vec<[String; 5]> = of_table
                 .flat_map(|row| {
                     let cells = row.columns.iter();
                     cells.map(|(column, (live, beside))| {
-                        [row.row.clone(), column.clone(), live.clone(), beside.clone()]
+                        [row.row.clone(), column.clone(), live.clone(), beside.clone(), row.cause.clone()]
                     })
                 })
                 .collect();
-            table::write(f, ["row", "column", "live", "rebuilt"], &rows)?;
+            table::write(f, ["row", "column", "live", "rebuilt", "cause"], &rows)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(row: &str, by_key: &[(&'static str, &[&'static str])], expected: &str) {
+        let by_key = by_key.iter().map(|(key, causes)| (*key, causes.iter().copied().collect())).collect();
+        assert_eq!(cause_of(row, &by_key), expected, "{row}");
+    }
+
+    #[test]
+    fn a_report_row_differs_for_what_made_the_facts_of_its_key_differ() {
+        let by_key: [(&str, &[&str]); 2] = [("k1", &["code"]), ("k2", &["configuration", "master data"])];
+        check("k1", &by_key, "code");
+        check("k2/charge-7", &by_key, "configuration or master data");
+        check("k3/charge-7", &by_key, "unknown");
+        check("k3", &by_key[..1], "code");
+        check("k3", &[], "unknown");
     }
 }
