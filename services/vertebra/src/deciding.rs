@@ -1,7 +1,7 @@
 //! The commands by which a person decides about parked inputs.
 
 use crate::again::{patience, progress};
-use crate::operate::{Place, Who, in_ledger, said};
+use crate::operate::{Place, Which, Who, in_ledger, said};
 use crate::{USAGE, fail};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::Asker;
@@ -11,7 +11,6 @@ use std::process::ExitCode;
 use std::time::Duration;
 use vertebra::ledger::LedgerError;
 use vertebra::ledger::decide::{self, Pace, Report, Verb};
-use vertebra::ledger::parked::Filter;
 
 const HELP: &str = "Exit codes:
   0  all that was chosen was done, or counted
@@ -36,30 +35,20 @@ Example:
   vertebra parked show --service ehr-adapter --id 17 --reveal --by jo --because 'ticket 4711' > message.hl7
   vertebra parked edit --service ehr-adapter --id 17 --message message.hl7 --by jo --because 'ticket 4711: PV1-19 was cut off'";
 
-/// Inputs are chosen by their numbers, or by what they have in common. Say at least one of --id, --reason, --sender, --key and
-/// --processor.
+/// Inputs are chosen by their numbers, or by what they have in common. Say at least one of --id, --reason, --sender, --key,
+/// --processor, --since and --until.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub(crate) struct Decide {
     /// The inputs with these numbers, as `parked list` tells them; what is tried again is named by the first of its key
-    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with_all = ["reason", "sender", "key", "processor"])]
+    #[arg(long, value_name = "N,…", value_delimiter = ',', conflicts_with_all = ["reason", "sender", "key", "processor", "since", "until"])]
     id: Vec<i64>,
-    /// Those parked for this reason
-    #[arg(long)]
-    reason: Option<String>,
-    /// Those of this sender; of events between services, of this service
-    #[arg(long)]
-    sender: Option<String>,
-    /// Those under this key
-    #[arg(long)]
-    key: Option<String>,
-    /// Those of this projection or sink
-    #[arg(long, value_name = "NAME")]
-    processor: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// Do it; without, only tell what would come of it
     #[arg(long)]
     yes: bool,
-    /// Inputs a second, at most
+    /// Inputs a second, at most; what waits behind an input of the same key is tried with it, and counts
     #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     rate: u32,
     /// How long to wait for each answer
@@ -155,17 +144,13 @@ pub(crate) fn show(command: &Show) -> ExitCode {
 impl Decide {
     /// `waits`: only what waits for a row of a table, and all of that unless something is chosen.
     fn run(&self, verb: Verb, waits: bool) -> ExitCode {
-        let filter = Filter {
-            reason: self.reason.clone(),
-            sender: self.sender.clone(),
-            key: self.key.clone(),
-            processor: self.processor.clone(),
-            waits,
-        };
-        let chooses = [&self.reason, &self.sender, &self.key, &self.processor];
-        if !waits && self.id.is_empty() && chooses.iter().all(|choice| choice.is_none()) {
-            return fail("choose inputs: --id, --reason, --sender, --key or --processor", USAGE);
+        if !waits && self.id.is_empty() && !self.which.chooses() {
+            return fail(
+                "choose inputs: --id, --reason, --sender, --key, --processor, --since or --until",
+                USAGE,
+            );
         }
+        let filter = self.which.filter(waits);
         let pace = Pace { dry_run: !self.yes, rate: self.rate, patience: self.timeout };
         let work = async |store: PostgresStore| {
             let chosen = decide::choose(&store, verb, &filter, &self.id).await?;

@@ -1,12 +1,13 @@
 //! The commands that look into a service's ledger.
 
 use crate::deciding::{Decide, Edit, Show};
+use crate::following::since;
 use crate::paint;
 use crate::{USAGE, fail, reported};
 use backbone::postgres::PostgresStore;
 use backbone::postgres::operate::Asker;
 use backbone::settings::{Secret, ServiceUrl};
-use canon::ServiceName;
+use canon::{ServiceName, Timestamp};
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use std::error::Error;
@@ -151,19 +152,49 @@ pub(crate) struct Look {
     json: bool,
 }
 
+/// Which parked inputs: those that are all of this.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct Which {
+    /// Those parked for this reason, such as missing or invalid
+    #[arg(long)]
+    reason: Option<String>,
+    /// Those of this sender; of events between services, of this service
+    #[arg(long)]
+    sender: Option<String>,
+    /// Those under this key
+    #[arg(long)]
+    key: Option<String>,
+    /// Those of this projection or sink
+    #[arg(long, value_name = "NAME")]
+    processor: Option<String>,
+    /// Those parked at this time or later, such as 2026-03-01T02:00:00Z, or 6h ago: with --until, those of an incident
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    since: Option<Timestamp>,
+    /// Those parked before this time
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    until: Option<Timestamp>,
+}
+
+impl Which {
+    pub(crate) fn filter(&self, waits: bool) -> parked::Filter {
+        let Self { reason, sender, key, processor, since, until } = self.clone();
+        parked::Filter { reason, sender, key, processor, since, until, waits }
+    }
+
+    /// Whether anything is chosen.
+    pub(crate) fn chooses(&self) -> bool {
+        let Self { reason, sender, key, processor, since, until } = self;
+        let texts = [reason, sender, key, processor];
+        texts.iter().any(|text| text.is_some()) || since.is_some() || until.is_some()
+    }
+}
+
 #[derive(Args, Debug)]
 pub(crate) struct List {
     #[command(flatten)]
     place: Place,
-    /// Only those parked for this reason, such as missing or invalid
-    #[arg(long)]
-    reason: Option<String>,
-    /// Only those of this sender; of events between services, of this service
-    #[arg(long)]
-    sender: Option<String>,
-    /// Only those under this key
-    #[arg(long)]
-    key: Option<String>,
+    #[command(flatten)]
+    which: Which,
     /// How many are listed one by one; all are counted
     #[arg(long, default_value_t = 50)]
     limit: usize,
@@ -263,7 +294,7 @@ pub(crate) fn run(command: Command<'_>) -> Result<Told, Failed> {
                 told(&lanes, json, !lanes.all_work())
             }
             Command::Parked(list) => {
-                let found = parked::list(&store, &list.filter(), list.limit).await?;
+                let found = parked::list(&store, &list.which.filter(false), list.limit).await?;
                 told(&found, json, !found.reasons.is_empty())
             }
             Command::Resume(resume) => {
@@ -282,18 +313,6 @@ pub(crate) fn run(command: Command<'_>) -> Result<Told, Failed> {
         })
     };
     runtime.block_on(work).map_err(Failed::Ledger)
-}
-
-impl List {
-    fn filter(&self) -> parked::Filter {
-        parked::Filter {
-            reason: self.reason.clone(),
-            sender: self.sender.clone(),
-            key: self.key.clone(),
-            processor: None,
-            waits: false,
-        }
-    }
 }
 
 impl Place {

@@ -44,6 +44,9 @@ pub const READINGS: [fn() -> Reading; 20] = [
     Reading::of::<canon::StockLevel>,
 ];
 
+/// It is told again after so many records.
+const TOLD_EVERY: u64 = 100_000;
+
 const FENCE_WAIT: Duration = Duration::from_secs(10);
 
 /// How often it is tried to take a fence.
@@ -110,11 +113,16 @@ pub struct Lane {
     pub had: i64,
 }
 
-/// Compares a ledger with what was published from it; and takes over what it lacks, unless it is only asked.
+/// Compares a ledger with what was published from it; and takes over what it lacks, unless it is only asked. `told` hears how
+/// far it is.
 ///
 /// # Errors
 /// When Kafka, the registry or PostgreSQL does not answer. Nothing was changed then, and it can be done again.
-pub async fn recover(ledger: &Ledger<'_>, how: How<'_>) -> Result<Report, RecoverError> {
+pub async fn recover(
+    ledger: &Ledger<'_>,
+    how: How<'_>,
+    mut told: impl FnMut(&str),
+) -> Result<Report, RecoverError> {
     let done = matches!(how, How::Done { .. });
     let shards = look::shards(ledger.store).await.map_err(LedgerError::Store)?.max(1);
     let mut published = Marks::new();
@@ -130,7 +138,7 @@ pub async fn recover(ledger: &Ledger<'_>, how: How<'_>) -> Result<Report, Recove
             *most = seq.max(*most);
         }
     }
-    let found = read(ledger).await?;
+    let found = read(ledger, &mut told).await?;
     let recovered = ledger.store.recover(&found, &published, how).await.map_err(LedgerError::Store)?;
     let behind = recovered.is_behind();
     let lanes = recovered.lanes.into_iter();
@@ -159,7 +167,7 @@ async fn take_fence(publisher: &KafkaPublisher, id: &str) -> Result<(), BrokerEr
 }
 
 /// Everything that a service has published, of those topics that are there.
-async fn read(ledger: &Ledger<'_>) -> Result<Found, BrokerError> {
+async fn read(ledger: &Ledger<'_>, told: &mut impl FnMut(&str)) -> Result<Found, BrokerError> {
     let mut found = Found::of(ledger.service);
     for reading in READINGS.map(|reading| reading()) {
         let topic = Catalog::builtin().topic(reading.topic);
@@ -174,7 +182,11 @@ async fn read(ledger: &Ledger<'_>) -> Result<Found, BrokerError> {
             if !unknown.is_empty() {
                 ledger.registry.ensure(&unknown.into_iter().collect::<Vec<_>>()).await?;
             }
+            let before = found.records;
             records.iter().for_each(|record| found.see(&reading, schemas, record));
+            if before / TOLD_EVERY != found.records / TOLD_EVERY {
+                told(&format!("{} records are read, now of {}", found.records, reading.topic));
+            }
             Ok(())
         };
         each(ledger.kafka, reading.topic, Visible::Committed, take).await?;

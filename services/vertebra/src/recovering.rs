@@ -1,5 +1,6 @@
 //! The command that recovers a ledger.
 
+use crate::again::progress;
 use crate::cluster::Cluster;
 use crate::operate::{Place, Yes};
 use crate::{USAGE, fail, reported};
@@ -50,7 +51,8 @@ pub(crate) fn run(asked: &Recover) -> ExitCode {
             .map_err(|error| backbone::edge::BrokerError::caused("the registry cannot be asked", error))?;
         let service = asked.place.service.as_str();
         let store = open(url, service).await?;
-        recover(&Ledger { service, store: &store, kafka: &kafka, registry: &registry }, asked.how()).await
+        recover(&Ledger { service, store: &store, kafka: &kafka, registry: &registry }, asked.how(), progress)
+            .await
     };
     reported(work, is_away, asked.json, |report: &Report| !report.behind || report.done)
 }

@@ -9,6 +9,7 @@ use harness::{Books, Codes, Evidence, Fleet, Launch, Played, Role, SenderFile, S
 use hospital::truth::{Fate, Message};
 use hospital::{Config, LATER};
 use jiff::civil::Date;
+use serde_json::Value;
 use std::time::Duration;
 
 const PATIENTS: usize = 40;
@@ -50,6 +51,7 @@ async fn a_whole_day_comes_to_what_was_said_and_the_same_day_again_changes_nothi
     assert_eq!(day.unnoticed(&evidence, Codes::Morning), [""; 0], "the checker is blind to these");
 
     released_too_early_it_waits_again(&Operator::new(&fleet, &stack));
+    an_account_is_followed(&Operator::new(&fleet, &stack), &day);
     fleet.add_codes(LATER).expect("a file of codes");
     evidence = balanced(&books, &[&day], Codes::Later).await;
     let paid = pay(&stack, &evidence, &day.visits()).await.expect("odoo takes payments");
@@ -109,6 +111,19 @@ fn released_too_early_it_waits_again(operator: &Operator<'_>) {
     assert!(done.contains("missing"), "{done}");
     let kept = operator.said(0, &["audit", "list", "--service", "billing-projector"]);
     assert!(kept.contains("the codes should be there"), "{kept}");
+}
+
+/// The clinic has accounts: by the number of one, its visit is found.
+#[track_caller]
+fn an_account_is_followed(operator: &Operator<'_>, day: &Played) {
+    let mut visits = day.plan.truth.visits.iter();
+    let visit = visits.find(|visit| visit.sender == hospital::Sender::Clinic && !visit.messages.is_empty());
+    let number = &visit.expect("a visit at the clinic").visit;
+    let (code, told) = operator.answered(&["trace", "-", "--as", "account", "--json"], number);
+    assert!(code <= 1, "{told}");
+    let told: Value = serde_json::from_str(&told).expect("JSON");
+    let places = told["steps"].as_array().expect("steps").iter().filter_map(|step| step["place"].as_str());
+    assert!(places.clone().any(|place| place.starts_with("clinical.encounter.v1/")), "{told:#}");
 }
 
 /// The books of the day are what its senders say that they posted; a cent more, and they differ. Everything that was

@@ -228,6 +228,14 @@ fn the_installation_is_well(operator: &Operator<'_>, stack: &Stack) {
         processors.iter().any(|at| at["behind_s"].as_u64().is_some_and(|seconds| seconds > 600))
     };
     assert!(!services.iter().any(|service| is_behind(&service)), "{status:#}");
+    let is_held = |at: &Value| {
+        let owners = at["owners"].as_object().expect("owners");
+        let held: u64 = owners.values().filter_map(Value::as_u64).sum();
+        Some(held) == at["lanes"].as_u64() && at["epoch"].as_i64().is_some_and(|epoch| epoch > 0)
+    };
+    let mut processors =
+        services.iter().flat_map(|service| service["processors"].as_array().expect("processors"));
+    assert!(processors.all(is_held), "{status:#}");
     let known = operator.said(0, &["recover", "--service", "billing-projector"]);
     assert!(!known.is_empty(), "{}", stack.kafka);
 }

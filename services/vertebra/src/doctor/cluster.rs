@@ -2,6 +2,7 @@
 
 use super::{Line, clock, here, words};
 use crate::contract::{Contract, ContractError, Kind, State};
+use backbone::edge::BrokerError;
 use backbone::kafka::{Access, Admin, KafkaSettings};
 use backbone::registry::{Registry, RegistryError};
 use backbone::settings::ServiceUrl;
@@ -27,7 +28,10 @@ pub(super) async fn examine(kafka: &KafkaSettings, registry: &ServiceUrl) -> Vec
             "one answers: what is acknowledged lies on one disk",
             "run three, with min.insync.replicas=2",
         )),
-        Ok(count) => lines.push(Line::ok(KAFKA, "brokers", format!("{count} answer"))),
+        Ok(count) => {
+            lines.push(Line::ok(KAFKA, "brokers", format!("{count} answer")));
+            lines.push(copies(&admin).await);
+        }
     }
     lines.extend(rights(&admin).await);
     lines.extend(time(&admin).await);
@@ -36,6 +40,42 @@ pub(super) async fn examine(kafka: &KafkaSettings, registry: &ServiceUrl) -> Vec
         Err(error) => lines.push(Line::failed("registry", "client", words(&error), "correct --registry-url")),
     }
     lines
+}
+
+/// Whether what is acknowledged outlives a broker: each topic in three copies, two of which must have a record.
+async fn copies(admin: &Admin) -> Line {
+    const NAME: &str = "copies";
+    let asked = async {
+        let copies = admin.copies().await?;
+        let names: Vec<&str> = Catalog::builtin().topics().map(|topic| topic.name.as_str()).collect();
+        let names: Vec<&str> = names.into_iter().filter(|name| copies.contains_key(*name)).collect();
+        let configs = admin.configs(&names).await?;
+        let told = names.into_iter().filter_map(|name| {
+            let needed = configs.get(name).and_then(|configs| configs.get("min.insync.replicas"));
+            let needed: usize = needed.and_then(|needed| needed.parse().ok()).unwrap_or(1);
+            (copies[name] < 3 || needed < 2).then(|| {
+                format!("{name} is kept {} times, of which {needed} must have a record", copies[name])
+            })
+        });
+        Ok::<Vec<String>, BrokerError>(told.collect())
+    };
+    match asked.await {
+        Ok(few) if few.is_empty() => {
+            Line::ok(KAFKA, NAME, "three or more of every topic, two of which must have a record")
+        }
+        Ok(few) => Line::warning(
+            KAFKA,
+            NAME,
+            few.join("; "),
+            "make new topics with `vertebra contract apply --replication 3`; move those that are there with kafka-reassign-partitions, and set min.insync.replicas=2",
+        ),
+        Err(error) => Line::warning(
+            KAFKA,
+            NAME,
+            words(&error),
+            "allow this principal DESCRIBE and DESCRIBE_CONFIGS on the topics",
+        ),
+    }
 }
 
 /// What this principal may do, where the cluster forbids anything.

@@ -16,16 +16,24 @@ const MODULES: [(&str, &str, bool); 3] = [
     ("purchase", "orders, once procurement is connected", false),
     ("stock", "items, places and stock levels", false),
 ];
-/// Models, and what our services do there.
-const RIGHTS: [(&str, &[&str]); 8] = [
-    ("account.account", &["read"]),
-    ("account.journal", &["read"]),
-    ("account.move", &["read", "create", "write"]),
-    ("account.move.line", &["read", "create"]),
-    ("ir.model.data", &["read", "create"]),
-    ("product.product", &["read"]),
-    ("res.currency", &["read"]),
-    ("res.partner", &["read"]),
+/// Models, what our services do there, and the module that has them, where Odoo may be without.
+const RIGHTS: [(&str, &[&str], Option<&str>); 16] = [
+    ("account.account", &["read"], None),
+    ("account.journal", &["read"], None),
+    ("account.move", &["read", "create", "write"], None),
+    ("account.move.line", &["read", "create"], None),
+    ("account.partial.reconcile", &["read"], None),
+    ("account.payment", &["read"], None),
+    ("account.tax", &["read"], None),
+    ("ir.model.data", &["read", "create"], None),
+    ("product.product", &["read"], None),
+    ("res.company", &["read"], None),
+    ("res.currency", &["read"], None),
+    ("res.partner", &["read"], None),
+    ("stock.location", &["read"], Some("stock")),
+    ("stock.lot", &["read"], Some("stock")),
+    ("stock.quant", &["read"], Some("stock")),
+    ("stock.warehouse", &["read"], Some("stock")),
 ];
 
 pub(super) async fn examine(settings: &Settings) -> Vec<Line> {
@@ -61,8 +69,9 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Line> {
             return lines;
         }
     }
-    lines.extend(modules(&client).await);
-    lines.extend(rights(&client, version.major).await);
+    let (installed, told) = modules(&client).await;
+    lines.extend(told);
+    lines.extend(rights(&client, version.major, &installed).await);
     match client.clock().await {
         // To the second, as HTTP tells it.
         Ok(theirs) => lines.push(clock("odoo", Timestamp(theirs.as_microsecond()), asked, here())),
@@ -71,7 +80,8 @@ pub(super) async fn examine(settings: &Settings) -> Vec<Line> {
     lines
 }
 
-async fn modules(client: &Client) -> Vec<Line> {
+/// The modules that are installed, and how that is told.
+async fn modules(client: &Client) -> (Vec<&'static str>, Vec<Line>) {
     #[derive(Deserialize)]
     struct Row {
         name: String,
@@ -84,7 +94,7 @@ async fn modules(client: &Client) -> Vec<Line> {
         Ok(rows) => rows,
         Err(error) => {
             let then = "this user may not see modules: look at them in Odoo's Apps";
-            return vec![Line::warning(ODOO, "modules", words(&error), then)];
+            return (Vec::new(), vec![Line::warning(ODOO, "modules", words(&error), then)]);
         }
     };
     let state: BTreeMap<String, String> = rows.into_iter().map(|row| (row.name, row.state)).collect();
@@ -103,12 +113,15 @@ async fn modules(client: &Client) -> Vec<Line> {
             ),
         }
     };
-    MODULES.iter().map(line).collect()
+    let is_installed = |name: &&str| state.get(*name).is_some_and(|state| state == "installed");
+    let installed = MODULES.iter().map(|(name, ..)| *name).filter(is_installed).collect();
+    (installed, MODULES.iter().map(line).collect())
 }
 
-async fn rights(client: &Client, major: u32) -> Vec<Line> {
+async fn rights(client: &Client, major: u32, installed: &[&str]) -> Vec<Line> {
     let (mut denied, mut unknown, mut allowed) = (Vec::new(), Vec::new(), 0);
-    for (model, operations) in RIGHTS {
+    let is_there = |module: Option<&str>| module.is_none_or(|module| installed.contains(&module));
+    for (model, operations, _) in RIGHTS.into_iter().filter(|(.., module)| is_there(*module)) {
         for operation in operations {
             match may(client, major, model, operation).await {
                 Ok(true) => allowed += 1,
@@ -123,7 +136,7 @@ async fn rights(client: &Client, major: u32) -> Vec<Line> {
             ODOO,
             "rights",
             format!("the user may not {}", denied.join(", ")),
-            "give the integration's user the rights of an invoicing user (Accounting: Invoicing), and reading of products",
+            "give the integration's user the rights of an invoicing user (Accounting: Invoicing), and of a user of the inventory where items and stock are published",
         ));
     }
     if !unknown.is_empty() {

@@ -146,8 +146,9 @@ pub async fn carry_out(
             return Ok(report);
         }
         if report.asked < report.chosen && !pace.dry_run {
-            let due =
-                Duration::from_secs(1) * u32::try_from(step.len()).unwrap_or(u32::MAX) / pace.rate.max(1);
+            // What waited behind an input was tried with it.
+            let tried = u32::try_from(came.sum.records.max(step.len() as u64)).unwrap_or(u32::MAX);
+            let due = Duration::from_secs(1).saturating_mul(tried) / pace.rate.max(1);
             tokio::time::sleep(due.saturating_sub(began.elapsed())).await;
         }
     }

@@ -25,6 +25,8 @@ pub struct Lane {
     pub state: State,
     /// The instance that holds it.
     pub owner: Option<String>,
+    /// How often it was taken: whoever held it under a lower number is fenced.
+    pub epoch: i64,
     /// The time of its last batch; it does not move while nothing comes.
     pub last_batch: String,
     /// How often it was taken since its last commit: more than a few are crashes.
@@ -101,6 +103,7 @@ fn lane(processor: &str, seen: LaneSeen) -> Lane {
         lane: seen.number,
         state,
         owner: seen.owner.map(|owner| owner.to_string()),
+        epoch: seen.epoch,
         last_batch: seen.clock.to_string(),
         attempts: seen.attempts,
         stopped_at: stopped_at.map(|at| at.to_string()),
@@ -124,10 +127,11 @@ impl fmt::Display for Lanes {
             };
             let owner = lane.owner.clone().unwrap_or_else(|| "-".to_owned());
             let state = lane.state.as_str().to_owned();
-            let (number, attempts) = (lane.lane.to_string(), lane.attempts.to_string());
-            [lane.processor.clone(), number, state, owner, lane.last_batch.clone(), attempts, why]
+            let [number, epoch, attempts] =
+                [lane.lane.to_string(), lane.epoch.to_string(), lane.attempts.to_string()];
+            [lane.processor.clone(), number, state, owner, epoch, lane.last_batch.clone(), attempts, why]
         });
-        let heading = ["processor", "lane", "state", "owner", "last batch", "attempts", "why"];
+        let heading = ["processor", "lane", "state", "owner", "epoch", "last batch", "attempts", "why"];
         table::write(f, heading, &rows.collect::<Vec<_>>())?;
         let of = |state| self.lanes.iter().filter(|lane| lane.state == state).count();
         let (stopped, unowned) = (of(State::Stopped), of(State::Unowned));

@@ -2,6 +2,7 @@
 
 use super::{LedgerError, table};
 use backbone::postgres::{PostgresStore, look};
+use canon::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -17,6 +18,10 @@ pub struct Filter {
     pub key: Option<String>,
     /// Only those of this projection or sink.
     pub processor: Option<String>,
+    /// Only those parked at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those parked before this time.
+    pub until: Option<Timestamp>,
     /// Only those that wait for a row of a table.
     pub waits: bool,
 }
@@ -83,6 +88,8 @@ pub async fn list(store: &PostgresStore, filter: &Filter, limit: usize) -> Resul
             .into_iter()
             .filter(|row| filter.reason.as_deref().is_none_or(|reason| reason == row.reason.as_str()));
         let rows = rows.filter(|row| filter.key.is_none() || row.chain == filter.key);
+        let rows = rows.filter(|row| filter.since.is_none_or(|since| row.at >= since));
+        let rows = rows.filter(|row| filter.until.is_none_or(|until| row.at < until));
         inputs.extend(rows.map(|row| input(&processor, row)));
     }
     if filter.waits {

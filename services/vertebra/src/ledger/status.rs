@@ -76,6 +76,12 @@ pub struct Processor {
     pub stopped: usize,
     /// Those of them that no instance holds.
     pub unowned: usize,
+    /// How many of them each instance holds.
+    pub owners: BTreeMap<String, usize>,
+    /// The highest epoch of a lane: how often it was taken.
+    pub epoch: i64,
+    /// Why lanes are stopped, and since when, by number.
+    pub breakers: BTreeMap<i32, String>,
     /// Inputs that are parked.
     pub parked: i64,
     /// Offsets that were not read; nothing where it was not asked. Markers of transactions count too.
@@ -132,6 +138,9 @@ async fn of(store: &PostgresStore, service: String, log: Option<&KafkaLog>) -> R
             lanes: 0,
             stopped: 0,
             unowned: 0,
+            owners: BTreeMap::new(),
+            epoch: 0,
+            breakers: BTreeMap::new(),
             parked: 0,
             behind: None,
             behind_s: None,
@@ -140,6 +149,13 @@ async fn of(store: &PostgresStore, service: String, log: Option<&KafkaLog>) -> R
         numbers.entry(at.processor.clone()).or_default().insert(lane.lane);
         at.stopped += usize::from(lane.state == State::Stopped);
         at.unowned += usize::from(lane.state == State::Unowned);
+        at.epoch = at.epoch.max(lane.epoch);
+        if let Some(owner) = lane.owner {
+            *at.owners.entry(owner).or_default() += 1;
+        }
+        if let (Some(why), Some(since)) = (lane.stopped_why, lane.stopped_at) {
+            at.breakers.insert(lane.lane, format!("since {since}: {why}"));
+        }
     }
     for (processor, _, parked) in look::parked_counts(store).await.map_err(LedgerError::Store)? {
         processors.entry(processor).and_modify(|at| at.parked += parked);
@@ -174,6 +190,17 @@ async fn of(store: &PostgresStore, service: String, log: Option<&KafkaLog>) -> R
     })
 }
 
+impl Processor {
+    /// Instances as logs and `application_name` call them, each with how many lanes it holds.
+    fn owners(&self) -> String {
+        if self.owners.is_empty() {
+            return "-".to_owned();
+        }
+        let told = |(owner, lanes): (&String, &usize)| format!("{}×{lanes}", owner.get(..8).unwrap_or(owner));
+        self.owners.iter().map(told).collect::<Vec<_>>().join(" ")
+    }
+}
+
 impl Status {
     /// Whether nothing waits for a person.
     pub fn is_well(&self) -> bool {
@@ -205,15 +232,34 @@ impl fmt::Display for Status {
                 };
                 let behind = at.behind.map_or_else(|| "-".to_owned(), |offsets| offsets.to_string());
                 let behind_s = at.behind_s.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds} s"));
-                let (lanes, parked) = (at.lanes.to_string(), at.parked.to_string());
-                rows.push([name, at.processor.clone(), lanes, state, parked, behind, behind_s]);
+                let [lanes, epoch, parked] =
+                    [at.lanes.to_string(), at.epoch.to_string(), at.parked.to_string()];
+                let processor = at.processor.clone();
+                rows.push([name, processor, lanes, state, at.owners(), epoch, parked, behind, behind_s]);
             }
         }
         table::write(
             f,
-            ["service", "processor", "lanes", "state", "parked", "offsets behind", "behind"],
+            [
+                "service",
+                "processor",
+                "lanes",
+                "state",
+                "owners",
+                "epoch",
+                "parked",
+                "offsets behind",
+                "behind",
+            ],
             &rows,
         )?;
+        for service in &self.services {
+            for Processor { processor, breakers, .. } in &service.processors {
+                let name = &service.service;
+                let mut told = breakers.iter();
+                told.try_for_each(|(lane, why)| writeln!(f, "{name} {processor} {lane} is stopped {why}"))?;
+            }
+        }
         writeln!(f)?;
         let rows = self.services.iter().map(|service| {
             let age = service.outbox_age_s.map_or_else(|| "-".to_owned(), |age| format!("{age} s"));

@@ -18,6 +18,21 @@ impl Admin {
         Ok(metadata.brokers().len())
     }
 
+    /// In how many copies each topic is kept, by its name: those of the partition that has the fewest.
+    ///
+    /// # Errors
+    /// When the broker does not tell.
+    pub async fn copies(&self) -> Result<BTreeMap<String, usize>, BrokerError> {
+        let what = "the topics' copies cannot be counted";
+        let metadata = self.blocking(what, |consumer| consumer.fetch_metadata(None, TIMEOUT)).await?;
+        let topics = metadata.topics().iter().filter(|topic| topic.error().is_none());
+        let fewest = topics.filter_map(|topic| {
+            let copies = topic.partitions().iter().map(|partition| partition.replicas().len()).min()?;
+            Some((topic.name().to_owned(), copies))
+        });
+        Ok(fewest.collect())
+    }
+
     /// The configuration in force of topics, by topic and name, the cluster's defaults included.
     ///
     /// # Errors
