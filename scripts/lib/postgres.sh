@@ -56,6 +56,10 @@ postgres_env() {
     dir=$(component_dir postgres)
     [[ -s $dir/vertebra.secret ]] || return 0
     assign VERTEBRA_POSTGRES_URL "postgres://vertebra:$(<"$dir/vertebra.secret")@$(postgres_address)/vertebra"
+    # For a person who has the rights of deploy/postgres/operator.sql, and no others. Older instances have no such role.
+    [[ -s $dir/vertebra_operator.secret ]] || return 0
+    assign VERTEBRA_OPERATOR_POSTGRES_URL \
+        "postgres://vertebra_operator:$(<"$dir/vertebra_operator.secret")@$(postgres_address)/vertebra"
 }
 
 postgres_address() { echo "127.0.0.1:$(port postgres)"; }
@@ -130,7 +134,7 @@ postgres_initdb() {
 
 postgres_make_roles() {
     local dir=$1 role
-    for role in vertebra odoo; do
+    for role in vertebra vertebra_operator odoo; do
         # The password goes in by standard input: a command line is there for everybody to read.
         superuser_psql postgres <<EOF
 SELECT 'CREATE ROLE $role LOGIN' WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '$role') \gexec

@@ -1,6 +1,7 @@
 //! The operator's looks into a ledger, as a program, on a real PostgreSQL: tables, JSON and exit codes, and not a byte of
 //! what was parked.
 
+mod rights;
 mod standing;
 
 use backbone::postgres::{PostgresSettings, PostgresStore, Processor, look};

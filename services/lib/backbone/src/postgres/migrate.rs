@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 /// Applied in order, never changed once released.
-const MIGRATIONS: [(i32, &str, &str); 9] = [
+const MIGRATIONS: [(i32, &str, &str); 10] = [
     (1, "ledger", include_str!("../../migrations/0001_ledger.sql")),
     (2, "tables", include_str!("../../migrations/0002_tables.sql")),
     (3, "operations", include_str!("../../migrations/0003_operations.sql")),
@@ -26,6 +26,7 @@ const MIGRATIONS: [(i32, &str, &str); 9] = [
     (7, "audit", include_str!("../../migrations/0007_audit.sql")),
     (8, "replays", include_str!("../../migrations/0008_replays.sql")),
     (9, "ahead", include_str!("../../migrations/0009_ahead.sql")),
+    (10, "seal", include_str!("../../migrations/0010_seal.sql")),
 ];
 
 /// Marks our advisory locks among those of others in the same database.

@@ -1,0 +1,37 @@
+-- What a person who uses `vertebra` may do in the database of the ledgers, and no more: read, ask the lanes' owners for something, and
+-- end what only a person ends. Facts, states, parked inputs and what people did are nobody's to change by it.
+--
+-- Run by the role that the services use, which owns the ledgers; once after a service has made its ledger, and again after each upgrade:
+--   psql "$VERTEBRA_POSTGRES_URL" -f deploy/postgres/operator.sql
+-- The role has to be there, and is given to people: CREATE ROLE vertebra_operator NOLOGIN; GRANT vertebra_operator TO jo;
+-- One ledger only, or another role: SET vertebra.ledger = 'billing_projector'; SET vertebra.operator = 'role'; before it.
+--
+-- Not enough for `vertebra recover`, which writes what the ledger forgot: it is typed as the services' role.
+DO $$
+DECLARE
+    operator text := coalesce(nullif(current_setting('vertebra.operator', true), ''), 'vertebra_operator');
+    only_one text := nullif(current_setting('vertebra.ledger', true), '');
+    ledger text;
+BEGIN
+    -- Rebuilds' ledgers are made later, each in a schema of its own.
+    EXECUTE format('ALTER DEFAULT PRIVILEGES GRANT USAGE ON SCHEMAS TO %I', operator);
+    EXECUTE format('ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO %I', operator);
+    FOR ledger IN
+        SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE c.relname = 'audit_head' AND c.relkind = 'r' AND n.nspname = coalesce(only_one, n.nspname)
+    LOOP
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO %I', ledger, operator);
+        EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA %I TO %I', ledger, operator);
+        -- Wishes, and a rebuild: their owners carry them out. What has ended is sealed and stays.
+        EXECUTE format('GRANT INSERT ON %1$I.intent, %1$I.replay TO %2$I', ledger, operator);
+        -- replay retire
+        EXECUTE format('GRANT UPDATE (retired_at_us) ON %I.replay TO %I', ledger, operator);
+        -- lanes resume; topic reread, which moves a position under a new epoch
+        EXECUTE format('GRANT UPDATE (stopped_why, stopped_at_us, owner, epoch, attempts, trial_topic, trial_offset) ON %I.lane TO %I',
+            ledger, operator);
+        EXECUTE format('GRANT UPDATE (next) ON %I.position TO %I', ledger, operator);
+        -- source approve
+        EXECUTE format('GRANT UPDATE (approved) ON %I.source_hold TO %I', ledger, operator);
+    END LOOP;
+END
+$$;
