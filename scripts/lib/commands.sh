@@ -96,12 +96,23 @@ stack_wipe() {
     [[ -d $INSTANCE_DIR ]] || return 0
     lock_instance
     # No good-byes: nothing of it is needed any more.
-    for name in "${COMPONENTS[@]}"; do
-        kill_process "$name"
-        part "$name" wipe
-    done
+    for name in "${COMPONENTS[@]}"; do kill_process "$name"; done
+    unmount_below "$INSTANCE_DIR"
+    for name in "${COMPONENTS[@]}"; do part "$name" wipe; done
     rm -rf "$INSTANCE_DIR"
     say "'$INSTANCE' is forgotten"
+}
+
+# Small file systems that a test has put under an instance's data.
+unmount_below() {
+    local mounts mount at
+    [[ -r /proc/self/mounts ]] || return 0
+    # All of it first: the list changes under whoever unmounts.
+    mapfile -t mounts </proc/self/mounts
+    for mount in "${mounts[@]}"; do
+        read -r _ at _ <<<"$mount"
+        if [[ $at == "$1" || $at == "$1"/* ]]; then umount "$at"; fi
+    done
 }
 
 assign() { printf 'export %s=%q\n' "$1" "$2"; }

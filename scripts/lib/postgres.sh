@@ -70,7 +70,12 @@ postgres_wipe() {
     if [[ -s $dir/data-folder ]]; then
         data=$(<"$dir/data-folder")
         # Only what postgres_make_data_folder can have made.
-        case $data in "$dir/data" | /var/tmp/vertebra-postgres.*) rm -rf "$data" ;; esac
+        case $data in
+            "$dir/data" | /var/tmp/vertebra-postgres.*)
+                unmount_below "$data"
+                rm -rf "$data"
+                ;;
+        esac
     fi
     rm -rf "$dir"
 }

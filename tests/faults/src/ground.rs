@@ -222,13 +222,6 @@ pub fn down() -> io::Result<()> {
 /// # Errors
 /// When it does not go.
 pub fn wipe() -> io::Result<()> {
-    stack(&["down"])?;
-    let folder = folder();
-    let database = std::fs::read_to_string(folder.join("postgres/data-folder")).unwrap_or_default();
-    let disks = (1..=3).map(|node| folder.join(format!("kafka-{node}/data"))).chain([database.trim().into()]);
-    for disk in disks.filter(|disk| mounted(disk.clone()).is_ok()) {
-        run(Command::new("umount").arg(disk))?;
-    }
     stack(&["wipe"])
 }
 
