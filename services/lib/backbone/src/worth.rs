@@ -19,7 +19,7 @@ pub(crate) struct Worth {
     amount: Money,
     /// ISO 4217.
     currency: String,
-    /// Units of what was delivered: an event's own, or its lines'.
+    /// Units of what was delivered: an event's own, or its lines'. A line that takes back part of an amount has its units whole.
     pieces: Quantity,
     /// It is there to take back what another one said: both numbers are not above zero.
     is_reversal: bool,
@@ -33,12 +33,22 @@ pub(crate) fn weigh<E: Event>(wire: &[u8], schemas: &Schemas) -> Option<Worth> {
     worth(&serde_json::to_value(&event).ok()?)
 }
 
+fn number(value: &Value) -> Option<Quantity> {
+    value.as_str()?.parse().ok()
+}
+
+/// A line's units, with the sign of its amount: one of a credit of its own has them as the source said them, which is not positive.
+fn units(line: &Value) -> Option<Quantity> {
+    let units = number(line.get("quantity")?)?.abs();
+    Some(if number(line.get("amount")?)?.is_negative() { -units } else { units })
+}
+
 fn worth(event: &Value) -> Option<Worth> {
-    let number = |value: &Value| value.as_str()?.parse::<Quantity>().ok();
     let amount = number(event.get("amount").or_else(|| event.get("total"))?)?;
-    let lines = event.get("lines").and_then(Value::as_array).into_iter().flatten();
-    let each = event.get("quantity").into_iter().chain(lines.filter_map(|line| line.get("quantity")));
-    let pieces = Quantity::sum(each.filter_map(number)).unwrap_or_default();
+    let pieces = match event.get("lines").and_then(Value::as_array) {
+        Some(lines) => Quantity::sum(lines.iter().filter_map(units)).unwrap_or_default(),
+        None => event.get("quantity").and_then(number).unwrap_or_default(),
+    };
     let currency = event.get("currency")?.as_str()?.to_owned();
     let is_reversal = event.get("kind").and_then(Value::as_str) == Some(TAKES_BACK);
     let (amount, pieces) = if is_reversal { (-amount, -pieces) } else { (amount, pieces) };
@@ -141,10 +151,12 @@ mod tests {
     fn an_event_comes_to_its_amount_and_its_pieces() {
         let charge = json!({ "kind": "credit", "amount": "-12.5", "quantity": "-2", "currency": "EUR" });
         check(&charge, Some(("-12.5", "-2")));
-        let lines = json!([{ "quantity": "2" }, { "quantity": "0.5" }]);
+        let line = |quantity: &str, amount: &str| json!({ "quantity": quantity, "amount": amount });
+        let lines = [line("2", "20"), line("-1", "15"), line("0.5", "-5")];
         let asked = |kind: &str| json!({ "kind": kind, "total": "30", "lines": lines, "currency": "EUR" });
         check(&asked("invoice"), Some(("30", "2.5")));
         check(&asked(TAKES_BACK), Some(("-30", "-2.5")));
+        check(&asked("unknown"), Some(("30", "2.5")));
         check(&json!({ "total": "1", "currency": "EUR" }), Some(("1", "0")));
         check(&json!({ "status": "finished", "currency": "EUR" }), None);
         check(&json!({ "amount": "much", "currency": "EUR" }), None);
