@@ -114,7 +114,7 @@ pub async fn run(
     let healing = Instant::now();
     stage.heal().await;
     let days = stage.finish().await?;
-    settle(&books).await?;
+    settle(&books).await.map_err(|why| found_before(why, &stage.wanted))?;
     let recovered = healing.elapsed();
     stage.note(format_args!("settled {:.1} s after the healing began", recovered.as_secs_f32()));
     let mut verdict = judge(&mut stage, &books, &days).await?;
@@ -142,6 +142,12 @@ pub async fn run(
 async fn settle(books: &Books) -> Result<(), String> {
     let settled = books.settle(SETTLED, |_| ()).await.map_err(|error| error.to_string())?;
     settled.map_err(|unsettled| format!("I11: {unsettled}"))
+}
+
+/// Why there is no verdict, and what the scenario had found wrong by then: that is not to be lost.
+fn found_before(why: String, wanted: &Wanted) -> String {
+    let found = wanted.violated.iter().map(|(number, what)| format!("; before, I{number}: {what}"));
+    why + &found.collect::<String>()
 }
 
 /// Days of a seed are the same days; but a real Odoo keeps what it was given in earlier runs, and days must not meet there.
