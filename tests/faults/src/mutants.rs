@@ -36,8 +36,9 @@ pub const fn hunt(mutant: Mutant) -> Result<Hunt, &'static str> {
         Mutant::OffsetBeforeEffect => ("F3", FIRST, &["I1", "I4"]),
         Mutant::NoOverlap => ("F14", FIRST, &["the topics say what odoo has"]),
         Mutant::LedgerNotCompared => ("F10", FIRST, &["ledger"]),
-        // With this seed the ledger is exchanged under services that go on with their leases.
-        Mutant::FenceWithoutSequence => ("F10", &[2], &["ledger"]),
+        // With this seed the ledger is exchanged under services that go on with their leases. The journal's key refuses what they
+        // write then, and they come no further.
+        Mutant::FenceWithoutSequence => ("F10", &[2], &["I11"]),
         Mutant::DeadlineNotPutOff | Mutant::MomentNotKept | Mutant::RecordsByTime => {
             ("F10", &[2, 3, 1], &["I1", "I7", "I9"])
         }
