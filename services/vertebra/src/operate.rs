@@ -167,7 +167,7 @@ pub(crate) struct Which {
     /// Those of this projection or sink
     #[arg(long, value_name = "NAME")]
     processor: Option<String>,
-    /// Those parked at this time or later, such as 2026-03-01T02:00:00Z, or 6h ago: with --until, those of an incident
+    /// Those parked at this time or later, such as 2026-03-01T02:00:00Z, or 6h for six hours ago: with --until, those of an incident
     #[arg(long, value_name = "TIME", value_parser = since)]
     since: Option<Timestamp>,
     /// Those parked before this time
