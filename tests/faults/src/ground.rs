@@ -228,7 +228,7 @@ pub fn wipe() -> io::Result<()> {
 /// Where data will lie, before anything does.
 fn small_disks(folder: &Path) -> io::Result<()> {
     // What is there already was made with them or without.
-    if folder.join("base-port").exists() || !rustix::process::geteuid().is_root() {
+    if folder.join("base-port").exists() || !nix::unistd::geteuid().is_root() {
         return Ok(());
     }
     for node in 1..=3 {

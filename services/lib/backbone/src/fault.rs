@@ -20,7 +20,7 @@ use crate::store::{
 };
 use crate::table::TableRow;
 use canon::time::Timestamp;
-use rustix::process::{Signal, getpid, kill_process};
+use nix::sys::signal::{Signal, raise};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::ops::Range;
@@ -225,11 +225,12 @@ impl Armed {
 
     fn strike(&self) {
         let signal = match self.fault.signal {
-            Blow::Kill => Signal::KILL,
-            Blow::Stop => Signal::STOP,
+            Blow::Kill => Signal::SIGKILL,
+            Blow::Stop => Signal::SIGSTOP,
         };
         tracing::warn!(fault = %self.fault, "the fault strikes");
-        if let Err(error) = kill_process(getpid(), signal) {
+        // To this thread, which comes no further: sent to the process, any of its threads may take it, and this one goes on meanwhile.
+        if let Err(error) = raise(signal) {
             tracing::error!(%error, "the fault could not be made");
             std::process::exit(2);
         }
