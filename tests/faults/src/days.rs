@@ -40,24 +40,13 @@ impl<'w> Days<'w> {
 
     /// Makes up a day of so many visits, all of which end; nothing is sent yet.
     pub fn day(&self, visits: usize, seed: u64) -> Playing {
-        let plan = Plan {
-            seed,
-            visits,
-            charges: (1, 4),
-            finished_of_ten: 10,
-            twice_of_hundred: 5,
-            sender: "hosp".to_owned(),
-        };
-        let hospital = Hospital::day(plan);
-        let left = hospital.streams(1).concat();
-        Playing { hospital, history: History::default(), address: self.world.mllp(), left, sending: None }
+        Playing::new(self.world.mllp(), visits, seed)
     }
 
     /// Takes a day that was sent whole.
     pub async fn close(&mut self, mut playing: Playing) {
         playing.sent().await;
-        assert!(playing.left.is_empty(), "{} messages were never sent", playing.left.len());
-        self.days.push((playing.hospital, playing.history));
+        self.days.push(playing.played());
     }
 
     /// Sends a day of so many visits, and takes it.
@@ -126,6 +115,34 @@ impl<'w> Days<'w> {
 }
 
 impl Playing {
+    /// Makes up a day of so many visits, all of which end; nothing is sent yet.
+    pub(crate) fn new(address: SocketAddr, visits: usize, seed: u64) -> Self {
+        let plan = Plan {
+            seed,
+            visits,
+            charges: (1, 4),
+            finished_of_ten: 10,
+            twice_of_hundred: 5,
+            sender: "hosp".to_owned(),
+        };
+        let hospital = Hospital::day(plan);
+        let left = hospital.streams(1).concat();
+        Self { hospital, history: History::default(), address, left, sending: None }
+    }
+
+    /// The day, and what became of its messages.
+    ///
+    /// # Panics
+    /// When some of them were not sent.
+    pub(crate) fn played(self) -> (Hospital, History) {
+        assert!(
+            self.left.is_empty() && self.sending.is_none(),
+            "{} messages were never sent",
+            self.left.len()
+        );
+        (self.hospital, self.history)
+    }
+
     /// Sends the first half of what is left, so that every visit has begun and none has ended; returns when it is
     /// acknowledged.
     pub async fn send_half(&mut self) {

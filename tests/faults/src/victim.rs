@@ -6,6 +6,7 @@ use harness::{Launch, Process, Signal};
 use serde_json::Value;
 use std::path::Path;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
 /// How long a service may take to be ready, a drain to end, a fault to strike.
 const PATIENCE: Deadline = Deadline::secs(180);
@@ -29,6 +30,17 @@ impl Victim {
     /// Its name, which its log has too.
     pub fn name(&self) -> &str {
         self.process.name()
+    }
+
+    /// Its instance, as it calls itself where leases are kept.
+    ///
+    /// # Panics
+    /// When it has not told it: a service does when it starts.
+    pub fn instance(&self) -> Uuid {
+        let log = self.log();
+        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        let told = lines.find_map(|line| line["instance"].as_str()?.parse().ok());
+        told.unwrap_or_else(|| panic!("{} has not told its instance:\n{}", self.name(), tail(&log)))
     }
 
     /// What it has logged so far.

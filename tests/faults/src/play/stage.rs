@@ -2,6 +2,7 @@
 
 use super::traffic::Traffic;
 use super::watch::Watch;
+use crate::days::Playing;
 use crate::ground::Ground;
 use crate::nemesis::Part;
 use crate::proxy::{Manner, Proxy};
@@ -15,6 +16,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
 
+/// Visits of a day that is sent besides: as many as a day has going on at once.
+const VISITS: usize = 6;
 /// How long traffic may take to come as far as a scenario waits for.
 const FLOWS: Deadline = Deadline::secs(120);
 /// How long a thing that a scenario brings about may take.
@@ -31,6 +34,8 @@ pub struct Stage {
     /// Drawn from the seed: the schedule.
     pub chance: Chance,
     traffic: Option<Traffic>,
+    /// Days that were sent besides.
+    besides: Vec<(Hospital, History)>,
     /// What is looked at meanwhile.
     pub watch: Watch,
     /// What the run is to end with beside what was sent.
@@ -80,6 +85,7 @@ impl Stage {
             odoo,
             chance: Chance::new(seed),
             traffic: Some(traffic),
+            besides: Vec::new(),
             watch,
             wanted: Wanted::default(),
             running,
@@ -155,7 +161,26 @@ impl Stage {
     /// # Errors
     /// What was not.
     pub async fn finish(&mut self) -> Result<Vec<(Hospital, History)>, String> {
-        self.traffic.take().ok_or("the sender was told to end before")?.finish().await
+        let mut days = self.traffic.take().ok_or("the sender was told to end before")?.finish().await?;
+        days.append(&mut self.besides);
+        Ok(days)
+    }
+
+    /// Sends half of a day besides: its visits have begun then, and have not ended.
+    pub async fn visits_begin(&mut self) -> Playing {
+        let traffic = self.traffic.as_mut().expect("the sender has not been told to end");
+        let mut day = traffic.besides(VISITS);
+        day.send_half().await;
+        self.note(format_args!("{VISITS} visits have begun"));
+        day
+    }
+
+    /// Sends the rest of it.
+    pub async fn visits_end(&mut self, mut day: Playing) {
+        day.send_rest();
+        day.sent().await;
+        self.besides.push(day.played());
+        self.note("they have ended");
     }
 
     /// Leaves things as they are for a while: how long a fault lasts is the schedule's, and nobody's condition.
@@ -218,10 +243,10 @@ impl Stage {
         self.dies_at(role, victim, point).await;
     }
 
-    /// A role's only instance is one that will kill itself at a place.
+    /// A role's only instance, if it has one, makes way for one that will kill itself at a place.
     pub async fn doomed(&mut self, role: Role, point: &str) -> Victim {
         let fault = format!("{point}:kill");
-        self.take(role).drain().await;
+        self.makes_way(role).await;
         self.world.start(role, &Start { fault: Some(&fault), ..Start::default() })
     }
 
@@ -233,10 +258,10 @@ impl Stage {
         self.ready(role).await;
     }
 
-    /// A role's only instance is one that stops itself at a place; it is taken over while it stands still.
+    /// A role's only instance, if it has one, makes way for one that stops itself at a place; it is taken over while it stands still.
     pub async fn stopped_at(&mut self, role: Role, point: &str) -> Victim {
         let fault = format!("{point}:stop");
-        self.take(role).drain().await;
+        self.makes_way(role).await;
         let mut zombie = self.world.start(role, &Start { fault: Some(&fault), ..Start::default() });
         zombie.until_stopped().await;
         self.note(format_args!("{} stopped at {point}", role.name()));
@@ -255,6 +280,12 @@ impl Stage {
         })
         .await;
         self.running.entry(role).or_default().push(zombie);
+    }
+
+    async fn makes_way(&mut self, role: Role) {
+        if self.instances(role) > 0 {
+            self.take(role).drain().await;
+        }
     }
 
     fn take(&mut self, role: Role) -> Victim {

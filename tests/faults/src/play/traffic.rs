@@ -1,7 +1,7 @@
 //! The sender of a run: days of an invented hospital, one after the other at a steady rate, each message sent until it is
 //! acknowledged.
 
-use crate::days::ACK_TIMEOUT;
+use crate::days::{ACK_TIMEOUT, Playing};
 use futures::future::join_all;
 use harness::{History, Hospital, Outgoing, Plan, Sender};
 use std::net::SocketAddr;
@@ -19,8 +19,13 @@ const VISITS: usize = 6;
 /// How long one message is tried for: longer than any run.
 const PATIENCE: Duration = Duration::from_secs(600);
 
+/// Days that are sent besides have seeds that are so much higher: more than a run has days.
+const BESIDES: u64 = 500;
+
 /// Days that are being sent.
 pub struct Traffic {
+    /// Of the next day that is sent besides.
+    besides: u64,
     going: Arc<Going>,
     sending: JoinHandle<Result<Vec<(Hospital, History)>, String>>,
 }
@@ -40,7 +45,13 @@ impl Traffic {
         let end = CancellationToken::new();
         let going = Arc::new(Going { acknowledged: AtomicUsize::new(0), end, pace, address });
         let sending = tokio::spawn(days(Arc::clone(&going), first_seed));
-        Self { going, sending }
+        Self { besides: first_seed + BESIDES, going, sending }
+    }
+
+    /// A day of so many visits, to be sent besides by whoever asks for it.
+    pub(super) fn besides(&mut self, visits: usize) -> Playing {
+        self.besides += 1;
+        Playing::new(self.going.address, visits, self.besides)
     }
 
     /// How many messages were acknowledged so far, copies included.

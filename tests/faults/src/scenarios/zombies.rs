@@ -2,6 +2,8 @@
 
 use crate::play::{HAPPENS, Scenario, Stage};
 use crate::until;
+use crate::victim::Victim;
+use crate::world::Start;
 use harness::Role;
 
 /// Of a relay, before and after `init_transactions`, with records buffered.
@@ -14,19 +16,30 @@ pub(super) const F4: Scenario = Scenario::new(
 /// Of a lane's owner, in a transaction and outside of one.
 pub(super) const F5: Scenario = Scenario::new(
     "F5",
-    "SIGSTOP of a lane's owner past its lease, also inside a transaction; the lane moves; SIGCONT",
+    "SIGSTOP of a lane's owner past its lease, also inside a transaction; the lane moves; SIGCONT; and of one within its lease",
     |stage| Box::pin(owner(stage)),
 );
 
-/// An outbox may be empty when it is read: who is about to publish has rows in hand.
+/// Each time there are rows at its first step already.
 const RELAY: [&str; 5] =
-    ["fence:before:1", "outbox:after:2", "publish:before:2", "publish:inside:2", "flush:after:2"];
+    ["fence:before:1", "outbox:after:1", "publish:before:1", "publish:inside:1", "flush:after:1"];
 const OWNER: [&str; 4] = ["begin:after:3", "write:after:3", "commit:before:3", "load:after:3"];
 
 async fn relay(stage: &mut Stage) {
     for point in RELAY {
         let role = stage.one_of(&[Role::Translate, Role::Bill]);
-        rises_again(stage, role, point).await;
+        // What it has in hand is of visits that go on while it stands still, and not afterwards: whatever it publishes late is
+        // the last record of its key.
+        stage.drain(role).await;
+        let day = stage.visits_begin().await;
+        let mut doomed = stage.doomed(role, "publish:before:1").await;
+        doomed.until_killed().await;
+        stage.note(format_args!("{} killed, with rows in its outbox", role.name()));
+        let zombie = stage.stopped_at(role, point).await;
+        taken_over(stage, role, &zombie).await;
+        stage.visits_end(day).await;
+        returns(stage, role, zombie).await;
+        stage.drain(role).await;
     }
 }
 
@@ -42,39 +55,58 @@ async fn owner(stage: &mut Stage) {
     let zombie = stage.stop(role).await;
     stage.joins(role);
     stage.ready(role).await;
+    taken_over(stage, role, &zombie).await;
+    returns(stage, role, zombie).await;
+    overtaken(stage).await;
+}
+
+/// One stands still in a transaction, and within its lease: what it has numbered becomes visible after higher numbers were
+/// published. Who publishes is not exchanged any more; rows that it passes by stay where they are.
+async fn overtaken(stage: &mut Stage) {
+    let role = stage.one_of(&[Role::Translate, Role::Bill]);
+    let start = Start { fault: Some("commit:before:2:stop"), lease: Some("20s"), ..Start::default() };
+    let mut slow = stage.world.start(role, &start);
+    slow.until_stopped().await;
+    stage.note(format_args!("another {} stops before it commits", role.name()));
     stage.flows(25).await;
-    stage.wakes(role, zombie).await;
+    stage.wakes(role, slow).await;
     stage.flows(15).await;
 }
 
 async fn rises_again(stage: &mut Stage, role: Role, point: &str) {
     let zombie = stage.stopped_at(role, point).await;
-    taken_over(stage, role).await;
-    // The same visits go on, so that what the zombie holds is older than what is published meanwhile.
-    stage.flows(25).await;
-    stage.wakes(role, zombie).await;
-    stage.flows(15).await;
+    taken_over(stage, role, &zombie).await;
+    returns(stage, role, zombie).await;
     stage.drain(role).await;
 }
 
-/// Waits until everything that stood still is somebody else's.
-async fn taken_over(stage: &mut Stage, role: Role) {
+/// When enough was done without it, it goes on.
+async fn returns(stage: &mut Stage, role: Role, zombie: Victim) {
+    stage.flows(25).await;
+    stage.wakes(role, zombie).await;
+    stage.flows(15).await;
+}
+
+/// Waits until nothing is its any more.
+async fn taken_over(stage: &mut Stage, role: Role, zombie: &Victim) {
     let schema = match role {
         Role::Translate => "ehr_adapter",
         Role::Bill => "billing_projector",
         _ => "odoo_writer",
     };
     let sql = format!(
-        "SELECT (SELECT count(*) FROM {schema}.lane WHERE lease_until_us <= {schema}.now_us())
-            + (SELECT count(*) FROM {schema}.shard WHERE lease_until_us <= {schema}.now_us())"
+        "SELECT (SELECT count(*) FROM {schema}.lane WHERE owner = $1)
+            + (SELECT count(*) FROM {schema}.shard WHERE owner = $1)"
     );
+    let instance = zombie.instance();
     until(format!("{} is taken over", role.name()), HAPPENS, async || {
         let client = stage.world.connect().await.map_err(|error| error.to_string())?;
-        let row = client.query_one(&sql, &[]).await.map_err(|error| error.to_string())?;
+        let row = client.query_one(&sql, &[&instance]).await.map_err(|error| error.to_string())?;
         match row.get::<_, i64>(0) {
             0 => Ok(()),
-            left => Err(format!("{left} leases have passed and are nobody's")),
+            left => Err(format!("{left} lanes and shards are still the stopped one's")),
         }
     })
     .await;
+    stage.note("what it had is somebody else's");
 }
