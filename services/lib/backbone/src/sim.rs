@@ -51,6 +51,8 @@ struct Inner {
     dice: Dice,
     now: Timestamp,
     faults: bool,
+    /// The call that fails next, once, whatever chance says.
+    next: Option<&'static str>,
     timers: Vec<(Timestamp, Waker)>,
 }
 
@@ -60,8 +62,13 @@ pub(crate) struct Sim(Arc<Mutex<Inner>>);
 
 impl Sim {
     pub(crate) fn new(seed: u64) -> Self {
-        let inner =
-            Inner { dice: Dice::new(seed), now: Timestamp(1_000_000), faults: true, timers: Vec::new() };
+        let inner = Inner {
+            dice: Dice::new(seed),
+            now: Timestamp(1_000_000),
+            faults: true,
+            next: None,
+            timers: Vec::new(),
+        };
         Self(Arc::new(Mutex::new(inner)))
     }
 
@@ -86,9 +93,23 @@ impl Sim {
         self.inner().faults = false;
     }
 
+    /// The next such call fails, faults or not.
+    pub(crate) fn fails_next(&self, what: &'static str) {
+        self.inner().next = Some(what);
+    }
+
+    /// Whether what is to fail has not yet.
+    pub(crate) fn is_to_fail(&self) -> bool {
+        self.inner().next.is_some()
+    }
+
     /// Whether something goes wrong here, about once in `bound` calls while there are faults.
     pub(crate) fn fails(&self, bound: u64, what: &str) -> bool {
         let mut inner = self.inner();
+        if inner.next == Some(what) {
+            inner.next = None;
+            return true;
+        }
         inner.faults && inner.dice.one_in(bound) && shrink::befalls(inner.now, || what.to_owned())
     }
 
@@ -395,6 +416,11 @@ mod tests {
     #[test]
     fn a_relay_that_stood_still_publishes_nothing_stale() {
         all_hold(0..200, Scenario::play_stalled);
+    }
+
+    #[test]
+    fn what_a_failed_producer_has_not_sent_is_not_sent_by_it_later() {
+        all_hold(0..200, Scenario::play_half_sent);
     }
 
     #[test]

@@ -88,7 +88,7 @@ impl Scenario {
 
     fn disturb(&mut self) {
         let mut processes = vec![self.start(), self.start()];
-        let turns = 600 + self.sim.below(1200);
+        let turns = 400 + self.sim.below(800);
         for _ in 0..turns {
             let _ = step(&self.sim, &mut processes);
             if self.sim.one_in(20) {

@@ -350,7 +350,7 @@ impl Producer for SimProducer {
     async fn publish(&mut self, records: &[OutRecord], marks: &Marks) -> Result<(), BrokerError> {
         let unsent = std::mem::take(&mut self.unsent);
         for (sent, out) in records.iter().chain(&unsent).enumerate() {
-            if self.broker.sim.one_in(3)
+            if (self.broker.sim.one_in(3) || self.broker.sim.is_to_fail())
                 && let Err(error) = cross_to_broker(&self.broker.sim, "produce").await
             {
                 self.unsent = records.iter().skip(sent).cloned().collect();

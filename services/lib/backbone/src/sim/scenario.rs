@@ -208,7 +208,7 @@ impl Scenario {
     fn disturb(&mut self) -> Result<(), String> {
         let mut processes = vec![self.start(), self.start()];
         let mut versions = Versions::new();
-        let turns = 600 + self.sim.below(1200);
+        let turns = 400 + self.sim.below(800);
         self.disturb_for(turns, &mut processes, &mut versions)?;
         // The stalled ones come back and find the world changed.
         for _ in 0..400 {

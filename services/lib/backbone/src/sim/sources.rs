@@ -92,7 +92,7 @@ impl Scenario {
     /// A changing world, and faults.
     fn disturb(&mut self) -> Result<(), String> {
         let mut processes = vec![self.start(), self.start()];
-        let turns = 600 + self.sim.below(1200);
+        let turns = 400 + self.sim.below(800);
         for _ in 0..turns {
             self.step(&mut processes)?;
             if self.sim.one_in(20) {

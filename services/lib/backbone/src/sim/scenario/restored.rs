@@ -46,7 +46,7 @@ impl Scenario {
         let mut scenario = self;
         let mut processes = vec![scenario.start(), scenario.start()];
         let mut versions = Versions::new();
-        let turns = 200 + scenario.sim.below(1200);
+        let turns = 200 + scenario.sim.below(800);
         scenario.disturb_for(turns, &mut processes, &mut versions)?;
         let backup = scenario.store.tables().backup();
         let turns = scenario.sim.below(800);
