@@ -40,7 +40,7 @@ pub const fn hunt(mutant: Mutant) -> Result<Hunt, &'static str> {
         // write then, and they come no further.
         Mutant::FenceWithoutSequence => ("F10", &[2], &["I11"]),
         Mutant::DeadlineNotPutOff | Mutant::MomentNotKept | Mutant::RecordsByTime => {
-            ("F10", &[2, 3, 1], &["I1", "I7", "I9"])
+            ("F10", &[1, 3, 2], &["I1", "I7", "I9"])
         }
         Mutant::RedriveTwice => ("F12", FIRST, &["are still parked"]),
         Mutant::CursorBeforeOutbox => ("F12", FIRST, &["I8"]),

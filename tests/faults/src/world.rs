@@ -42,6 +42,8 @@ pub struct Start<'a> {
     pub fault: Option<&'a str>,
     /// Its lease, when not the shortest one.
     pub lease: Option<&'a str>,
+    /// How many records it takes at most in one transaction, when not as many as there are.
+    pub batch_max: Option<&'a str>,
     /// Its instance, when the test wants to know it.
     pub instance: Option<Uuid>,
 }
@@ -125,6 +127,9 @@ impl World {
         }
         if let Some(lease) = start.lease {
             set("lease", lease.to_owned());
+        }
+        if let Some(batch_max) = start.batch_max {
+            set("batch-max", batch_max.to_owned());
         }
         if let Some(instance) = start.instance {
             set("instance", instance.to_string());

@@ -4,6 +4,7 @@ use super::disks::fill;
 use crate::Part;
 use crate::play::{HAPPENS, Path, Scenario, Stage};
 use crate::proxy::Manner;
+use crate::world::Start;
 use crate::{Deadline, until};
 use harness::Role;
 use std::path::Path as File;
@@ -79,8 +80,15 @@ async fn restored(stage: &mut Stage, lives_on: bool) {
     psql(stage, "pg_dump", &[&schemas[..], &["--file", text(&dump)]].concat()).expect("a backup");
     stage.note("a backup is made");
     let in_backup = [given(stage, LEDGERS[0].2).await, given(stage, LEDGERS[1].2).await];
+    // A backlog of whole visits is folded at once. Read again, it comes record by record.
+    stage.drain(Role::Bill).await;
+    let day = stage.visits_begin().await;
+    stage.visits_end(day).await;
     let messages = stage.number(30, 60);
     stage.flows(messages).await;
+    stage.joins(Role::Bill);
+    stage.ready(Role::Bill).await;
+    stage.flows(30).await;
     // On their feet again after what had befallen the database, they publish what the backup does not know.
     for ((_, service, schema), (before, _)) in LEDGERS[..2].iter().zip(in_backup) {
         until("something is published since the backup", Deadline::secs(60), async || {
@@ -101,7 +109,9 @@ async fn restored(stage: &mut Stage, lives_on: bool) {
     stage.note(if lives_on { "the backup is restored under all of them" } else { "the backup is restored" });
     stage.watch.looks_again();
     if !lives_on {
-        LEDGERS.iter().for_each(|(role, ..)| stage.joins(*role));
+        let one_by_one = Start { batch_max: Some("1"), ..Start::default() };
+        LEDGERS.iter().for_each(|(role, ..)| stage.joins_as(*role, &one_by_one));
+        stage.note("all of them start, and read one record at a time");
     }
     // What a sink did is found again in Odoo; its ledger is behind only where it had something to publish.
     for (role, service, _) in &LEDGERS[..2] {
