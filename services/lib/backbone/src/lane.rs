@@ -374,6 +374,10 @@ where
             told = elapsed;
             healthy(parts);
         }
+        if !rereads && records.is_empty() && lane.at_end && !lane.is_due(elapsed) && !worker.has_news(lane) {
+            // Whatever it was that processes died over, it is behind us. Else a quiet lane would never be trusted again.
+            lane.solo_left = 0;
+        }
         if worker.is_wished(lane) {
             // What was read is read again: nothing of it is folded yet.
             return Ok(());

@@ -63,12 +63,16 @@ fn instance(sim: &Sim, store: &MemoryStore<Sim>, broker: &SimBroker) -> Process 
 }
 
 impl Scenario {
-    /// Plays a seed to its end; how many facts could be compared. `last` has everything folded again before that.
-    fn play(seed: u64, last: bool) -> Result<usize, String> {
+    fn new(seed: u64) -> Self {
         let sim = Sim::new(seed);
         let store = MemoryStore::new(sim.clone(), 1);
         let broker = SimBroker::new(&sim, &sample::contract(), &TOPICS, sample::schemas());
-        let mut scenario = Self { sim, store, broker, versions: BTreeMap::new() };
+        Self { sim, store, broker, versions: BTreeMap::new() }
+    }
+
+    /// Plays a seed to its end; how many facts could be compared. `last` has everything folded again before that.
+    fn play(seed: u64, last: bool) -> Result<usize, String> {
+        let mut scenario = Self::new(seed);
         scenario.disturb();
         scenario.sim.heal();
         let mut processes = vec![scenario.start(), scenario.start()];
@@ -279,9 +283,12 @@ fn key(record: &Record) -> EncounterToken {
 
 #[cfg(test)]
 mod tests {
-    use super::Scenario;
+    use super::*;
     use crate::sim::tests::{all_hold, seeds};
+    use crate::store::Store;
+    use futures::executor::block_on;
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use uuid::Uuid;
 
     #[test]
     fn folded_again_through_crashes_and_stalls_what_is_stated_is_what_was_said() {
@@ -297,5 +304,29 @@ mod tests {
     #[test]
     fn what_was_not_folded_again_is_noticed() {
         assert!((0..200).any(|seed| Scenario::play(seed, false).is_err()), "no schedule noticed");
+    }
+
+    #[test]
+    fn a_lane_over_which_processes_died_does_what_a_person_asks_when_it_is_quiet() {
+        let mut scenario = Scenario::new(1);
+        scenario.sim.heal();
+        (0..10).for_each(|_| scenario.put_in());
+        scenario.settle(&mut [scenario.start()]).unwrap();
+        let lane = LaneId { processor: Echo::NAME, number: 0 };
+        for _ in 0..3 {
+            scenario.sim.advance(LEASE);
+            let taken = block_on(scenario.store.take_lane(lane, Uuid::new_v4(), LEASE));
+            assert!(taken.unwrap().is_some(), "nobody has it");
+        }
+        let mut processes = [scenario.start()];
+        let until = World::now(&scenario.sim) + 4 * LEASE;
+        while World::now(&scenario.sim) < until {
+            let _ = step(&scenario.sim, &mut processes);
+        }
+        let chosen = Chosen::since(Timestamp(i64::MIN));
+        let id = scenario.wish(0, Wish::Again { topic: Left::TOPIC.to_owned(), chosen, dry_run: true });
+        scenario.settle(&mut processes).unwrap();
+        let outcome = scenario.store.tables().intents[&id].outcome.clone().unwrap();
+        assert_eq!(outcome.failed, None);
     }
 }
