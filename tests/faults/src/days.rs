@@ -4,6 +4,7 @@ use crate::versions;
 use crate::world::World;
 use backbone::postgres::look;
 use harness::{Books, History, Hospital, Kind, Outgoing, Plan, Sender, check};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 use tokio::task::JoinHandle;
@@ -143,10 +144,13 @@ impl Playing {
         (self.hospital, self.history)
     }
 
-    /// Sends the first half of what is left, so that every visit has begun and none has ended; returns when it is
+    /// Sends the first half of each visit's messages, so that every visit has begun and none has ended; returns when it is
     /// acknowledged.
     pub async fn send_half(&mut self) {
-        let rest = self.left.split_off(self.left.len() / 2);
+        let begin = beginnings(&self.hospital);
+        let of_beginnings = |message: &Outgoing| begin.contains(&message.control_id);
+        let (first, rest) = std::mem::take(&mut self.left).into_iter().partition(of_beginnings);
+        self.left = first;
         self.send_rest();
         self.sent().await;
         self.left = rest;
@@ -174,6 +178,16 @@ impl Playing {
             self.history.merge(sending.await.expect("the sender did not give up"));
         }
     }
+}
+
+/// The first half of each visit's messages, by their control ids.
+fn beginnings(hospital: &Hospital) -> BTreeSet<String> {
+    let mut visits: BTreeMap<usize, Vec<&str>> = BTreeMap::new();
+    for (visit, message) in hospital.messages() {
+        visits.entry(visit).or_default().push(&message.control_id);
+    }
+    let halves = visits.values().flat_map(|its| &its[..its.len() / 2]);
+    halves.map(|id| (*id).to_owned()).collect()
 }
 
 /// A visit with one charge, under a code that is no product.

@@ -44,7 +44,7 @@ pub const fn hunt(mutant: Mutant) -> Result<Hunt, &'static str> {
         }
         Mutant::RedriveTwice => ("F12", FIRST, &["are still parked"]),
         Mutant::CursorBeforeOutbox => ("F12", FIRST, &["I8"]),
-        Mutant::OutboxByCursor => ("F5", FIRST, &["I11"]),
+        Mutant::OutboxByCursor => ("F5", &[1, 2, 3], &["I11"]),
         Mutant::SuccessorNotParked => ("F12", FIRST, &["what follows it waits behind it"]),
         Mutant::DiscardWithoutTrace => ("F12", FIRST, &["I8"]),
         Mutant::TombstoneSkipped => ("F13", FIRST, &["I3"]),

@@ -38,7 +38,8 @@ impl Victim {
     /// When it has not told it: a service does when it starts.
     pub fn instance(&self) -> Uuid {
         let log = self.log();
-        let mut lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+        // A log is named by its port, which an earlier one may have had.
+        let mut lines = log.lines().rev().filter_map(|line| serde_json::from_str::<Value>(line).ok());
         let told = lines.find_map(|line| line["instance"].as_str()?.parse().ok());
         told.unwrap_or_else(|| panic!("{} has not told its instance:\n{}", self.name(), tail(&log)))
     }

@@ -229,7 +229,8 @@ impl Armed {
             Blow::Stop => Signal::SIGSTOP,
         };
         tracing::warn!(fault = %self.fault, "the fault strikes");
-        // To this thread, which comes no further: sent to the process, any of its threads may take it, and this one goes on meanwhile.
+        // To this thread, which comes no further: sent to the process, any of its threads may take it, and this one
+        // goes on meanwhile.
         if let Err(error) = raise(signal) {
             tracing::error!(%error, "the fault could not be made");
             std::process::exit(2);

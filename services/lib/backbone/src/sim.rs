@@ -420,7 +420,7 @@ mod tests {
 
     #[test]
     fn what_a_failed_producer_has_not_sent_is_not_sent_by_it_later() {
-        all_hold(0..200, Scenario::play_half_sent);
+        all_hold(0..200, Scenario::play_unsent);
     }
 
     #[test]

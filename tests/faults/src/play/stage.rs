@@ -258,7 +258,8 @@ impl Stage {
         self.ready(role).await;
     }
 
-    /// A role's only instance, if it has one, makes way for one that stops itself at a place; it is taken over while it stands still.
+    /// A role's only instance, if it has one, makes way for one that stops itself at a place; it is taken over while it
+    /// stands still.
     pub async fn stopped_at(&mut self, role: Role, point: &str) -> Victim {
         let fault = format!("{point}:stop");
         self.makes_way(role).await;

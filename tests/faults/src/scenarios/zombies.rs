@@ -1,10 +1,11 @@
-//! F4 and F5: SIGSTOP past the lease, a successor, SIGCONT.
+//! F4 and F5: SIGSTOP past the lease, a successor, SIGCONT; and SIGSTOP within the lease.
 
 use crate::play::{HAPPENS, Scenario, Stage};
 use crate::until;
 use crate::victim::Victim;
 use crate::world::Start;
 use harness::Role;
+use std::time::Duration;
 
 /// Of a relay, before and after `init_transactions`, with records buffered.
 pub(super) const F4: Scenario = Scenario::new(
@@ -32,7 +33,7 @@ async fn relay(stage: &mut Stage) {
         // the last record of its key.
         stage.drain(role).await;
         let day = stage.visits_begin().await;
-        let mut doomed = stage.doomed(role, "publish:before:1").await;
+        let mut doomed = stage.doomed(role, "outbox:after:1").await;
         doomed.until_killed().await;
         stage.note(format_args!("{} killed, with rows in its outbox", role.name()));
         let zombie = stage.stopped_at(role, point).await;
@@ -64,13 +65,53 @@ async fn owner(stage: &mut Stage) {
 /// published. Who publishes is not exchanged any more; rows that it passes by stay where they are.
 async fn overtaken(stage: &mut Stage) {
     let role = stage.one_of(&[Role::Translate, Role::Bill]);
-    let start = Start { fault: Some("commit:before:2:stop"), lease: Some("20s"), ..Start::default() };
-    let mut slow = stage.world.start(role, &start);
-    slow.until_stopped().await;
-    stage.note(format_args!("another {} stops before it commits", role.name()));
-    stage.flows(25).await;
+    let mut nth = 2;
+    let slow = loop {
+        let point = format!("commit:before:{nth}:stop");
+        let start = Start { fault: Some(&point), lease: Some("20s"), ..Start::default() };
+        let mut slow = stage.world.start(role, &start);
+        slow.until_stopped().await;
+        if numbers(stage, role).await > 0 {
+            stage.note(format_args!("another {} stops with rows that it has numbered", role.name()));
+            break slow;
+        }
+        // The transaction states nothing.
+        slow.cont();
+        slow.drain().await;
+        nth += 1;
+        assert!(nth < 10, "{} numbers nothing", role.name());
+    };
+    let (highest, _) = outbox(stage, role).await;
+    until("rows that are numbered later are published", HAPPENS, async || match outbox(stage, role).await {
+        (now, 0) if now > highest => Ok(()),
+        (now, left) => Err(format!("{} were numbered since, {left} wait", now - highest)),
+    })
+    .await;
     stage.wakes(role, slow).await;
     stage.flows(15).await;
+}
+
+/// How many transactions that stand still have put rows into the outbox.
+async fn numbers(stage: &mut Stage, role: Role) -> i64 {
+    // Whoever is at work stands still for less than that.
+    stage.holds(Duration::from_millis(700)).await;
+    let sql = format!(
+        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+            WHERE state = 'idle in transaction' AND state_change < now() - interval '500 ms'
+                AND mode = 'RowExclusiveLock' AND relation = '{}.outbox'::regclass",
+        schema(role)
+    );
+    let client = stage.world.connect().await.expect("the database answers");
+    client.query_one(&sql, &[]).await.expect("the locks").get(0)
+}
+
+/// The highest number that a row was given, and how many rows wait that everybody can see.
+async fn outbox(stage: &Stage, role: Role) -> (i64, i64) {
+    let schema = schema(role);
+    let sql = format!("SELECT last_value, (SELECT count(*) FROM {schema}.outbox) FROM {schema}.outbox_seq");
+    let client = stage.world.connect().await.expect("the database answers");
+    let row = client.query_one(&sql, &[]).await.expect("the outbox");
+    (row.get(0), row.get(1))
 }
 
 async fn rises_again(stage: &mut Stage, role: Role, point: &str) {
@@ -89,11 +130,7 @@ async fn returns(stage: &mut Stage, role: Role, zombie: Victim) {
 
 /// Waits until nothing is its any more.
 async fn taken_over(stage: &mut Stage, role: Role, zombie: &Victim) {
-    let schema = match role {
-        Role::Translate => "ehr_adapter",
-        Role::Bill => "billing_projector",
-        _ => "odoo_writer",
-    };
+    let schema = schema(role);
     let sql = format!(
         "SELECT (SELECT count(*) FROM {schema}.lane WHERE owner = $1)
             + (SELECT count(*) FROM {schema}.shard WHERE owner = $1)"
@@ -109,4 +146,12 @@ async fn taken_over(stage: &mut Stage, role: Role, zombie: &Victim) {
     })
     .await;
     stage.note("what it had is somebody else's");
+}
+
+fn schema(role: Role) -> &'static str {
+    match role {
+        Role::Translate => "ehr_adapter",
+        Role::Bill => "billing_projector",
+        _ => "odoo_writer",
+    }
 }

@@ -24,7 +24,7 @@ const CROSSED: Schedules = ("topics read in another order", |seed| match Scenari
 });
 const UNDER: Schedules = ("a ledger restored under a service", Scenario::play_under);
 const STALLED: Schedules = ("a relay that stands still", Scenario::play_stalled);
-const HALF_SENT: Schedules = ("a relay that sends half of its rows", Scenario::play_half_sent);
+const UNSENT: Schedules = ("a relay that fails before it has sent its rows", Scenario::play_unsent);
 const SOURCES: Schedules = ("a source", |seed| sources::Scenario::play(seed).map(drop));
 
 /// The schedules that are to notice a mutant; none where a service's own rule is broken, which `scripts/test mutants` looks after.
@@ -38,7 +38,7 @@ fn killers(mutant: Mutant) -> Option<Schedules> {
         Mutant::CursorBeforeOutbox | Mutant::SweepWithoutMark | Mutant::TombstoneSkipped => SOURCES,
         Mutant::LedgerNotCompared => RESTORED,
         Mutant::RowsBeforeFence => STALLED,
-        Mutant::ProducerReused => HALF_SENT,
+        Mutant::ProducerReused => UNSENT,
         Mutant::FenceWithoutSequence => UNDER,
         Mutant::DeadlineNotPutOff => BACKLOG,
         Mutant::MomentNotKept => LATE,

@@ -1,5 +1,5 @@
-//! Schedules about one relay: it stands still when it has just taken its shard, and goes on when another one has published; or it
-//! fails when it has sent half of its rows, and more come in before they are sent again.
+//! Schedules about one relay: it stands still when it has just taken its shard, and goes on when another one has
+//! published; or it fails with rows in hand that it has not sent, and more come in before they are sent again.
 
 use super::{Process, Scenario, World};
 use canon::key::EncounterToken;
@@ -24,7 +24,7 @@ impl Scenario {
     }
 
     /// Nothing else fails. What one producer did not send is older than what the next one sends.
-    pub(in crate::sim) fn play_half_sent(seed: u64) -> Result<(), String> {
+    pub(in crate::sim) fn play_unsent(seed: u64) -> Result<(), String> {
         let (mut scenario, key) = Self::waiting(seed, 3);
         scenario.sim.fails_next("produce");
         let mut processes = vec![scenario.start()];
